@@ -1,0 +1,80 @@
+use alloc::vec::Vec;
+use carpool_core::{Bytes, Cid, varint};
+
+/// The bytes that come before a block's data in a section: the section's length and the CID.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionPrefix {
+    bytes: [u8; MAX_PREFIX],
+    len: usize,
+}
+
+/// A length of ten bytes, a CID of four varints and a digest of at most 64 bytes.
+const MAX_PREFIX: usize = 10 + 40 + 64;
+
+impl AsRef<[u8]> for SectionPrefix {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The header of a CARv1 with these roots, with its length before it: canonical DAG-CBOR.
+///
+/// The format wants one root at least; writers that have none name the empty identity CID
+/// `bafkqaaa`.
+#[must_use]
+pub fn header(roots: &[Cid]) -> Bytes {
+    let mut map = Vec::with_capacity(20 + roots.len() * 41);
+    map.extend_from_slice(b"\xa2\x65roots");
+    cbor_head(&mut map, 4, roots.len() as u64);
+    for root in roots {
+        let cid = root.to_bytes();
+        map.extend_from_slice(b"\xd8\x2a");
+        cbor_head(&mut map, 2, cid.len() as u64 + 1);
+        map.push(0);
+        map.extend_from_slice(&cid);
+    }
+    map.extend_from_slice(b"\x67version\x01");
+    let mut len = [0; 10];
+    let n = varint::encode(map.len() as u64, &mut len);
+    [&len[..n], &map].concat().into()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each arm's value fits")]
+fn cbor_head(out: &mut Vec<u8>, major: u8, value: u64) {
+    let major = major << 5;
+    match value {
+        0..=23 => out.push(major | value as u8),
+        24..=0xff => out.extend_from_slice(&[major | 24, value as u8]),
+        0x100..=0xffff => {
+            out.push(major | 25);
+            out.extend_from_slice(&(value as u16).to_be_bytes());
+        }
+        0x1_0000..=0xffff_ffff => {
+            out.push(major | 26);
+            out.extend_from_slice(&(value as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+    }
+}
+
+/// What stands before `data_len` bytes of the block `cid`; the data follows as it is.
+#[must_use]
+pub fn section_prefix(cid: &Cid, data_len: usize) -> SectionPrefix {
+    let mut bytes = [0; MAX_PREFIX];
+    let mut len = [0; 10];
+    let n = varint::encode((cid.encoded_len() + data_len) as u64, &mut len);
+    bytes[..n].copy_from_slice(&len[..n]);
+    let mut rest = &mut bytes[n..];
+    let cid_len = cid.write_bytes(&mut rest).expect("the prefix is as long as the longest CID");
+    SectionPrefix { bytes, len: n + cid_len }
+}
+
+/// The bytes that a block of `data_len` bytes takes up in a CAR.
+#[must_use]
+pub fn section_len(cid: &Cid, data_len: usize) -> usize {
+    let body = cid.encoded_len() + data_len;
+    varint::len(body as u64) + body
+}

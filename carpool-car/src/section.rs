@@ -1,0 +1,72 @@
+use carpool_core::{Bytes, Cid, Limits, cid_prefix, varint};
+
+use crate::Error;
+
+/// One section of a CAR: a CID and the bytes that are claimed for it, not yet verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The CID.
+    pub cid: Cid,
+    /// The block's bytes.
+    pub data: Bytes,
+    /// Where the section begins, with its length, in bytes from the start of the CAR.
+    pub offset: u64,
+    /// Where the block's bytes begin, in bytes from the start of the CAR.
+    pub data_offset: u64,
+}
+
+/// What [`decode`] found at the front of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A whole section: its data is `input[data_at..end]`.
+    Complete {
+        /// The CID.
+        cid: Cid,
+        /// Where the block's bytes begin.
+        data_at: usize,
+        /// Where the section ends.
+        end: usize,
+    },
+    /// The section goes on beyond the input.
+    Partial {
+        /// How many bytes the input must have at least before asking again makes sense.
+        needed: usize,
+    },
+}
+
+/// Reads the section at the front of `input`, which begins at byte `offset` of its CAR. Keeps no
+/// state and copies nothing
+/// ([CARv1, Data](https://ipld.io/specs/transport/car/carv1/#data)).
+///
+/// # Errors
+/// [`Error::SectionLength`], [`Error::SectionTooLong`], [`Error::BlockTooLong`],
+/// [`Error::SectionCid`].
+pub fn decode(input: &[u8], offset: u64, limits: &Limits) -> Result<Status, Error> {
+    let Some((len, start)) = varint::decode(input).map_err(|_| Error::SectionLength { offset })?
+    else {
+        return Ok(Status::Partial { needed: input.len() + 1 });
+    };
+    let end = start + checked_len(len, offset, limits)?;
+    if input.len() < end {
+        return Ok(Status::Partial { needed: end });
+    }
+    let (cid, cid_len) =
+        cid_prefix(&input[start..end]).map_err(|_| Error::SectionCid { offset })?;
+    let data_at = start + cid_len;
+    let (bytes, max) = ((end - data_at) as u64, limits.max_block_bytes as u64);
+    if bytes > max {
+        return Err(Error::BlockTooLong { offset, bytes, max });
+    }
+    Ok(Status::Complete { cid, data_at, end })
+}
+
+fn checked_len(bytes: u64, offset: u64, limits: &Limits) -> Result<usize, Error> {
+    match usize::try_from(bytes) {
+        Ok(0) => Err(Error::SectionLength { offset }),
+        Ok(len) if len <= limits.max_section_bytes => Ok(len),
+        _ => {
+            let max = limits.max_section_bytes as u64;
+            Err(Error::SectionTooLong { offset, bytes, max })
+        }
+    }
+}

@@ -1,0 +1,111 @@
+use cid::Cid;
+use multihash::Multihash;
+
+use crate::{Error, codec, hash::SHA2_256, varint};
+
+/// The longest digest that a CID may carry, in bytes.
+const MAX_DIGEST: u8 = 64;
+
+/// Reads a binary CID from the front of `input`; returns it and its length in bytes.
+///
+/// Version 0 is the bare multihash `12 20 …` of 34 bytes, read as DAG-PB
+/// ([CID, decoding algorithm](https://github.com/multiformats/cid#decoding-algorithm)).
+///
+/// # Errors
+/// [`Error::Cid`] when the bytes are no CID of version 0 or 1, end early, or carry a digest of
+/// more than 64 bytes; [`Error::Varint`] when one of its varints is malformed.
+pub fn cid_prefix(input: &[u8]) -> Result<(Cid, usize), Error> {
+    if let [0x12, 0x20, rest @ ..] = input {
+        let digest = rest.get(..32).ok_or(Error::Cid)?;
+        let hash = Multihash::wrap(SHA2_256, digest).map_err(|_| Error::Cid)?;
+        return Cid::new_v0(hash).map(|cid| (cid, 34)).map_err(|_| Error::Cid);
+    }
+    let (version, mut at) = varint::take(input)?;
+    if version != 1 {
+        return Err(Error::Cid);
+    }
+    let mut field = || {
+        let (value, n) = varint::take(&input[at..])?;
+        at += n;
+        Ok::<_, Error>(value)
+    };
+    let (codec, hash_code, len) = (field()?, field()?, field()?);
+    let len = u8::try_from(len).ok().filter(|&len| len <= MAX_DIGEST).ok_or(Error::Cid)?;
+    let len = usize::from(len);
+    let digest = input.get(at..at + len).ok_or(Error::Cid)?;
+    let hash = Multihash::wrap(hash_code, digest).map_err(|_| Error::Cid)?;
+    Ok((Cid::new_v1(codec, hash), at + len))
+}
+
+/// Reads a binary CID that is all of `input`.
+///
+/// # Errors
+/// As [`cid_prefix`], and [`Error::Cid`] when bytes follow the CID.
+pub fn cid_exact(input: &[u8]) -> Result<Cid, Error> {
+    match cid_prefix(input)? {
+        (cid, n) if n == input.len() => Ok(cid),
+        _ => Err(Error::Cid),
+    }
+}
+
+/// Writes the binary form of `cid` into the front of `out`; returns its length in bytes.
+pub(crate) fn write(cid: &Cid, out: &mut [u8; MAX_CID]) -> usize {
+    let mut at = 0;
+    let mut put = |value: u64| {
+        let mut buf = [0; 10];
+        let n = varint::encode(value, &mut buf);
+        out[at..at + n].copy_from_slice(&buf[..n]);
+        at += n;
+    };
+    if cid.version() == cid::Version::V1 {
+        put(1);
+        put(cid.codec());
+    } else {
+        debug_assert_eq!(cid.codec(), codec::DAG_PB, "version 0 is always DAG-PB");
+    }
+    put(cid.hash().code());
+    put(u64::from(cid.hash().size()));
+    let digest = cid.hash().digest();
+    out[at..at + digest.len()].copy_from_slice(digest);
+    at + digest.len()
+}
+
+/// The longest binary CID: four varints of at most ten bytes and the digest.
+pub(crate) const MAX_CID: usize = 40 + MAX_DIGEST as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn sample(version: u8) -> Vec<u8> {
+        let mut bytes = if version == 0 { Vec::new() } else { alloc::vec![1, 0x55] };
+        bytes.extend([0x12, 0x20]);
+        bytes.extend([7; 32]);
+        bytes
+    }
+
+    #[test]
+    fn agrees_with_the_cid_crate_and_with_itself() {
+        for version in [0, 1] {
+            let bytes = sample(version);
+            let (cid, n) = cid_prefix(&bytes).unwrap();
+            assert_eq!((n, cid.to_bytes()), (bytes.len(), bytes.clone()));
+            assert_eq!(Cid::try_from(&bytes[..]).unwrap(), cid);
+            let mut out = [0; MAX_CID];
+            let n = write(&cid, &mut out);
+            assert_eq!(out[..n], bytes);
+            assert!((0..bytes.len()).all(|cut| cid_prefix(&bytes[..cut]).is_err()));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_cid() {
+        let long_digest = [&[1, 0x55, 0x00, 65][..], &[0; 65]].concat();
+        let trailing = [&sample(1)[..], &[0]].concat();
+        assert_eq!(cid_prefix(&[2, 0x55, 0x12, 0x20]), Err(Error::Cid));
+        assert_eq!(cid_prefix(&long_digest), Err(Error::Cid));
+        assert!(cid_prefix(&[&[1, 0x55, 0x00, 64][..], &[0; 64]].concat()).is_ok());
+        assert_eq!(cid_exact(&trailing), Err(Error::Cid));
+    }
+}

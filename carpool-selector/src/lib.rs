@@ -1,0 +1,11 @@
+//! [IPLD selectors](https://ipld.io/specs/selectors/), so far the one that explores everything.
+//!
+#![doc = include_str!("../README.md")]
+#![no_std]
+extern crate alloc;
+
+mod frontier;
+pub mod reference;
+mod walk;
+
+pub use walk::{DEFAULT_WINDOW, Order, Step, Walk};
