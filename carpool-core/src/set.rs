@@ -17,15 +17,20 @@ enum Key {
 }
 
 impl Key {
-    #[expect(clippy::cast_possible_truncation, reason = "INLINE fits into a byte")]
     fn new(cid: &Cid) -> Self {
         let mut out = [0; MAX_CID];
         let n = cid_bytes::write(cid, &mut out);
+        Self::from_bytes(&out[..n])
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "INLINE fits into a byte")]
+    fn from_bytes(cid: &[u8]) -> Self {
+        let n = cid.len();
         if n > INLINE {
-            return Self::Boxed(out[..n].into());
+            return Self::Boxed(cid.into());
         }
         let mut bytes = [0; INLINE];
-        bytes.copy_from_slice(&out[..INLINE]);
+        bytes[..n].copy_from_slice(cid);
         Self::Inline(n as u8, bytes)
     }
 
@@ -87,6 +92,12 @@ impl<V> CidMap<V> {
         self.map.contains_key(&Key::new(cid))
     }
 
+    /// Whether something lies under the CID with these bytes.
+    #[must_use]
+    pub fn contains_bytes(&self, cid: &[u8]) -> bool {
+        self.map.contains_key(&Key::from_bytes(cid))
+    }
+
     /// How many CIDs have a value.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -140,6 +151,12 @@ impl CidSet {
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
         self.map.contains(cid)
+    }
+
+    /// Whether the CID with these bytes is in the set.
+    #[must_use]
+    pub fn contains_bytes(&self, cid: &[u8]) -> bool {
+        self.map.contains_bytes(cid)
     }
 
     /// How many CIDs are in the set.

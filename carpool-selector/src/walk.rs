@@ -23,7 +23,12 @@ pub enum Step {
     /// The next block of the walk.
     Visit(Block),
     /// The next CID of the walk, which was looked up and is not there.
-    Missing(Cid),
+    Missing {
+        /// The CID.
+        cid: Cid,
+        /// Links between a root and this CID; [`Walk::handle_block`] takes it back.
+        depth: u32,
+    },
 }
 
 /// How many CIDs are asked for ahead of the visit, unless told otherwise.
@@ -41,6 +46,8 @@ pub struct Walk {
     frontier: Frontier,
     /// Visited, found missing or left out.
     done: CidSet,
+    /// Identity CIDs that were entered.
+    entered: CidSet,
     /// Asked for, until visited.
     asked: CidMap<Lookup>,
 }
@@ -69,6 +76,7 @@ impl Walk {
             window: DEFAULT_WINDOW,
             frontier,
             done: CidSet::with_seed(seed),
+            entered: CidSet::with_seed(seed),
             asked: CidMap::with_seed(seed),
         }
     }
@@ -86,6 +94,16 @@ impl Walk {
         self.frontier.extend(alloc::vec![Pending::new(cid, 0)], Order::BreadthFirst);
     }
 
+    /// Goes on below a block that was missing and has come, `depth` links below a root.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn handle_block(&mut self, block: &Block, depth: u32) -> Result<(), Error> {
+        let links = self.links(block.cid(), block.data(), depth)?;
+        self.frontier.extend(links, self.order);
+        Ok(())
+    }
+
     /// Answers a [`Step::Load`]: the block's bytes, verified before, or `None` where it is not
     /// held. Answers may come in any order; one that nobody asked for is dropped.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
@@ -94,10 +112,10 @@ impl Walk {
         }
     }
 
-    /// How many CIDs were visited, found missing or left out.
+    /// The CIDs that were visited, found missing or left out; identity CIDs are never among them.
     #[must_use]
-    pub fn done(&self) -> usize {
-        self.done.len()
+    pub const fn done(&self) -> &CidSet {
+        &self.done
     }
 
     /// How many CIDs are known and not yet visited, repeats included.
@@ -171,7 +189,7 @@ impl Walk {
     /// Puts the links of an identity CID in its place: it shrinks with every level, so this ends.
     fn enter_identity(&mut self, cid: &Cid, depth: u32) -> Result<(), Error> {
         self.frontier.pop();
-        if self.done.insert(cid) {
+        if self.entered.insert(cid) {
             let links = self.links(cid, identity_data(cid).unwrap_or(&[]), depth)?;
             self.frontier.extend(links, self.order);
         }
@@ -182,7 +200,7 @@ impl Walk {
         self.frontier.pop();
         self.done.insert(cid);
         let Some(Lookup::Answered(Some(data))) = self.asked.remove(cid) else {
-            return Ok(Step::Missing(*cid));
+            return Ok(Step::Missing { cid: *cid, depth });
         };
         let links = self.links(cid, &data, depth)?;
         self.frontier.extend(links, self.order);

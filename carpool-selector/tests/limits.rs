@@ -38,7 +38,7 @@ fn run(
         match step {
             Step::Load(cid) => walk.handle_load(&cid, blocks.get(&cid).cloned()),
             Step::Visit(block) => out.push(*block.cid()),
-            Step::Missing(cid) => panic!("{cid} is missing"),
+            Step::Missing { cid, .. } => panic!("{cid} is missing"),
         }
     }
     Ok(out)

@@ -46,7 +46,7 @@ fn walked(
         match walk.poll(|_| true).unwrap() {
             Some(Step::Load(cid)) => waiting.push(cid),
             Some(Step::Visit(block)) => out.push(*block.cid()),
-            Some(Step::Missing(cid)) => out.push(cid),
+            Some(Step::Missing { cid, .. }) => out.push(cid),
             None if waiting.is_empty() => break,
             None => {
                 let pick = shuffle[at % shuffle.len()] % waiting.len();

@@ -1,0 +1,210 @@
+//! The client: one per transfer, so that its counters are the transfer's.
+
+mod connection;
+mod names;
+mod patience;
+mod pull;
+mod push;
+
+use bytes::Bytes;
+use carpool_core::Limits;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as HyperClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{sync::Arc, time::Duration};
+
+use crate::{Error, Progress, Result, body::collect, progress::add};
+use connection::CountingConnector;
+pub use pull::PullReport;
+pub use push::PushReport;
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// Limits on what the server sends.
+    pub limits: Limits,
+    /// Headers that go with every request, as `(name, value)`.
+    pub headers: Vec<(String, String)>,
+    /// Speak HTTP/2 over cleartext at once. Over TLS the version is negotiated. Default false.
+    pub http2: bool,
+    /// More roots of trust for `https`, as PEM, beside those of the system.
+    pub extra_roots: Vec<u8>,
+    /// Blocks sent to a server of which nothing is known, in bytes. Default 64 KiB.
+    pub cold_call_bytes: u64,
+    /// How often in a row a transfer is taken up again without a block having come. Default 4.
+    pub retries: u32,
+    /// How long a connection may take to come up. Default 10 s.
+    pub connect_timeout: Duration,
+    /// How long a body, or the answer to a request, may stand still. Default 60 s.
+    pub stall_timeout: Duration,
+    /// Seed of hash tables; a random one where servers are strangers.
+    pub seed: u64,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            headers: Vec::new(),
+            http2: false,
+            extra_roots: Vec::new(),
+            cold_call_bytes: 64 << 10,
+            retries: 4,
+            connect_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(60),
+            seed: 0,
+        }
+    }
+}
+
+type RequestBody = UnsyncBoxBody<Bytes, Error>;
+
+/// A client of one server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: HyperClient<HttpsConnector<CountingConnector>, RequestBody>,
+    base: String,
+    headers: HeaderMap,
+    options: Arc<ClientOptions>,
+    progress: Arc<Progress>,
+}
+
+impl Client {
+    /// A client of the server at `base`: `http://` or `https://`, a host, and a path before the
+    /// routes if the server has one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a URL or header that cannot be used.
+    pub fn new(base: &str, options: ClientOptions) -> Result<Self> {
+        let base = checked_base(base)?;
+        let progress = Arc::new(Progress::default());
+        let headers = header_map(&options.headers)?;
+        let http = hyper_client(&options, &progress)?;
+        Ok(Self { http, base, headers, options: Arc::new(options), progress })
+    }
+
+    /// The counters of all that this client does.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        content_type: Option<&str>,
+        body: RequestBody,
+    ) -> Result<Response<Incoming>> {
+        add(&self.progress.requests, 1);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path_and_query}", self.base))
+            .body(body)
+            .map_err(|error| Error::Usage(error.to_string()))?;
+        *request.headers_mut() = self.headers.clone();
+        if let Some(value) = content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
+            request.headers_mut().insert(header::CONTENT_TYPE, value);
+        }
+        self.http.request(request).await.map_err(broken)
+    }
+
+    /// An answer that is not what was hoped for, as an error.
+    async fn refusal(&self, response: Response<Incoming>) -> Error {
+        let status = response.status();
+        let body = collect(response.into_body(), 4 << 10, self.options.stall_timeout).await;
+        let reason = body.map_or_else(
+            |error| error.to_string(),
+            |text| String::from_utf8_lossy(&text).trim().to_owned(),
+        );
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { status, reason },
+            _ => Error::Status { status, reason },
+        }
+    }
+}
+
+fn broken(error: hyper_util::client::legacy::Error) -> Error {
+    if error.is_connect() {
+        return Error::Connect(error.into());
+    }
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    Error::Cut(format!("{error}: {cause}"))
+}
+
+fn checked_base(base: &str) -> Result<String> {
+    let uri: Uri = base.parse().map_err(|_| Error::Usage(format!("{base:?} is no URL")))?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if !known || uri.query().is_some() {
+        return Err(Error::Usage(format!("{base:?} is no http or https URL without a query")));
+    }
+    Ok(base.trim_end_matches('/').to_owned())
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let wrong = || Error::Usage(format!("header {name:?} cannot be sent"));
+        let name: HeaderName = name.parse().map_err(|_| wrong())?;
+        map.append(name, value.parse().map_err(|_| wrong())?);
+    }
+    Ok(map)
+}
+
+fn hyper_client(
+    options: &ClientOptions,
+    progress: &Arc<Progress>,
+) -> Result<HyperClient<HttpsConnector<CountingConnector>, RequestBody>> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(options.connect_timeout));
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls_config(&options.extra_roots)?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(CountingConnector::new(tcp, Arc::clone(progress)));
+    Ok(HyperClient::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .http2_only(options.http2)
+        .http2_initial_stream_window_size(8 << 20)
+        .http2_initial_connection_window_size(16 << 20)
+        .http2_max_frame_size(256 << 10)
+        .http2_max_send_buf_size(1 << 20)
+        .build(https))
+}
+
+/// The system's roots of trust and `extra_roots`. A machine that has none can still speak
+/// cleartext, so none is no error.
+fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for cert in CertificateDer::pem_slice_iter(extra_roots) {
+        let cert = cert.map_err(|error| Error::Usage(format!("root of trust: {error}")))?;
+        roots.add(cert).map_err(|error| Error::Usage(format!("root of trust: {error}")))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+fn full(bytes: Bytes) -> RequestBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Runs `work` on a thread that may block. A panic there goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,203 @@
+use carpool_core::Cid;
+use carpool_mirror::{Narrowing, Source, Status};
+use carpool_selector::Order;
+use carpool_store::BlockStore;
+use http::{Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::mpsc;
+
+use super::{Client, blocking, patience::Patience};
+use crate::{
+    Error, Result, Totals,
+    body::{ChannelBody, collect},
+    driver::{CHANNEL_CHUNKS, Sent, SourceDriver, gather},
+    message::{self, Kind},
+    progress::add,
+    routes,
+};
+
+/// What a push did.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PushReport {
+    /// The root that was pushed; the server holds all of its DAG now.
+    pub root: Cid,
+    /// The counters.
+    pub totals: Totals,
+    /// Wall-clock time, in seconds.
+    pub seconds: f64,
+}
+
+type Driver<S> = SourceDriver<Arc<S>>;
+
+impl Client {
+    /// Pushes the DAG below `root` from `store`: what the server lacks, and nothing else.
+    ///
+    /// `held` are roots whose DAGs the server holds as far as anyone knows, such as the one that a
+    /// name of its points to: what lies below them is not sent, and if that was wrong the server
+    /// says so. Without any, a small cold call comes first. `diff` is a related CID or name for
+    /// the server to narrow by (HTTP §3.1.2).
+    ///
+    /// # Errors
+    /// [`Error::SourceLacks`] when the DAG is not all in `store`; any other [`Error`].
+    pub async fn push<S: BlockStore + ?Sized + 'static>(
+        &self,
+        root: Cid,
+        held: Vec<Cid>,
+        diff: Option<&str>,
+        store: Arc<S>,
+    ) -> Result<PushReport> {
+        let begun = Instant::now();
+        let path = push_path(diff);
+        let mut patience = Patience::new(self.options.retries);
+        let mut estimate = self.estimate(&held, &store).await?;
+        loop {
+            let driver = self.first_call(root, estimate.take(), &store);
+            match self.push_rounds(driver, root, &path).await {
+                Ok(()) => break,
+                Err(error) => {
+                    let done = self.progress.totals().blocks_sent;
+                    let tried = patience.after(error, done).await;
+                    tried.map_err(|error| incomplete(error, done))?;
+                }
+            }
+        }
+        let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        Ok(PushReport { root, totals, seconds })
+    }
+
+    async fn estimate<S: BlockStore + ?Sized + 'static>(
+        &self,
+        held: &[Cid],
+        store: &Arc<S>,
+    ) -> Result<Option<Narrowing>> {
+        if held.is_empty() {
+            return Ok(None);
+        }
+        let (held, store, options) = (held.to_vec(), Arc::clone(store), Arc::clone(&self.options));
+        let gathered =
+            blocking(move || gather(&*store, &held, &options.limits, options.seed)).await?;
+        Ok(Some(gathered.held).filter(|held| !held.is_empty()).map(Narrowing::Known))
+    }
+
+    /// After a cut nobody knows what arrived, so the estimate serves once.
+    fn first_call<S: BlockStore + ?Sized>(
+        &self,
+        root: Cid,
+        estimate: Option<Narrowing>,
+        store: &Arc<S>,
+    ) -> Driver<S> {
+        let mut source =
+            Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
+        match estimate {
+            Some(estimate) => source.handle_estimate(root, estimate),
+            None => source.handle_cold_call(root, self.options.cold_call_bytes),
+        }
+        SourceDriver::new(source, Arc::clone(store), self.progress())
+    }
+
+    async fn push_rounds<S: BlockStore + ?Sized + 'static>(
+        &self,
+        mut driver: Driver<S>,
+        root: Cid,
+        path: &str,
+    ) -> Result<()> {
+        let mut wanted_before = Vec::new();
+        for _ in 0..self.options.limits.max_rounds {
+            let (status, sent);
+            (driver, sent, status) = self.push_round(driver, root, path).await?;
+            self.progress
+                .missing
+                .store(status.want.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            if status.want.is_empty() {
+                return Ok(());
+            }
+            if status.want == wanted_before {
+                return Err(stuck(&status, &sent));
+            }
+            wanted_before.clone_from(&status.want);
+            driver.source().handle_status(status)?;
+        }
+        Err(Error::Incomplete {
+            missing: wanted_before.len() as u64,
+            example: wanted_before.first().copied(),
+            reason: format!("no end after {} rounds", self.options.limits.max_rounds),
+        })
+    }
+
+    /// One CAR and its answer. An answer that comes before all was sent is the answer.
+    async fn push_round<S: BlockStore + ?Sized + 'static>(
+        &self,
+        mut driver: Driver<S>,
+        root: Cid,
+        path: &str,
+    ) -> Result<(Driver<S>, Sent, Status)> {
+        add(&self.progress.rounds, 1);
+        let (outgoing, chunks) = mpsc::channel(CHANNEL_CHUNKS);
+        let sending = tokio::task::spawn_blocking(move || {
+            let broken = outgoing.clone();
+            let sent = driver.send(Some(root), outgoing);
+            if let Err(error) = &sent {
+                let _ = broken.blocking_send(Err(Error::Cut(error.to_string())));
+            }
+            (driver, sent)
+        });
+        let body = ChannelBody::new(None, chunks).boxed_unsync();
+        let answered = self.send(Method::POST, path, Some(routes::CAR), body).await;
+        let (driver, sent) = match sending.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let answer = match (answered, sent) {
+            (Ok(answer), Ok(sent)) => (answer, sent),
+            (Ok(answer), Err(Error::Cut(_))) => (answer, Sent::default()),
+            (_, Err(error)) if !matches!(error, Error::Cut(_)) => return Err(error),
+            (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
+        };
+        let status = self.push_answer(answer.0).await?;
+        Ok((driver, answer.1, status))
+    }
+
+    async fn push_answer(&self, response: Response<Incoming>) -> Result<Status> {
+        if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
+            return Err(self.refusal(response).await);
+        }
+        let duplicate = response.headers().get(routes::DUPLICATE_BLOCKS);
+        let duplicate = duplicate.and_then(|value| value.to_str().ok()?.parse().ok());
+        add(&self.progress.duplicate, duplicate.unwrap_or(0));
+        let (limits, stall) = (&self.options.limits, self.options.stall_timeout);
+        let body = collect(response.into_body(), limits.max_message_bytes, stall).await?;
+        Ok(message::decode(Kind::PushResponse, &body, limits)?)
+    }
+}
+
+fn push_path(diff: Option<&str>) -> String {
+    match diff {
+        Some(diff) => {
+            format!("{}?diff={}", routes::PUSH, utf8_percent_encode(diff, NON_ALPHANUMERIC))
+        }
+        None => routes::PUSH.to_owned(),
+    }
+}
+
+/// The server wants what it wanted before: either we lack it or it does not take it.
+fn stuck(status: &Status, sent: &Sent) -> Error {
+    match sent.lacks {
+        Some(cid) => Error::SourceLacks { cid },
+        None => Error::Incomplete {
+            missing: status.want.len() as u64,
+            example: status.want.first().copied(),
+            reason: "the server goes on asking for what it was sent".into(),
+        },
+    }
+}
+
+fn incomplete(error: Error, done: u64) -> Error {
+    if error.is_transient() && done > 0 {
+        return Error::Incomplete { missing: 0, example: None, reason: error.to_string() };
+    }
+    error
+}

@@ -1,0 +1,386 @@
+//! The one loop: it answers the machines' look-ups from a store, in batches, and moves blocks
+//! between them and CAR bodies. It blocks, so it runs on a thread of its own; bodies come and go
+//! through bounded channels, which is where a slow reader or a slow disk is felt.
+
+use bytes::{Bytes, BytesMut};
+use carpool_car::{Decoder, Item, Section, header, section_prefix};
+use carpool_core::{Block, Cid, CidSet, Limits, Unverified, may_link, verify};
+use carpool_mirror::{Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_selector::{Order, Step, Walk};
+use carpool_store::BlockStore;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use tokio::sync::mpsc;
+
+use crate::{Error, Progress, Result, progress::add};
+
+/// Chunks of a body that wait between network and machine.
+pub(crate) const CHANNEL_CHUNKS: usize = 8;
+/// Small sections are put together up to this many bytes before they go to the network.
+const SEND_BYTES: usize = 64 << 10;
+/// Blocks from this size on are sent as they are; smaller ones are copied together.
+const OWN_CHUNK_BYTES: usize = 16 << 10;
+/// Blocks are written to the store in batches of about this many bytes.
+const STORE_BYTES: usize = 4 << 20;
+/// Chunks are decoded, and their blocks hashed, together up to this many bytes.
+const RECEIVE_BYTES: usize = 1 << 20;
+
+/// Chunks of a body as they arrive: an error, or silence, is a cut.
+pub(crate) type Incoming = mpsc::Receiver<std::result::Result<Bytes, Error>>;
+/// Chunks of a body as they leave.
+pub(crate) type Outgoing = mpsc::Sender<std::result::Result<Bytes, Error>>;
+
+/// A sink, the store that it fills, and what waits to be stored.
+pub(crate) struct SinkDriver<S> {
+    sink: Sink,
+    store: S,
+    limits: Limits,
+    progress: Arc<Progress>,
+    pending: Vec<Block>,
+    pending_bytes: usize,
+}
+
+impl<S: BlockStore> SinkDriver<S> {
+    pub(crate) fn new(sink: Sink, store: S, limits: &Limits, progress: Arc<Progress>) -> Self {
+        let limits = limits.clone();
+        Self { sink, store, limits, progress, pending: Vec::new(), pending_bytes: 0 }
+    }
+
+    pub(crate) fn sink(&mut self) -> &mut Sink {
+        &mut self.sink
+    }
+
+    /// Answers look-ups until the sink waits for the peer (`None`) or has something for it.
+    pub(crate) fn settle(&mut self) -> Result<Option<SinkOutput>> {
+        loop {
+            let (mut loads, mut leaves) = (Vec::new(), Vec::new());
+            while let Some(output) = self.sink.poll()? {
+                match output {
+                    SinkOutput::Load(cid) => loads.push(cid),
+                    SinkOutput::Has(cid) => leaves.push(cid),
+                    SinkOutput::Store(block) => self.keep(block)?,
+                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
+                        self.store_pending()?;
+                        return Ok(Some(output));
+                    }
+                }
+            }
+            if loads.is_empty() && leaves.is_empty() {
+                return Ok(None);
+            }
+            self.answer(&loads, &leaves)?;
+        }
+    }
+
+    fn answer(&mut self, loads: &[Cid], leaves: &[Cid]) -> Result<()> {
+        for (cid, data) in loads.iter().zip(self.store.get_many(loads)?) {
+            self.sink.handle_load(cid, data);
+        }
+        for (cid, held) in leaves.iter().zip(self.store.has_many(leaves)?) {
+            self.sink.handle_has(cid, held);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, block: Block) -> Result<()> {
+        add(&self.progress.blocks_received, 1);
+        add(&self.progress.block_bytes, block.data().len() as u64);
+        self.pending_bytes += block.data().len() + block.cid().encoded_len();
+        self.pending.push(block);
+        if self.pending_bytes >= STORE_BYTES { self.store_pending() } else { Ok(()) }
+    }
+
+    fn store_pending(&mut self) -> Result<()> {
+        self.progress.missing.store(self.sink.missing() as u64, Relaxed);
+        if !self.pending.is_empty() {
+            self.store.put_many(&self.pending)?;
+        }
+        self.pending.clear();
+        self.pending_bytes = 0;
+        Ok(())
+    }
+
+    /// Takes one CAR body to its end. Blocks that came before a fault are kept.
+    pub(crate) fn receive(&mut self, body: &mut Body) -> Result<()> {
+        let taken = self.receive_sections(body);
+        let stored = self.store_pending();
+        taken.and(stored)
+    }
+
+    fn receive_sections(&mut self, body: &mut Body) -> Result<()> {
+        while let Some(batch) = body.next_sections()? {
+            for block in verify(batch) {
+                if self.sink.handle_block(block?)? == Received::Duplicate {
+                    add(&self.progress.duplicate, 1);
+                }
+                self.settle()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&self) -> Result<()> {
+        Ok(self.store.flush()?)
+    }
+
+    /// The limits that bodies are held to.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// A CAR body on its way in.
+pub(crate) struct Body {
+    incoming: Incoming,
+    decoder: Decoder,
+    roots: Option<Vec<Cid>>,
+    left: u64,
+    max: u64,
+    ended: bool,
+}
+
+impl Body {
+    pub(crate) fn new(incoming: Incoming, limits: &Limits) -> Self {
+        let (left, max) = (limits.max_car_bytes, limits.max_car_bytes);
+        Self { incoming, decoder: Decoder::new(limits), roots: None, left, max, ended: false }
+    }
+
+    /// The roots of the header, which has to come first.
+    pub(crate) fn roots(&mut self) -> Result<Vec<Cid>> {
+        while self.roots.is_none() {
+            match self.decoder.poll()? {
+                Some(Item::Header(header)) => self.roots = Some(header.roots),
+                Some(Item::Section(_)) => unreachable!("the header comes first"),
+                None if self.ended => return Err(Error::Cut("the body ended".into())),
+                None => self.read()?,
+            }
+        }
+        Ok(self.roots.clone().unwrap_or_default())
+    }
+
+    /// All whole sections of what has arrived, at least one; `None` at the end of the CAR.
+    fn next_sections(&mut self) -> Result<Option<Vec<Unverified>>> {
+        self.roots()?;
+        let mut batch = Vec::new();
+        loop {
+            while let Some(item) = self.decoder.poll()? {
+                if let Item::Section(Section { cid, data, .. }) = item {
+                    batch.push(Unverified { cid, data });
+                }
+            }
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.read()?;
+        }
+    }
+
+    /// Waits for a chunk, and takes those that wait behind it.
+    fn read(&mut self) -> Result<()> {
+        let mut next = self.incoming.blocking_recv();
+        let mut taken = 0;
+        loop {
+            match next {
+                Some(chunk) => taken += self.take(chunk?)?,
+                None => {
+                    self.ended = true;
+                    self.decoder.handle_eof();
+                    return Ok(());
+                }
+            }
+            if taken >= RECEIVE_BYTES {
+                return Ok(());
+            }
+            match self.incoming.try_recv() {
+                Ok(chunk) => next = Some(chunk),
+                Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
+                Err(mpsc::error::TryRecvError::Disconnected) => next = None,
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<usize> {
+        let len = chunk.len();
+        self.left =
+            self.left.checked_sub(len as u64).ok_or(Error::TooLarge { max: self.max })?;
+        self.decoder.handle_data(chunk);
+        Ok(len)
+    }
+}
+
+/// A source and the store that it reads.
+pub(crate) struct SourceDriver<S> {
+    source: Source,
+    store: S,
+    progress: Arc<Progress>,
+}
+
+/// What a round of sending came to.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Blocks handed to the network.
+    pub(crate) blocks: u64,
+    /// A block that was to be sent and is not held.
+    pub(crate) lacks: Option<Cid>,
+}
+
+impl<S: BlockStore> SourceDriver<S> {
+    pub(crate) fn new(source: Source, store: S, progress: Arc<Progress>) -> Self {
+        Self { source, store, progress }
+    }
+
+    pub(crate) fn source(&mut self) -> &mut Source {
+        &mut self.source
+    }
+
+    /// Sends one round as a CAR body. `root` is what its header names; `None` names the first
+    /// block, and then a round without blocks sends nothing at all.
+    pub(crate) fn send(&mut self, root: Option<Cid>, outgoing: Outgoing) -> Result<Sent> {
+        let mut body = Frames { outgoing, small: BytesMut::new() };
+        let mut sent = Sent::default();
+        if let Some(root) = root {
+            body.push(&header(&[root]))?;
+        }
+        let mut loads = Vec::new();
+        loop {
+            match self.source.poll()? {
+                Some(SourceOutput::Load(cid)) => loads.push(cid),
+                Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),
+                Some(SourceOutput::Transmit(block)) => {
+                    if sent.blocks == 0 && root.is_none() {
+                        body.push(&header(&[*block.cid()]))?;
+                    }
+                    self.transmit(&mut body, &block)?;
+                    sent.blocks += 1;
+                }
+                Some(SourceOutput::EndRound) => break,
+                None => self.answer(&mut loads)?,
+            }
+        }
+        body.flush()?;
+        Ok(sent)
+    }
+
+    fn transmit(&self, body: &mut Frames, block: &Block) -> Result<()> {
+        add(&self.progress.blocks_sent, 1);
+        add(&self.progress.block_bytes, block.data().len() as u64);
+        body.block(block)
+    }
+
+    fn answer(&mut self, loads: &mut Vec<Cid>) -> Result<()> {
+        for (cid, data) in loads.iter().zip(self.store.get_many(loads)?) {
+            self.source.handle_load(cid, data);
+        }
+        loads.clear();
+        Ok(())
+    }
+}
+
+/// Sections on their way out.
+struct Frames {
+    outgoing: Outgoing,
+    small: BytesMut,
+}
+
+impl Frames {
+    fn block(&mut self, block: &Block) -> Result<()> {
+        self.push(section_prefix(block.cid(), block.data().len()).as_ref())?;
+        if block.data().len() < OWN_CHUNK_BYTES {
+            return self.push(block.data());
+        }
+        self.flush()?;
+        self.send(block.data().clone())
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.small.extend_from_slice(bytes);
+        if self.small.len() >= SEND_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.small.is_empty() {
+            return Ok(());
+        }
+        let full = self.small.split().freeze();
+        self.send(full)
+    }
+
+    fn send(&self, chunk: Bytes) -> Result<()> {
+        let gone = |_| Error::Cut("the peer stopped reading".into());
+        self.outgoing.blocking_send(Ok(chunk)).map_err(gone)
+    }
+}
+
+/// What [`gather`] found below some roots.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Every CID that is held.
+    pub held: CidSet,
+    /// Whether nothing was missing.
+    pub complete: bool,
+}
+
+/// Walks the DAGs below `roots` in `store` and lists what is held; leaves are looked up and not
+/// read.
+///
+/// # Errors
+/// When the store fails or a held block does not parse.
+pub fn gather<S: BlockStore + ?Sized>(
+    store: &S,
+    roots: &[Cid],
+    limits: &Limits,
+    seed: u64,
+) -> Result<Gathered> {
+    let mut walk =
+        Walk::new(roots.iter().copied(), Order::BreadthFirst, limits, seed).with_window(256);
+    let mut found = Gathered { held: CidSet::with_seed(seed), complete: true };
+    loop {
+        let (mut loads, mut leaves) = (Vec::new(), Vec::new());
+        while let Some(step) = walk.poll(|_| true)? {
+            match step {
+                Step::Load(cid) if may_link(&cid) => loads.push(cid),
+                Step::Load(cid) => leaves.push(cid),
+                Step::Visit(block) => {
+                    found.held.insert(block.cid());
+                }
+                Step::Missing { .. } => found.complete = false,
+            }
+        }
+        if loads.is_empty() && leaves.is_empty() {
+            return Ok(found);
+        }
+        for (cid, data) in loads.iter().zip(store.get_many(&loads)?) {
+            walk.handle_load(cid, data);
+        }
+        for (cid, held) in leaves.iter().zip(store.has_many(&leaves)?) {
+            walk.handle_load(cid, held.then(Bytes::new));
+        }
+    }
+}
+
+/// Whether `store` holds all of the DAG below `root`.
+///
+/// # Errors
+/// As [`gather`].
+pub fn complete<S: BlockStore + ?Sized>(store: &S, root: Cid, limits: &Limits) -> Result<bool> {
+    Ok(gather(store, &[root], limits, 0)?.complete)
+}
+
+/// What a settled sink says to its peer.
+pub(crate) enum Next {
+    Request(Status),
+    Done(Outcome),
+}
+
+impl<S: BlockStore> SinkDriver<S> {
+    /// Settles a sink whose round is closed.
+    pub(crate) fn next(&mut self) -> Result<Next> {
+        match self.settle()? {
+            Some(SinkOutput::Transmit(status)) => Ok(Next::Request(status)),
+            Some(SinkOutput::Done(outcome)) => Ok(Next::Done(outcome)),
+            _ => unreachable!("a settled sink without a round speaks"),
+        }
+    }
+}

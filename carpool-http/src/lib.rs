@@ -1,0 +1,21 @@
+//! [CAR Mirror over HTTP](https://github.com/wnfs-wg/car-mirror-http-spec) v0.2.0: client, server,
+//! and the one loop that drives the machines of `carpool-mirror`.
+//!
+#![doc = include_str!("../README.md")]
+
+pub mod client;
+mod body;
+mod driver;
+mod error;
+pub mod message;
+mod names;
+mod progress;
+pub mod routes;
+pub mod server;
+
+pub use client::{Client, ClientOptions, PullReport, PushReport};
+pub use driver::{Gathered, complete, gather};
+pub use error::{Error, Result};
+pub use names::{NameRecord, SetNameRequest};
+pub use progress::{Progress, Totals};
+pub use server::{Server, ServerOptions};

@@ -1,0 +1,62 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counters of a transfer that goes on, to be looked at from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub(crate) requests: AtomicU64,
+    pub(crate) rounds: AtomicU64,
+    pub(crate) bytes_sent: AtomicU64,
+    pub(crate) bytes_received: AtomicU64,
+    pub(crate) blocks_sent: AtomicU64,
+    pub(crate) blocks_received: AtomicU64,
+    pub(crate) block_bytes: AtomicU64,
+    pub(crate) duplicate: AtomicU64,
+    pub(crate) missing: AtomicU64,
+}
+
+/// What a [`Progress`] has counted up to now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// HTTP requests of every kind.
+    pub requests: u64,
+    /// CAR Mirror requests, each with its answer.
+    pub rounds: u64,
+    /// TCP payload sent, in bytes.
+    pub bytes_sent: u64,
+    /// TCP payload received, in bytes.
+    pub bytes_received: u64,
+    /// Blocks sent.
+    pub blocks_sent: u64,
+    /// Blocks that were wanted, came and were verified.
+    pub blocks_received: u64,
+    /// Bytes of the blocks that were sent or received.
+    pub block_bytes: u64,
+    /// Blocks that arrived although held.
+    pub duplicate: u64,
+    /// Blocks known to be missing now; it grows while the DAG unfolds.
+    pub missing: u64,
+}
+
+impl Progress {
+    /// What was counted up to now.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals {
+            requests: self.requests.load(Relaxed),
+            rounds: self.rounds.load(Relaxed),
+            bytes_sent: self.bytes_sent.load(Relaxed),
+            bytes_received: self.bytes_received.load(Relaxed),
+            blocks_sent: self.blocks_sent.load(Relaxed),
+            blocks_received: self.blocks_received.load(Relaxed),
+            block_bytes: self.block_bytes.load(Relaxed),
+            duplicate: self.duplicate.load(Relaxed),
+            missing: self.missing.load(Relaxed),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Relaxed);
+}

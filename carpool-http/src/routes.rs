@@ -1,0 +1,16 @@
+//! The routes and content types, in one place.
+
+/// Where a sink asks for blocks (HTTP §2.1).
+pub const PULL: &str = "/api/v0/dag/pull";
+/// Where a source brings blocks (HTTP §3.1).
+pub const PUSH: &str = "/api/v0/dag/push";
+/// Names: `GET` lists them; a name's own route is this, `/`, and the name percent-encoded.
+pub const NAMES: &str = "/api/v0/names";
+
+/// Content type of requests and answers that are messages.
+pub const DAG_CBOR: &str = "application/vnd.ipld.dag-cbor";
+/// Content type of CARv1 bodies.
+pub const CAR: &str = "application/vnd.ipld.car; version=1";
+
+/// Answer header of a push: blocks of this request that the server held already.
+pub const DUPLICATE_BLOCKS: &str = "carpool-duplicate-blocks";

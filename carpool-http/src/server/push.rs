@@ -1,0 +1,119 @@
+use axum::{
+    extract::{Query, Request, State},
+    response::{IntoResponse, Response},
+};
+use carpool_core::Cid;
+use carpool_mirror::{Sink, Status};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use tokio::sync::mpsc;
+
+use super::{Server, SharedStore, refusal::Refusal};
+use crate::{
+    Error, Progress, Result,
+    body::{drain, pump},
+    driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    message::{self, Kind},
+    progress::add,
+    routes,
+};
+
+/// The query of a push.
+#[derive(Debug, Deserialize)]
+pub(super) struct PushQuery {
+    /// A related CID or name (HTTP §3.1.2).
+    diff: Option<String>,
+}
+
+/// `POST /api/v0/dag/push` (HTTP §3): a CAR in, a status out. 200 when the DAGs of the CAR's roots
+/// are complete, 202 when blocks are missing.
+pub(super) async fn push(
+    State(server): State<Server>,
+    Query(query): Query<PushQuery>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    add(&server.progress.requests, 1);
+    if server.options.read_only {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "this server is read-only"));
+    }
+    let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
+    let limits = server.options.limits.clone();
+    let taking = {
+        let server = server.clone();
+        tokio::task::spawn_blocking(move || {
+            let seeds = query.diff.as_deref().and_then(|diff| related(&*server.store, diff));
+            take(&server, Body::new(incoming, &limits), seeds)
+        })
+    };
+    let stall = server.options.stall_timeout;
+    let rest = pump(request.into_body(), to, stall).await;
+    let taken = match taking.await {
+        Ok(taken) => taken,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    if taken.is_err() {
+        drain(rest, server.options.drain_bytes, stall).await;
+    }
+    let (status, duplicates) = taken?;
+    Ok(answer(&status, duplicates))
+}
+
+/// The whole of a push on the server's side: what is held, what came, what is missing now.
+fn take(server: &Server, mut body: Body, seed: Option<Cid>) -> Result<(Status, u64)> {
+    let options = &server.options;
+    let roots = body.roots()?;
+    if roots.is_empty() {
+        return Err(Error::Usage("a push names the root of its DAG in the CAR's header".into()));
+    }
+    let mut sink = Sink::new(roots.iter().copied(), seed, &options.limits, options.seed);
+    sink.handle_begin_round();
+    let progress = Arc::<Progress>::default();
+    let mut driver =
+        SinkDriver::new(sink, Arc::clone(&server.store), &options.limits, Arc::clone(&progress));
+    driver.settle()?;
+    driver.receive(&mut body)?;
+    driver.sink().handle_end_round();
+    let duplicates = progress.duplicate.load(Relaxed);
+    match driver.next()? {
+        Next::Request(status) => Ok((status, duplicates)),
+        Next::Done(_) => {
+            finish(&server.store, &driver, &roots)?;
+            Ok((Status::default(), duplicates))
+        }
+    }
+}
+
+/// Success is said after the blocks are safe from a power loss.
+fn finish(
+    store: &SharedStore,
+    driver: &SinkDriver<SharedStore>,
+    roots: &[Cid],
+) -> Result<()> {
+    driver.flush()?;
+    for root in roots {
+        store.note_root(root)?;
+    }
+    Ok(())
+}
+
+/// The root that a `diff` hint means; a hint that means nothing here is ignored.
+fn related<S: carpool_store::Names + ?Sized>(store: &S, diff: &str) -> Option<Cid> {
+    let bare = ["ipfs://", "ipns://", "/ipfs/", "/ipns/"]
+        .iter()
+        .find_map(|prefix| diff.strip_prefix(prefix))
+        .unwrap_or(diff);
+    if let Ok(cid) = bare.parse() {
+        return Some(cid);
+    }
+    store.name(bare).ok().flatten().map(|entry| entry.root)
+}
+
+fn answer(status: &Status, duplicates: u64) -> Response {
+    let code = if status.want.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), routes::DAG_CBOR.to_owned()),
+        (routes::DUPLICATE_BLOCKS, duplicates.to_string()),
+    ];
+    (code, headers, message::encode(Kind::PushResponse, status)).into_response()
+}

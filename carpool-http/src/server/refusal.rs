@@ -1,0 +1,64 @@
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::Error;
+
+/// An answer that says no, in a line of text.
+pub(super) struct Refusal {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        tracing::debug!(status = %self.status, reason = self.reason, "refused");
+        (self.status, format!("{}\n", self.reason)).into_response()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::new(status(&error), error.to_string())
+    }
+}
+
+impl From<carpool_store::Error> for Refusal {
+    fn from(error: carpool_store::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// Which status an error is answered with.
+fn status(error: &Error) -> StatusCode {
+    use carpool_car::Error as Car;
+    use carpool_core::Error as Block;
+    match error {
+        Error::TooLarge { .. }
+        | Error::Car(
+            Car::HeaderTooLong { .. }
+            | Car::TooManyRoots { .. }
+            | Car::SectionTooLong { .. }
+            | Car::BlockTooLong { .. },
+        )
+        | Error::Mirror(carpool_mirror::Error::Unwanted { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Block(Block::DigestMismatch { .. } | Block::DigestLength { .. })
+        | Error::Mirror(carpool_mirror::Error::Block(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Store(carpool_store::Error::DiskFull { .. }) => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Store(
+            carpool_store::Error::NameLength { .. } | carpool_store::Error::NameControl { .. },
+        )
+        | Error::Car(_)
+        | Error::Block(_)
+        | Error::Message(_)
+        | Error::Mirror(_)
+        | Error::Usage(_) => StatusCode::BAD_REQUEST,
+        Error::Cut(_) => StatusCode::REQUEST_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,20 @@
+//! [CAR Mirror](https://github.com/wnfs-wg/car-mirror-spec) v0.1.0, sections 2 and 3: rounds,
+//! narrowing and graph status.
+//!
+#![doc = include_str!("../README.md")]
+#![no_std]
+extern crate alloc;
+
+mod error;
+mod narrowing;
+mod seeds;
+mod sink;
+mod source;
+mod status;
+mod wants;
+
+pub use error::Error;
+pub use narrowing::{Narrowing, filter_of};
+pub use sink::{Outcome, Received, Sink, SinkOutput};
+pub use source::{Source, SourceOutput};
+pub use status::Status;

@@ -1,0 +1,50 @@
+use carpool_bloom::{Filter, Params};
+use carpool_core::{Cid, CidSet, Limits};
+
+/// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
+#[derive(Debug, Default)]
+pub enum Narrowing {
+    /// Nothing: everything below what is wanted is sent.
+    #[default]
+    None,
+    /// What the sink said of itself.
+    Bloom(Filter),
+    /// An exact estimate of our own, such as the DAG of a root that the sink acknowledged earlier
+    /// (the "Server Graph Estimate" of §3.3.1).
+    Known(CidSet),
+}
+
+impl Narrowing {
+    /// Whether the sink seems to hold `cid`, so that it is left out with all that lies below it.
+    #[must_use]
+    pub fn hides(&self, cid: &Cid) -> bool {
+        match self {
+            Self::None => false,
+            Self::Bloom(filter) => filter.contains(&cid.to_bytes()),
+            Self::Known(known) => known.contains(cid),
+        }
+    }
+}
+
+impl From<Option<Filter>> for Narrowing {
+    fn from(have: Option<Filter>) -> Self {
+        have.map_or(Self::None, Self::Bloom)
+    }
+}
+
+/// A filter for `n` binary CIDs at a false-positive rate of min(10^-3, 0.1/n) (CAR Mirror §3.4.2),
+/// or as near to it as [`Limits::max_bloom_bytes`] allows. `each` gives them one by one, to the
+/// function it is called with. None for no CIDs: an empty filter says nothing.
+pub fn filter_of(
+    n: usize,
+    limits: &Limits,
+    each: impl FnOnce(&mut dyn FnMut(&[u8])),
+) -> Option<Filter> {
+    if n == 0 {
+        return None;
+    }
+    let target = f64::min(1e-3, 0.1 / n as f64);
+    let mut filter = Filter::new(Params::fitting(n as u64, target, limits.max_bloom_bytes));
+    each(&mut |cid| filter.insert(cid));
+    Some(filter)
+}

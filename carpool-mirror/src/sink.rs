@@ -1,0 +1,250 @@
+use alloc::{collections::VecDeque, vec::Vec};
+use carpool_bloom::Filter;
+use carpool_core::{Block, Bytes, Cid, Limits, may_link};
+use carpool_selector::{Order, Step, Walk};
+
+use crate::{Error, Status, narrowing::filter_of, seeds::Seeds, wants::Wants};
+
+/// Look-ups ahead of the walk: most are answered without data.
+pub(crate) const WINDOW: usize = 256;
+
+/// How many missing CIDs an [`Outcome`] names.
+const NAMED_MISSING: usize = 16;
+
+/// What a [`Sink`] has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkOutput {
+    /// Look this CID up and answer with [`Sink::handle_load`].
+    Load(Cid),
+    /// Say with [`Sink::handle_has`] whether this leaf is held; its bytes are not needed.
+    Has(Cid),
+    /// Store this block: it is verified, wanted and reachable from the root.
+    Store(Block),
+    /// Send this to the source: it is the next request, or the answer to a push.
+    Transmit(Status),
+    /// The transfer has ended; nothing follows.
+    Done(Outcome),
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Blocks that were wanted and never came; 0 when the whole DAG is held.
+    pub missing: u64,
+    /// The first of them, at most 16.
+    pub named: Vec<Cid>,
+    /// Rounds that were begun.
+    pub rounds: u32,
+}
+
+/// What became of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It was wanted and will be stored.
+    Wanted,
+    /// It is held already.
+    Duplicate,
+    /// Nothing that is held links to it; it was dropped.
+    Unreachable,
+}
+
+/// The side that wants the blocks.
+///
+/// It first looks at what is held: the DAGs of old roots, then whatever of the wanted root's DAG is
+/// there. Then it says what it lacks ([`SinkOutput::Transmit`]), takes blocks, looks at what it
+/// lacks now, and so on until nothing is missing or the source has no more to give.
+///
+/// **The contract**: after every `handle_*` poll until `None`, and answer all look-ups before the
+/// next block is handed over. A block whose look-up is open counts as unreachable; it is asked for
+/// again, so nothing is lost but its bytes.
+#[derive(Debug)]
+pub struct Sink {
+    limits: Limits,
+    seeds: Seeds,
+    walk: Walk,
+    wants: Wants,
+    ready: VecDeque<Block>,
+    round: Round,
+    rounds: u32,
+    /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
+    stalled: bool,
+    finished: bool,
+}
+
+#[derive(Debug, Default)]
+struct Round {
+    open: bool,
+    asked: Vec<Cid>,
+    wanted: u64,
+    unwanted_bytes: u64,
+}
+
+impl Sink {
+    /// A sink for the DAGs below `roots`, which are wanted in that order. `seeds` are roots that are probably held, such as the
+    /// version before; they narrow the first request. `seed` is for hash tables, see
+    /// [`CidMap`](carpool_core::CidMap).
+    #[must_use]
+    pub fn new(
+        roots: impl IntoIterator<Item = Cid>,
+        seeds: impl IntoIterator<Item = Cid>,
+        limits: &Limits,
+        seed: u64,
+    ) -> Self {
+        let walk = Walk::new(roots, Order::BreadthFirst, limits, seed).with_window(WINDOW);
+        Self {
+            limits: limits.clone(),
+            seeds: Seeds::new(seeds, limits, seed),
+            walk,
+            wants: Wants::with_seed(seed),
+            ready: VecDeque::new(),
+            round: Round::default(),
+            rounds: 0,
+            stalled: false,
+            finished: false,
+        }
+    }
+
+    /// Answers a [`SinkOutput::Load`]: the block's bytes, verified before, or `None`.
+    pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
+        if self.seeds.is_done() {
+            self.walk.handle_load(cid, data);
+        } else {
+            self.seeds.handle_load(cid, data);
+        }
+    }
+
+    /// Answers a [`SinkOutput::Has`].
+    pub fn handle_has(&mut self, cid: &Cid, held: bool) {
+        self.handle_load(cid, held.then(Bytes::new));
+    }
+
+    /// Says that the source begins to send by itself, as in a push: no request is made before
+    /// [`handle_end_round`](Self::handle_end_round), and the next status is the answer.
+    pub fn handle_begin_round(&mut self) {
+        self.rounds += 1;
+        self.round = Round { open: true, ..Round::default() };
+    }
+
+    /// Takes a block of the round.
+    ///
+    /// # Errors
+    /// [`Error::Block`] for a wanted block that does not parse, [`Error::Unwanted`]. The transfer
+    /// is to be given up then; blocks stored before stay good.
+    pub fn handle_block(&mut self, block: Block) -> Result<Received, Error> {
+        let Some(depth) = self.wants.take(block.cid()) else {
+            return self.unwanted(&block);
+        };
+        self.walk.handle_block(&block, depth)?;
+        self.round.wanted += 1;
+        self.ready.push_back(block);
+        Ok(Received::Wanted)
+    }
+
+    fn unwanted(&mut self, block: &Block) -> Result<Received, Error> {
+        self.round.unwanted_bytes += block.data().len() as u64 + 1;
+        let (bytes, max) = (self.round.unwanted_bytes, self.limits.max_unwanted_bytes);
+        if bytes > max {
+            return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
+        }
+        let held = self.walk.done().contains(block.cid()) || self.seeds.held().contains(block.cid());
+        Ok(if held { Received::Duplicate } else { Received::Unreachable })
+    }
+
+    /// Says that the source has ended the round by itself. What was asked for by name and did not
+    /// come counts as a miss; after the second the source counts as not having it.
+    pub fn handle_end_round(&mut self) {
+        let round = core::mem::take(&mut self.round);
+        self.wants.count_misses(&round.asked);
+        self.stalled = round.wanted == 0 && !round.asked.is_empty();
+    }
+
+    /// Says that the round was cut: nothing is known of what did not come.
+    pub fn handle_cut(&mut self) {
+        self.round = Round::default();
+    }
+
+    /// Whether the whole DAG is held. Settled once look-ups are answered.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.seeds.is_done() && self.walk.is_done() && self.wants.len() == 0
+    }
+
+    /// How many blocks are known to be missing.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.wants.len()
+    }
+
+    /// The next output; `None` while look-ups are awaited or a round is open. Call again after
+    /// every `handle_*`, until `None`.
+    ///
+    /// # Errors
+    /// [`Error::Block`] for a held block that does not parse.
+    pub fn poll(&mut self) -> Result<Option<SinkOutput>, Error> {
+        if let Some(block) = self.ready.pop_front() {
+            return Ok(Some(SinkOutput::Store(block)));
+        }
+        if let Some(cid) = self.poll_walks()? {
+            let look_up = if may_link(&cid) { SinkOutput::Load } else { SinkOutput::Has };
+            return Ok(Some(look_up(cid)));
+        }
+        let settled = self.seeds.is_done() && self.walk.is_done();
+        if !settled || self.round.open || self.finished {
+            return Ok(None);
+        }
+        Ok(Some(self.next_round()))
+    }
+
+    fn poll_walks(&mut self) -> Result<Option<Cid>, Error> {
+        if let Some(cid) = self.seeds.poll() {
+            return Ok(Some(cid));
+        }
+        if !self.seeds.is_done() {
+            return Ok(None);
+        }
+        loop {
+            match self.walk.poll(|cid| !self.seeds.cover(cid))? {
+                Some(Step::Load(cid)) => return Ok(Some(cid)),
+                Some(Step::Visit(_)) => {}
+                Some(Step::Missing { cid, depth }) => self.wants.insert(&cid, depth),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn next_round(&mut self) -> SinkOutput {
+        let want = self.wants.available(self.limits.max_wanted);
+        if want.is_empty() || self.rounds >= self.limits.max_rounds {
+            self.finished = true;
+            return SinkOutput::Done(self.outcome());
+        }
+        self.rounds += 1;
+        self.round = Round { open: true, asked: want.clone(), ..Round::default() };
+        let have = if self.stalled { None } else { self.filter() };
+        SinkOutput::Transmit(Status { want, have })
+    }
+
+    fn outcome(&self) -> Outcome {
+        let mut named = self.wants.unavailable(NAMED_MISSING);
+        if named.is_empty() {
+            named = self.wants.available(NAMED_MISSING);
+        }
+        Outcome { missing: self.wants.len() as u64, named, rounds: self.rounds }
+    }
+
+    /// All that is held below the root, and all that is held below the old roots.
+    fn filter(&self) -> Option<Filter> {
+        let below = self.walk.done().len() - self.wants.len();
+        let mut extra = 0;
+        let done = self.walk.done();
+        self.seeds.held().for_each(|cid| extra += usize::from(!done.contains_bytes(cid)));
+        filter_of(below + extra, &self.limits, |insert| {
+            done.for_each(|cid| {
+                if !self.wants.contains_bytes(cid) {
+                    insert(cid);
+                }
+            });
+            self.seeds.held().for_each(insert);
+        })
+    }
+}

@@ -1,0 +1,75 @@
+use alloc::vec::Vec;
+use carpool_core::{Cid, CidMap, cid_exact};
+
+/// How often a CID is asked for by name before the source counts as not having it.
+const ATTEMPTS: u8 = 2;
+
+#[derive(Clone, Copy, Debug)]
+struct Want {
+    /// Order of discovery, which is the order of asking.
+    seq: u64,
+    depth: u32,
+    misses: u8,
+}
+
+/// What the sink lacks: CIDs that a held block links to, or the root itself.
+#[derive(Debug)]
+pub(crate) struct Wants {
+    map: CidMap<Want>,
+    next_seq: u64,
+}
+
+impl Wants {
+    pub(crate) fn with_seed(seed: u64) -> Self {
+        Self { map: CidMap::with_seed(seed), next_seq: 0 }
+    }
+
+    pub(crate) fn insert(&mut self, cid: &Cid, depth: u32) {
+        self.map.insert(cid, Want { seq: self.next_seq, depth, misses: 0 });
+        self.next_seq += 1;
+    }
+
+    /// Strikes out a CID whose block has come; returns its depth, or `None` if nobody wanted it.
+    pub(crate) fn take(&mut self, cid: &Cid) -> Option<u32> {
+        self.map.remove(cid).map(|want| want.depth)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub(crate) fn contains_bytes(&self, cid: &[u8]) -> bool {
+        self.map.contains_bytes(cid)
+    }
+
+    /// Counts a miss for each of `asked` that is still wanted after its round.
+    pub(crate) fn count_misses(&mut self, asked: &[Cid]) {
+        for cid in asked {
+            if let Some(want) = self.map.get_mut(cid) {
+                want.misses += 1;
+            }
+        }
+    }
+
+    /// Up to `n` CIDs that are worth asking for, oldest first.
+    pub(crate) fn available(&self, n: usize) -> Vec<Cid> {
+        self.oldest(n, |want| want.misses < ATTEMPTS)
+    }
+
+    /// Up to `n` CIDs that the source does not have, oldest first.
+    pub(crate) fn unavailable(&self, n: usize) -> Vec<Cid> {
+        self.oldest(n, |want| want.misses >= ATTEMPTS)
+    }
+
+    fn oldest(&self, n: usize, pick: impl Fn(&Want) -> bool) -> Vec<Cid> {
+        let mut found = Vec::new();
+        self.map.for_each(|cid, want| {
+            if pick(want) {
+                found.push((want.seq, cid_exact(cid).expect("a key is a CID")));
+            }
+        });
+        found.sort_unstable_by_key(|&(seq, _)| seq);
+        found.truncate(n);
+        found.into_iter().map(|(_, cid)| cid).collect()
+    }
+}
