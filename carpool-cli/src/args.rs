@@ -1,0 +1,290 @@
+//! The command line.
+
+use carpool_core::Cid;
+use carpool_unixfs::{Chunking, Profile};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// rsync and git-fetch for Merkle DAGs, over plain HTTP.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Folder of the block store [default: the platform's data directory]
+    #[arg(long, global = true, env = "CARPOOL_STORE", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object per result
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  carpool demo                                    see it work, in a temporary folder
+  carpool serve --listen 127.0.0.1:4747           offer the local store
+  carpool sync ./photos http://127.0.0.1:4747     send a folder; again, and only the change goes
+  carpool pull http://127.0.0.1:4747#photos       fetch what a name points to
+  carpool get bafy…/2024/a.jpg -o a.jpg           write a file or folder out of the store
+
+Exit codes:
+  0 done                 3 damaged data
+  1 input or output      4 incomplete; run the same command again to go on
+  2 usage                5 refused, by policy or because something has moved";
+
+fn parse_cid(text: &str) -> Result<Cid, String> {
+    text.parse().map_err(|error| format!("no CID: {error}"))
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Add(AddArgs),
+    Get(GetArgs),
+    Ls(LsArgs),
+    Stat(StatArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Serve(ServeArgs),
+    Push(PushArgs),
+    Pull(PullArgs),
+    Sync(SyncArgs),
+    Demo(DemoArgs),
+    /// List the names of the store and what they point to.
+    Names,
+    Repair(RepairArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Put files and folders into the store and print their roots.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool add notes.txt                      the root of one file
+  carpool add --only-hash ./site             what the root would be; nothing is stored
+  carpool add --profile default ./site       the root that `ipfs add -r` prints
+  carpool add --chunker=size-65536 big.bin   smaller leaves")]
+pub(crate) struct AddArgs {
+    /// Files and folders
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) import: ImportFlags,
+    /// Take hidden files too
+    #[arg(short = 'H', long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) hidden: Option<bool>,
+    /// Leave out what a pattern matches, in the notation of .gitignore; can be given again
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) ignore: Vec<String>,
+    /// Put everything into a folder, so that names are kept
+    #[arg(short = 'w', long = "wrap-with-directory", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) wrap: Option<bool>,
+    /// Compute roots and store nothing
+    #[arg(short = 'n', long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) only_hash: Option<bool>,
+    /// Print roots and nothing else
+    #[arg(short = 'Q', long)]
+    pub(crate) quieter: bool,
+}
+
+/// How files become DAGs: flags beat the profile and are spelled as Kubo's.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ImportFlags {
+    /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub(crate) profile: Profile,
+    /// Version of the CIDs of nodes: 0 or 1
+    #[arg(long, value_name = "N")]
+    pub(crate) cid_version: Option<u64>,
+    /// Leaves are the bytes of the file and nothing else
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) raw_leaves: Option<bool>,
+    /// Where files are cut: size-N
+    #[arg(short = 's', long, value_name = "CHUNKER")]
+    pub(crate) chunker: Option<Chunking>,
+    /// Links of a file's node at most
+    #[arg(long, value_name = "N")]
+    pub(crate) max_file_links: Option<usize>,
+    /// Entries of a folder above which it is sharded
+    #[arg(long, value_name = "N")]
+    pub(crate) max_directory_links: Option<usize>,
+    /// Slots of a shard: a power of two from 8 to 1024
+    #[arg(long, value_name = "N")]
+    pub(crate) max_hamt_fanout: Option<u64>,
+    /// Take empty folders [default: true]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) empty_dirs: Option<bool>,
+    /// Store what symbolic links lead to, in place of the links
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) dereference_symlinks: Option<bool>,
+    /// Keep permissions
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) preserve_mode: Option<bool>,
+    /// Keep times of modification
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) preserve_mtime: Option<bool>,
+}
+
+/// Write a file or folder out of the store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool get bafy… -o site            site becomes that folder
+  carpool get bafy…/index.html -o -    a file to standard output")]
+pub(crate) struct GetArgs {
+    /// CID, or CID/path/below
+    pub(crate) path: String,
+    /// What becomes that file or folder; `-` is standard output [default: the last name]
+    #[arg(short = 'o', long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace OUT where it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// List a folder.
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// CID, or CID/path/below
+    pub(crate) path: String,
+}
+
+/// Say what a DAG consists of.
+#[derive(Debug, Args)]
+pub(crate) struct StatArgs {
+    /// The root of the DAG
+    #[arg(value_parser = parse_cid)]
+    pub(crate) root: Cid,
+}
+
+/// Write a DAG into a CAR file.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The root of the DAG
+    #[arg(value_parser = parse_cid)]
+    pub(crate) root: Cid,
+    /// The CAR file; `-` is standard output
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+}
+
+/// Read the blocks of a CAR file into the store.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The CAR file; `-` is standard input
+    pub(crate) file: PathBuf,
+}
+
+/// Offer the store over HTTP.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool serve                                  on 127.0.0.1:4747, for this machine
+  carpool serve --listen 0.0.0.0:4747 --token s  for others, who need the token
+  carpool serve --read-only                      take nothing")]
+pub(crate) struct ServeArgs {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4747")]
+    pub(crate) listen: SocketAddr,
+    /// Refuse pushes
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// A token that clients have to give
+    #[arg(long, env = "CARPOOL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+}
+
+/// How to speak to a server.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RemoteFlags {
+    /// A header for every request; can be given again
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// The token that the server wants
+    #[arg(long, env = "CARPOOL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// HTTP/2 over cleartext at once (https negotiates it)
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// Certificates to trust beside the system's, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+}
+
+/// Send a DAG to a server: what it lacks, and nothing else.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The root of the DAG
+    #[arg(value_parser = parse_cid)]
+    pub(crate) root: Cid,
+    /// The server
+    pub(crate) url: String,
+    /// A CID or a name of the server that is like this DAG
+    #[arg(long, value_name = "CID|NAME")]
+    pub(crate) diff: Option<String>,
+    /// A root that the server holds for sure; can be given again
+    #[arg(long, value_name = "CID", value_parser = parse_cid)]
+    pub(crate) held: Vec<Cid>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteFlags,
+}
+
+/// Fetch a DAG from a server: what is missing here, and nothing else.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool pull bafy… http://127.0.0.1:4747       a root
+  carpool pull http://127.0.0.1:4747#photos      what a name points to")]
+pub(crate) struct PullArgs {
+    /// The root, or URL#name
+    #[arg(value_name = "ROOT | URL#NAME")]
+    pub(crate) what: String,
+    /// The server, where the first argument is a root
+    pub(crate) url: Option<String>,
+    /// A root that is held here and like the one that is wanted; can be given again
+    #[arg(long, value_name = "CID", value_parser = parse_cid)]
+    pub(crate) have: Vec<Cid>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteFlags,
+}
+
+/// Add a folder and push it under a name; afterwards only what changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool sync ./photos http://127.0.0.1:4747           under the name `photos`
+  carpool sync ./photos http://127.0.0.1:4747#family    under the name `family`")]
+pub(crate) struct SyncArgs {
+    /// The folder; every file of it, hidden ones too
+    pub(crate) dir: PathBuf,
+    /// The server, and the name after `#` [default: the folder's name]
+    #[arg(value_name = "URL[#NAME]")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) import: ImportFlags,
+    #[command(flatten)]
+    pub(crate) remote: RemoteFlags,
+}
+
+/// Watch a folder travel to a server, change, and travel again. Works on a copy.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The folder to copy [default: the files that git tracks here]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Check every block of the store, or rebuild its index from its CAR files.
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// Rebuild the index; no other command may be using the store
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) rebuild: bool,
+}
+
+/// Print completions for a shell.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,250 @@
+//! Turns the events of a scan into blocks and roots. Three threads: one reads, one hashes and
+//! builds, one writes.
+
+use carpool_core::{Block, Cid};
+use carpool_store::BlockStore;
+use carpool_unixfs::{
+    Built, DirectoryBuilder, EncodedLeaf, FileBuilder, Leaf, Metadata, Options, Root, hash_leaves,
+    symlink,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use super::scan::{Event, Problem, Scanner, Selection};
+use crate::failure::{Exit, Failure, Outcome};
+
+/// Batches that wait between two threads.
+const QUEUE: usize = 2;
+/// What a block counts for beside its bytes, so that empty ones are batched too.
+const BLOCK_OVERHEAD: usize = 128;
+/// Blocks are handed to the writer in batches of about this many bytes.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// Counters of an import that goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) new_blocks: AtomicU64,
+    pub(crate) new_bytes: AtomicU64,
+    pub(crate) blocks: AtomicU64,
+}
+
+/// What an import made.
+#[derive(Debug, Default)]
+pub(crate) struct Imported {
+    /// Each argument's name and root, or the wrapping folder's alone.
+    pub(crate) roots: Vec<(String, Root)>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) hidden_skipped: u64,
+}
+
+/// What an import is to do.
+#[derive(Debug)]
+pub(crate) struct Importer<'a> {
+    pub(crate) selection: &'a Selection,
+    pub(crate) options: &'a Options,
+    pub(crate) empty_folders: bool,
+    pub(crate) wrap: bool,
+    pub(crate) tally: &'a Tally,
+}
+
+/// Imports `paths`; without a store nothing is kept but the roots.
+pub(crate) fn import(
+    importer: &Importer<'_>,
+    paths: &[PathBuf],
+    store: Option<&dyn BlockStore>,
+) -> Outcome<Imported> {
+    let (events_to, events) = sync_channel(QUEUE);
+    let (blocks_to, blocks) = sync_channel::<Vec<Block>>(QUEUE);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut scanner = Scanner::new(importer.selection, importer.options, events_to);
+            paths.iter().for_each(|path| scanner.argument(path));
+            scanner.finish();
+        });
+        let writer = scope.spawn(move || write(&blocks, store, importer.tally));
+        let assembled = assemble(importer, &events, blocks_to);
+        drop(events);
+        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.and(assembled)
+    })
+}
+
+fn write(
+    blocks: &Receiver<Vec<Block>>,
+    store: Option<&dyn BlockStore>,
+    tally: &Tally,
+) -> Outcome {
+    for batch in blocks {
+        tally.blocks.fetch_add(batch.len() as u64, Relaxed);
+        let Some(store) = store else { continue };
+        let cids: Vec<Cid> = batch.iter().map(|block| *block.cid()).collect();
+        for (held, block) in store.has_many(&cids)?.into_iter().zip(&batch) {
+            if !held {
+                tally.new_blocks.fetch_add(1, Relaxed);
+                tally.new_bytes.fetch_add(block.data().len() as u64, Relaxed);
+            }
+        }
+        store.put_many(&batch)?;
+    }
+    store.map_or(Ok(()), |store| Ok(store.flush()?))
+}
+
+fn assemble(
+    importer: &Importer<'_>,
+    events: &Receiver<Vec<Event>>,
+    blocks_to: SyncSender<Vec<Block>>,
+) -> Outcome<Imported> {
+    let mut assembly = Assembly {
+        importer,
+        folders: Vec::new(),
+        file: None,
+        imported: Imported::default(),
+        out: Vec::new(),
+        out_bytes: 0,
+        blocks_to,
+    };
+    if importer.wrap {
+        assembly.folders.push(DirectoryBuilder::new(importer.options, Metadata::NONE));
+    }
+    for batch in events {
+        assembly.batch(batch)?;
+    }
+    assembly.finish()
+}
+
+struct Assembly<'a> {
+    importer: &'a Importer<'a>,
+    folders: Vec<DirectoryBuilder>,
+    file: Option<FileBuilder>,
+    imported: Imported,
+    out: Vec<Block>,
+    out_bytes: usize,
+    blocks_to: SyncSender<Vec<Block>>,
+}
+
+impl Assembly<'_> {
+    /// Hashes all leaves of a batch together, whichever files they are of, then takes its events
+    /// one by one.
+    fn batch(&mut self, mut batch: Vec<Event>) -> Outcome {
+        let mut leaves = Vec::new();
+        for event in &mut batch {
+            if let Event::Chunk(chunk, metadata) = event {
+                let data = std::mem::take(&mut chunk.data);
+                let chunk = carpool_unixfs::Chunk { data, only: chunk.only };
+                leaves.push(EncodedLeaf::new(chunk, metadata, self.importer.options));
+            }
+        }
+        let mut leaves = hash_leaves(leaves).into_iter();
+        for event in batch {
+            self.event(event, &mut leaves)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event, leaves: &mut impl Iterator<Item = Leaf>) -> Outcome {
+        let options = self.importer.options;
+        match event {
+            Event::BeginFile(metadata) => self.file = Some(FileBuilder::new(options, metadata)),
+            Event::Chunk(..) => {
+                let leaf = leaves.next().expect("a leaf was hashed for each chunk");
+                self.leaf(leaf)?;
+            }
+            Event::EndFile(name) => self.end_file(&name)?,
+            Event::DropFile => self.file = None,
+            Event::BeginFolder(metadata) => {
+                self.folders.push(DirectoryBuilder::new(options, metadata));
+            }
+            Event::EndFolder(name) => self.end_folder(&name)?,
+            Event::Symlink(name, target, metadata) => {
+                let link = symlink(&target, &metadata, options);
+                self.built(&name, link)?;
+            }
+            Event::Problem(problem) => self.imported.problems.push(problem),
+            Event::HiddenSkipped => self.imported.hidden_skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, leaf: Leaf) -> Outcome {
+        self.importer.tally.bytes.fetch_add(leaf.size(), Relaxed);
+        let file = self.file.as_mut().expect("chunks come between the ends of a file");
+        file.handle_leaf(&leaf);
+        let node = file.poll();
+        self.keep(leaf.into_block())?;
+        node.map_or(Ok(()), |node| self.keep(node))
+    }
+
+    fn end_file(&mut self, name: &[u8]) -> Outcome {
+        self.importer.tally.files.fetch_add(1, Relaxed);
+        let file = self.file.take().expect("a file ends after it began");
+        self.built(name, file.finish())
+    }
+
+    /// An empty folder that is to be left out is still the root where it is all there is.
+    fn end_folder(&mut self, name: &[u8]) -> Outcome {
+        let folder = self.folders.pop().expect("a folder ends after it began");
+        let inner = !self.folders.is_empty();
+        if folder.is_empty() && inner && !self.importer.empty_folders {
+            return Ok(());
+        }
+        let root = self.finish_folder(folder)?;
+        self.place(name, root)
+    }
+
+    fn finish_folder(&mut self, folder: DirectoryBuilder) -> Outcome<Root> {
+        let mut blocks = folder.finish()?;
+        while let Some(block) = blocks.poll() {
+            self.keep(block)?;
+        }
+        Ok(blocks.root().expect("all blocks were taken"))
+    }
+
+    fn built(&mut self, name: &[u8], built: Built) -> Outcome {
+        built.blocks.into_iter().try_for_each(|block| self.keep(block))?;
+        self.place(name, built.root)
+    }
+
+    /// Puts a finished thing into the folder around it, or among the roots.
+    fn place(&mut self, name: &[u8], root: Root) -> Outcome {
+        match self.folders.last_mut() {
+            Some(folder) => Ok(folder.insert(name, &root.cid, root.tsize)?),
+            None => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                self.imported.roots.push((name, root));
+                Ok(())
+            }
+        }
+    }
+
+    fn keep(&mut self, block: Block) -> Outcome {
+        self.out_bytes += block.data().len() + BLOCK_OVERHEAD;
+        self.out.push(block);
+        if self.out_bytes >= WRITE_BYTES { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Outcome {
+        self.out_bytes = 0;
+        let batch = std::mem::take(&mut self.out);
+        // The writer has gone only after an error, which is the one to be told.
+        let gone = |_| Failure::new(Exit::Io, "the store takes no more");
+        self.blocks_to.send(batch).map_err(gone)
+    }
+
+    fn finish(mut self) -> Outcome<Imported> {
+        if self.importer.wrap {
+            let folder = self.folders.pop().expect("the wrapping folder is the last");
+            let root = self.finish_folder(folder)?;
+            self.imported.roots.push((String::new(), root));
+        }
+        self.send()?;
+        Ok(self.imported)
+    }
+}

@@ -1,0 +1,287 @@
+//! Reads files and folders into a stream of events, in batches, on a thread of its own.
+
+use carpool_core::Bytes;
+use carpool_unixfs::{Chunk, Chunker, Metadata, Mtime, Options};
+use ignore::gitignore::Gitignore;
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+    sync::mpsc::SyncSender,
+};
+
+/// Batches are sent on when they hold this many bytes,
+const BATCH_BYTES: usize = 4 << 20;
+/// or this many events.
+const BATCH_EVENTS: usize = 2048;
+
+/// What is taken and what is left out.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pub(crate) hidden: bool,
+    pub(crate) ignore: Gitignore,
+    pub(crate) dereference: bool,
+    pub(crate) mode: bool,
+    pub(crate) mtime: bool,
+}
+
+/// One step through the tree.
+#[derive(Debug)]
+pub(crate) enum Event {
+    BeginFile(Metadata),
+    Chunk(Chunk, Metadata),
+    EndFile(Vec<u8>),
+    /// The file turned out to be unreadable: it is left out.
+    DropFile,
+    BeginFolder(Metadata),
+    EndFolder(Vec<u8>),
+    Symlink(Vec<u8>, Vec<u8>, Metadata),
+    /// Something was left out or is not as it should be.
+    Problem(Problem),
+    HiddenSkipped,
+}
+
+/// A path that could not be taken as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) path: PathBuf,
+    pub(crate) what: String,
+}
+
+/// The reader of one import.
+pub(crate) struct Scanner<'a> {
+    selection: &'a Selection,
+    options: &'a Options,
+    to: SyncSender<Vec<Event>>,
+    batch: Vec<Event>,
+    batch_bytes: usize,
+    /// Folders that are being read, by device and file number: links that lead back are no trees.
+    open: Vec<(u64, u64)>,
+    gone: bool,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(
+        selection: &'a Selection,
+        options: &'a Options,
+        to: SyncSender<Vec<Event>>,
+    ) -> Self {
+        let (batch, open) = (Vec::new(), Vec::new());
+        Self { selection, options, to, batch, batch_bytes: 0, open, gone: false }
+    }
+
+    /// Reads one argument; its name is that of its last component.
+    pub(crate) fn argument(&mut self, path: &Path) {
+        let resolved = path.canonicalize();
+        let named = path.file_name().map(OsStr::to_os_string).or_else(|| {
+            resolved.as_ref().ok().and_then(|path| path.file_name()).map(OsStr::to_os_string)
+        });
+        self.entry(path, &named.unwrap_or_else(|| OsString::from("root")));
+    }
+
+    /// Sends what is left.
+    pub(crate) fn finish(mut self) {
+        self.send();
+    }
+
+    fn emit(&mut self, event: Event, bytes: usize) {
+        self.batch.push(event);
+        self.batch_bytes += bytes;
+        if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_EVENTS {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        self.batch_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.gone |= self.to.send(batch).is_err();
+    }
+
+    fn problem(&mut self, path: &Path, what: impl std::fmt::Display) {
+        let problem = Problem { path: path.to_path_buf(), what: what.to_string() };
+        self.emit(Event::Problem(problem), 0);
+    }
+
+    fn entry(&mut self, path: &Path, name: &OsStr) {
+        if self.gone {
+            return;
+        }
+        let Some(name) = name.to_str().map(|name| name.as_bytes().to_vec()) else {
+            return self.problem(path, "skipped: its name is not UTF-8");
+        };
+        let found = if self.selection.dereference { fs::metadata(path) } else { path.symlink_metadata() };
+        match found {
+            Err(error) => self.problem(path, format_args!("skipped: {error}")),
+            Ok(found) if found.is_dir() => self.folder(path, name, &found),
+            Ok(found) if found.is_file() => self.file(path, name),
+            Ok(found) if found.is_symlink() => self.symlink(path, name, &found),
+            Ok(_) => self.problem(path, "skipped: neither a file, a folder nor a symbolic link"),
+        }
+    }
+
+    fn folder(&mut self, path: &Path, name: Vec<u8>, found: &fs::Metadata) {
+        let id = identity(found);
+        if self.open.contains(&id) {
+            return self.problem(path, "skipped: a symbolic link that leads back to a folder above");
+        }
+        let names = match sorted_names(path) {
+            Ok(names) => names,
+            Err(error) => return self.problem(path, format_args!("skipped: {error}")),
+        };
+        self.open.push(id);
+        self.emit(Event::BeginFolder(self.metadata(found)), 0);
+        for name in names {
+            let below = path.join(&name);
+            if self.is_left_out(&below, &name) {
+                continue;
+            }
+            self.entry(&below, &name);
+        }
+        self.open.pop();
+        self.emit(Event::EndFolder(name), 0);
+    }
+
+    fn is_left_out(&mut self, path: &Path, name: &OsStr) -> bool {
+        if !self.selection.hidden && name.as_encoded_bytes().starts_with(b".") {
+            self.emit(Event::HiddenSkipped, 0);
+            return true;
+        }
+        let ignore = &self.selection.ignore;
+        !ignore.is_empty() && ignore.matched(path, path.is_dir()).is_ignore()
+    }
+
+    fn symlink(&mut self, path: &Path, name: Vec<u8>, found: &fs::Metadata) {
+        match fs::read_link(path) {
+            Err(error) => self.problem(path, format_args!("skipped: {error}")),
+            Ok(target) => {
+                let target = target.into_os_string().into_encoded_bytes();
+                self.emit(Event::Symlink(name, target, self.metadata(found)), 0);
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, name: Vec<u8>) {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (before, mut file) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.problem(path, format_args!("skipped: {error}")),
+        };
+        let metadata = self.metadata(&before);
+        self.emit(Event::BeginFile(metadata), 0);
+        match self.chunks(&mut file, before.len(), metadata) {
+            Err(error) => {
+                self.emit(Event::DropFile, 0);
+                self.problem(path, format_args!("skipped: {error}"));
+            }
+            Ok(read) => {
+                self.emit(Event::EndFile(name), 0);
+                if changed(&before, file.metadata().ok().as_ref(), read) {
+                    self.problem(path, "changed while it was read");
+                }
+            }
+        }
+    }
+
+    /// Sends a file's chunks; returns how many bytes it had.
+    fn chunks(&mut self, file: &mut File, len: u64, metadata: Metadata) -> std::io::Result<u64> {
+        let mut chunker = Chunker::new(self.options);
+        let mut read = 0;
+        let piece_bytes = piece_bytes(self.options.chunking().bytes(), len);
+        loop {
+            let piece = read_piece(file, piece_bytes)?;
+            if piece.is_empty() {
+                break;
+            }
+            read += piece.len() as u64;
+            chunker.handle_data(piece);
+            while let Some(chunk) = chunker.poll() {
+                let bytes = chunk.data.len();
+                self.emit(Event::Chunk(chunk, metadata), bytes);
+            }
+        }
+        chunker.handle_end();
+        while let Some(chunk) = chunker.poll() {
+            let bytes = chunk.data.len();
+            self.emit(Event::Chunk(chunk, metadata), bytes);
+        }
+        Ok(read)
+    }
+
+    fn metadata(&self, found: &fs::Metadata) -> Metadata {
+        Metadata {
+            mode: self.selection.mode.then(|| mode(found)),
+            mtime: if self.selection.mtime { mtime(found) } else { None },
+        }
+    }
+}
+
+/// Whole chunks at a time, so that each is a slice; for a small file no more than it has, and a
+/// byte to see its end.
+fn piece_bytes(chunk: usize, len: u64) -> usize {
+    const ABOUT: usize = 1 << 20;
+    let whole = chunk * (ABOUT / chunk).max(1);
+    usize::try_from(len + 1).map_or(whole, |len| whole.min(len))
+}
+
+fn read_piece(file: &mut File, bytes: usize) -> std::io::Result<Bytes> {
+    let mut piece = Vec::with_capacity(bytes);
+    file.take(bytes as u64).read_to_end(&mut piece)?;
+    Ok(piece.into())
+}
+
+fn sorted_names(path: &Path) -> std::io::Result<Vec<OsString>> {
+    let names = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>()?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn changed(before: &fs::Metadata, after: Option<&fs::Metadata>, read: u64) -> bool {
+    let Some(after) = after else { return true };
+    let same_time = before.modified().ok() == after.modified().ok();
+    !(same_time && before.len() == read && after.len() == read)
+}
+
+#[cfg(unix)]
+fn identity(found: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (found.dev(), found.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    // Without file numbers only the depth of paths ends a loop.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    (0, NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+}
+
+#[cfg(unix)]
+fn mode(found: &fs::Metadata) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    found.mode() & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(found: &fs::Metadata) -> u32 {
+    if found.permissions().readonly() { 0o444 } else { 0o644 }
+}
+
+fn mtime(found: &fs::Metadata) -> Option<Mtime> {
+    let time = found.modified().ok()?;
+    match time.duration_since(std::time::UNIX_EPOCH) {
+        Ok(after) => {
+            Mtime::new(i64::try_from(after.as_secs()).ok()?, after.subsec_nanos()).ok()
+        }
+        Err(before) => {
+            let before = before.duration();
+            let (mut seconds, mut nanos) = (-i64::try_from(before.as_secs()).ok()?, 0);
+            if before.subsec_nanos() > 0 {
+                seconds -= 1;
+                nanos = 1_000_000_000 - before.subsec_nanos();
+            }
+            Mtime::new(seconds, nanos).ok()
+        }
+    }
+}

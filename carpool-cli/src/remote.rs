@@ -1,0 +1,101 @@
+//! Speaking to a server: options, names in URLs, the summary of a transfer.
+
+use carpool_core::Cid;
+use carpool_http::{Client, ClientOptions, Progress, Totals};
+use serde_json::{Value, json};
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use crate::{
+    args::RemoteFlags,
+    failure::{Exit, Failure, Outcome},
+    output::{Meter, Output, Reading, size},
+};
+
+/// A seed that a stranger cannot guess, for hash tables.
+pub(crate) fn random_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Runs async work to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Failure::io("starting threads", &error))?.block_on(work)
+}
+
+/// A client of `url` with what the command line says.
+pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
+    let mut options = ClientOptions::default();
+    options.http2 = flags.http2;
+    options.seed = random_seed();
+    options.headers = flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;
+    if let Some(token) = &flags.token {
+        options.headers.push(("authorization".into(), format!("Bearer {token}")));
+    }
+    if let Some(file) = &flags.cacert {
+        options.extra_roots =
+            std::fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
+    }
+    Ok(Client::new(url, options)?)
+}
+
+fn split_header(header: &str) -> Outcome<(String, String)> {
+    let wrong = || Failure::new(Exit::Usage, format_args!("{header:?} is not `Name: value`"));
+    let (name, value) = header.split_once(':').ok_or_else(wrong)?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The URL, and the name after `#` if there is one.
+pub(crate) fn split_name(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('#') {
+        Some((url, name)) if !name.is_empty() => (url, Some(name)),
+        Some((url, _)) => (url, None),
+        None => (url, None),
+    }
+}
+
+/// A progress bar for what `progress` counts.
+pub(crate) fn meter(output: &Output, progress: &Arc<Progress>) -> Meter {
+    let progress = Arc::clone(progress);
+    output.meter(move || {
+        let totals = progress.totals();
+        let done = totals.blocks_sent + totals.blocks_received;
+        let total = if totals.missing > 0 { done + totals.missing } else { 0 };
+        Reading { done, total, bytes: totals.block_bytes }
+    })
+}
+
+/// A transfer as JSON.
+pub(crate) fn transfer_json(root: &Cid, totals: &Totals, seconds: f64) -> Value {
+    json!({
+        "root": root.to_string(),
+        "rounds": totals.rounds,
+        "requests": totals.requests,
+        "bytes_sent": totals.bytes_sent,
+        "bytes_received": totals.bytes_received,
+        "blocks_sent": totals.blocks_sent,
+        "blocks_received": totals.blocks_received,
+        "blocks_duplicate": totals.duplicate,
+        "blocks_missing": totals.missing,
+        "seconds": seconds,
+    })
+}
+
+/// A transfer as a line; `whole` is what all of the DAG would have been, in bytes, if known.
+pub(crate) fn transfer_line(root: &Cid, totals: &Totals, seconds: f64, whole: Option<u64>) -> String {
+    let moved = totals.bytes_sent + totals.bytes_received;
+    let mut line = format!(
+        "{root}: {} blocks, {} sent, {} received, {} rounds, {seconds:.2} s",
+        totals.blocks_sent + totals.blocks_received,
+        size(totals.bytes_sent),
+        size(totals.bytes_received),
+        totals.rounds,
+    );
+    if let Some(saved) = whole.and_then(|whole| whole.checked_sub(moved)) {
+        line += &format!("; deduplication saved {}", size(saved));
+    }
+    line
+}

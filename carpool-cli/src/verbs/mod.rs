@@ -1,0 +1,14 @@
+//! One module a verb.
+
+pub(crate) mod add;
+pub(crate) mod car;
+pub(crate) mod demo;
+pub(crate) mod get;
+pub(crate) mod ls;
+pub(crate) mod names;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod repair;
+pub(crate) mod serve;
+pub(crate) mod stat;
+pub(crate) mod sync;
