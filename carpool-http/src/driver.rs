@@ -136,12 +136,14 @@ pub(crate) struct Body {
     left: u64,
     max: u64,
     ended: bool,
+    fault: Option<Error>,
 }
 
 impl Body {
     pub(crate) fn new(incoming: Incoming, limits: &Limits) -> Self {
         let (left, max) = (limits.max_car_bytes, limits.max_car_bytes);
-        Self { incoming, decoder: Decoder::new(limits), roots: None, left, max, ended: false }
+        let decoder = Decoder::new(limits);
+        Self { incoming, decoder, roots: None, left, max, ended: false, fault: None }
     }
 
     /// The roots of the header, which has to come first.
@@ -150,7 +152,6 @@ impl Body {
             match self.decoder.poll()? {
                 Some(Item::Header(header)) => self.roots = Some(header.roots),
                 Some(Item::Section(_)) => unreachable!("the header comes first"),
-                None if self.ended => return Err(Error::Cut("the body ended".into())),
                 None => self.read()?,
             }
         }
@@ -177,28 +178,35 @@ impl Body {
         }
     }
 
-    /// Waits for a chunk, and takes those that wait behind it.
+    /// Waits for a chunk, and takes those that wait behind it. A fault behind them is told once
+    /// they were looked at.
     fn read(&mut self) -> Result<()> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let mut next = self.incoming.blocking_recv();
         let mut taken = 0;
-        loop {
-            match next {
-                Some(chunk) => taken += self.take(chunk?)?,
-                None => {
-                    self.ended = true;
-                    self.decoder.handle_eof();
+        while let Some(chunk) = next {
+            match chunk.and_then(|chunk| self.take(chunk)) {
+                Ok(bytes) => taken += bytes,
+                Err(fault) if taken == 0 => return Err(fault),
+                Err(fault) => {
+                    self.fault = Some(fault);
                     return Ok(());
                 }
             }
             if taken >= RECEIVE_BYTES {
                 return Ok(());
             }
-            match self.incoming.try_recv() {
-                Ok(chunk) => next = Some(chunk),
+            next = match self.incoming.try_recv() {
+                Ok(chunk) => Some(chunk),
                 Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
-                Err(mpsc::error::TryRecvError::Disconnected) => next = None,
-            }
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+            };
         }
+        self.ended = true;
+        self.decoder.handle_eof();
+        Ok(())
     }
 
     fn take(&mut self, chunk: Bytes) -> Result<usize> {

@@ -22,7 +22,7 @@ fn main() -> Result<(), carpool_mirror::Error> {
         match sink.poll()?.expect("a sink whose look-ups are answered speaks") {
             SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
             SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
-            SinkOutput::Store(block) => drop(there.extend([block.into_parts()])),
+            SinkOutput::Store(block) => there.extend([block.into_parts()]),
             SinkOutput::Transmit(status) => {
                 source.handle_status(status)?;
                 send(&mut source, &here, &mut sink, &mut there)?;

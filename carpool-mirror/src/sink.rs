@@ -1,6 +1,6 @@
 use alloc::{collections::VecDeque, vec::Vec};
 use carpool_bloom::Filter;
-use carpool_core::{Block, Bytes, Cid, Limits, may_link};
+use carpool_core::{Block, Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
 use crate::{Error, Status, narrowing::filter_of, seeds::Seeds, wants::Wants};
@@ -60,6 +60,7 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Sink {
     limits: Limits,
+    seed: u64,
     seeds: Seeds,
     walk: Walk,
     wants: Wants,
@@ -68,6 +69,9 @@ pub struct Sink {
     rounds: u32,
     /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
     stalled: bool,
+    /// In a push, the blocks that came: the source knows that it sent them, so they are left out
+    /// of the answer's filter, which would only be larger and hit more by chance.
+    pushed: Option<CidSet>,
     finished: bool,
 }
 
@@ -93,6 +97,7 @@ impl Sink {
         let walk = Walk::new(roots, Order::BreadthFirst, limits, seed).with_window(WINDOW);
         Self {
             limits: limits.clone(),
+            seed,
             seeds: Seeds::new(seeds, limits, seed),
             walk,
             wants: Wants::with_seed(seed),
@@ -100,6 +105,7 @@ impl Sink {
             round: Round::default(),
             rounds: 0,
             stalled: false,
+            pushed: None,
             finished: false,
         }
     }
@@ -123,6 +129,7 @@ impl Sink {
     pub fn handle_begin_round(&mut self) {
         self.rounds += 1;
         self.round = Round { open: true, ..Round::default() };
+        self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
     }
 
     /// Takes a block of the round.
@@ -136,6 +143,9 @@ impl Sink {
         };
         self.walk.handle_block(&block, depth)?;
         self.round.wanted += 1;
+        if let Some(pushed) = &mut self.pushed {
+            pushed.insert(block.cid());
+        }
         self.ready.push_back(block);
         Ok(Received::Wanted)
     }
@@ -232,19 +242,23 @@ impl Sink {
         Outcome { missing: self.wants.len() as u64, named, rounds: self.rounds }
     }
 
-    /// All that is held below the root, and all that is held below the old roots.
+    /// All that is held below the root and below the old roots, but for what the source has just
+    /// sent.
     fn filter(&self) -> Option<Filter> {
-        let below = self.walk.done().len() - self.wants.len();
-        let mut extra = 0;
-        let done = self.walk.done();
-        self.seeds.held().for_each(|cid| extra += usize::from(!done.contains_bytes(cid)));
-        filter_of(below + extra, &self.limits, |insert| {
+        let (done, seeds) = (self.walk.done(), self.seeds.held());
+        let mut n = done.len() - self.wants.len() - self.pushed.as_ref().map_or(0, CidSet::len);
+        seeds.for_each(|cid| n += usize::from(!done.contains_bytes(cid)));
+        filter_of(n, &self.limits, |insert| {
             done.for_each(|cid| {
-                if !self.wants.contains_bytes(cid) {
+                if !self.wants.contains_bytes(cid) && !self.has_been_pushed(cid) {
                     insert(cid);
                 }
             });
-            self.seeds.held().for_each(insert);
+            seeds.for_each(insert);
         })
+    }
+
+    fn has_been_pushed(&self, cid: &[u8]) -> bool {
+        self.pushed.as_ref().is_some_and(|pushed| pushed.contains_bytes(cid))
     }
 }

@@ -1,0 +1,140 @@
+//! A server on loopback, DAGs to move, and a relay that counts and cuts.
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+
+use carpool_core::{Block, Cid};
+use carpool_http::{Client, ClientOptions, Server, ServerOptions};
+use carpool_store::{BlockStore, MemoryStore, Store};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// A store that holds `blocks`.
+pub fn holding<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Arc<MemoryStore> {
+    let store = MemoryStore::new();
+    let blocks: Vec<Block> = blocks.into_iter().cloned().collect();
+    store.put_many(&blocks).expect("memory takes blocks");
+    Arc::new(store)
+}
+
+/// A server over `store`; it lives as long as the test.
+pub async fn serve(store: Arc<dyn Store>, options: ServerOptions) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = Server::new(store, options);
+    tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+    url
+}
+
+pub async fn serve_default(store: Arc<MemoryStore>) -> String {
+    serve(store, ServerOptions::default()).await
+}
+
+pub fn client(url: &str) -> Client {
+    client_with(url, |_| {})
+}
+
+pub fn client_with(url: &str, change: impl FnOnce(&mut ClientOptions)) -> Client {
+    let mut options = ClientOptions::default();
+    change(&mut options);
+    Client::new(url, options).expect("a good URL")
+}
+
+pub fn holds_all(store: &MemoryStore, blocks: &[Block]) -> bool {
+    let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+    let got = store.get_many(&cids).expect("memory");
+    got.iter().zip(blocks).all(|(data, block)| data.as_ref() == Some(block.data()))
+}
+
+/// A TCP relay: counts payload both ways and cuts each connection once `cut_after` bytes went down.
+pub struct Relay {
+    pub url: String,
+    pub up: Arc<AtomicU64>,
+    pub down: Arc<AtomicU64>,
+    pub connections: Arc<AtomicU64>,
+}
+
+impl Relay {
+    /// `cuts` holds, connection by connection, after how many bytes in either direction to cut;
+    /// later connections are not cut.
+    pub async fn start(target: &str, cuts: Vec<u64>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let relay = Self { url, up: Arc::default(), down: Arc::default(), connections: Arc::default() };
+        let target = target.trim_start_matches("http://").to_owned();
+        let (up, down) = (Arc::clone(&relay.up), Arc::clone(&relay.down));
+        let connections = Arc::clone(&relay.connections);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let n = connections.fetch_add(1, Relaxed);
+                let cut = usize::try_from(n).ok().and_then(|n| cuts.get(n).copied());
+                let far = TcpStream::connect(&target).await.expect("the server listens");
+                let (up, down) = (Arc::clone(&up), Arc::clone(&down));
+                tokio::spawn(forward(near, far, cut.unwrap_or(u64::MAX), up, down));
+            }
+        });
+        relay
+    }
+}
+
+async fn forward(
+    near: TcpStream,
+    far: TcpStream,
+    cut: u64,
+    up: Arc<AtomicU64>,
+    down: Arc<AtomicU64>,
+) {
+    let (near_read, near_write) = near.into_split();
+    let (far_read, far_write) = far.into_split();
+    let left = Arc::new(AtomicU64::new(cut));
+    tokio::select! {
+        () = copy(near_read, far_write, up, Arc::clone(&left)) => {}
+        () = copy(far_read, near_write, down, left) => {}
+    }
+}
+
+async fn copy(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    count: Arc<AtomicU64>,
+    left: Arc<AtomicU64>,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        let allowed = left.load(Relaxed).min(n as u64);
+        left.fetch_sub(allowed, Relaxed);
+        count.fetch_add(allowed, Relaxed);
+        let allowed = usize::try_from(allowed).expect("at most n");
+        if to.write_all(&buffer[..allowed]).await.is_err() || allowed < n {
+            return;
+        }
+    }
+}
+
+/// Sends raw bytes and reads the answer's head and body until the server closes or falls silent.
+pub async fn raw(url: &str, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.expect("up");
+    stream.write_all(request).await.expect("the server reads");
+    let mut answer = Vec::new();
+    let quiet = std::time::Duration::from_millis(500);
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(n @ 1..)) = tokio::time::timeout(quiet, stream.read(&mut buffer)).await {
+        answer.extend_from_slice(&buffer[..n]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A `POST` of `body`, and the status code of the answer.
+pub async fn post(url: &str, path: &str, body: &[u8]) -> u16 {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let answer = raw(url, &[head.as_bytes(), body].concat()).await;
+    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    code.unwrap_or(0)
+}
