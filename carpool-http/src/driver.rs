@@ -8,7 +8,10 @@ use carpool_core::{Block, Cid, CidSet, Limits, Unverified, may_link, verify};
 use carpool_mirror::{Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
 use carpool_selector::{Order, Step, Walk};
 use carpool_store::BlockStore;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 use tokio::sync::mpsc;
 
 use crate::{Error, Progress, Result, progress::add};
@@ -21,6 +24,8 @@ const SEND_BYTES: usize = 64 << 10;
 const OWN_CHUNK_BYTES: usize = 16 << 10;
 /// Blocks are written to the store in batches of about this many bytes.
 const STORE_BYTES: usize = 4 << 20;
+/// Blocks with links are read from the store this many at a time.
+const READ_BLOCKS: usize = 32;
 /// Chunks are decoded, and their blocks hashed, together up to this many bytes.
 const RECEIVE_BYTES: usize = 1 << 20;
 
@@ -49,13 +54,14 @@ impl<S: BlockStore> SinkDriver<S> {
         &mut self.sink
     }
 
-    /// Answers look-ups until the sink waits for the peer (`None`) or has something for it.
+    /// Answers look-ups until the sink waits for the peer (`None`) or has something for it. Blocks
+    /// are read a few at a time, however many are asked for: they can be large.
     pub(crate) fn settle(&mut self) -> Result<Option<SinkOutput>> {
+        let (mut loads, mut leaves) = (VecDeque::new(), Vec::new());
         loop {
-            let (mut loads, mut leaves) = (Vec::new(), Vec::new());
             while let Some(output) = self.sink.poll()? {
                 match output {
-                    SinkOutput::Load(cid) => loads.push(cid),
+                    SinkOutput::Load(cid) => loads.push_back(cid),
                     SinkOutput::Has(cid) => leaves.push(cid),
                     SinkOutput::Store(block) => self.keep(block)?,
                     SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
@@ -67,7 +73,9 @@ impl<S: BlockStore> SinkDriver<S> {
             if loads.is_empty() && leaves.is_empty() {
                 return Ok(None);
             }
-            self.answer(&loads, &leaves)?;
+            let few: Vec<Cid> = loads.drain(..loads.len().min(READ_BLOCKS)).collect();
+            self.answer(&few, &leaves)?;
+            leaves.clear();
         }
     }
 
@@ -211,8 +219,7 @@ impl Body {
 
     fn take(&mut self, chunk: Bytes) -> Result<usize> {
         let len = chunk.len();
-        self.left =
-            self.left.checked_sub(len as u64).ok_or(Error::TooLarge { max: self.max })?;
+        self.left = self.left.checked_sub(len as u64).ok_or(Error::TooLarge { max: self.max })?;
         self.decoder.handle_data(chunk);
         Ok(len)
     }
@@ -344,11 +351,11 @@ pub fn gather<S: BlockStore + ?Sized>(
     let mut walk =
         Walk::new(roots.iter().copied(), Order::BreadthFirst, limits, seed).with_window(256);
     let mut found = Gathered { held: CidSet::with_seed(seed), complete: true };
+    let (mut loads, mut leaves) = (VecDeque::new(), Vec::new());
     loop {
-        let (mut loads, mut leaves) = (Vec::new(), Vec::new());
         while let Some(step) = walk.poll(|_| true)? {
             match step {
-                Step::Load(cid) if may_link(&cid) => loads.push(cid),
+                Step::Load(cid) if may_link(&cid) => loads.push_back(cid),
                 Step::Load(cid) => leaves.push(cid),
                 Step::Visit(block) => {
                     found.held.insert(block.cid());
@@ -359,12 +366,14 @@ pub fn gather<S: BlockStore + ?Sized>(
         if loads.is_empty() && leaves.is_empty() {
             return Ok(found);
         }
-        for (cid, data) in loads.iter().zip(store.get_many(&loads)?) {
+        let few: Vec<Cid> = loads.drain(..loads.len().min(READ_BLOCKS)).collect();
+        for (cid, data) in few.iter().zip(store.get_many(&few)?) {
             walk.handle_load(cid, data);
         }
         for (cid, held) in leaves.iter().zip(store.has_many(&leaves)?) {
             walk.handle_load(cid, held.then(Bytes::new));
         }
+        leaves.clear();
     }
 }
 

@@ -71,7 +71,17 @@ impl Error {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Usage(_) | Self::Store(_) | Self::SourceLacks { .. } => Fault::Caller,
-            _ => Fault::Peer,
+            Self::Connect(_)
+            | Self::Refused { .. }
+            | Self::Conflict { .. }
+            | Self::Status { .. }
+            | Self::Incomplete { .. }
+            | Self::Block(_)
+            | Self::Car(_)
+            | Self::Mirror(_)
+            | Self::Message(_)
+            | Self::TooLarge { .. }
+            | Self::Cut(_) => Fault::Peer,
         }
     }
 
@@ -91,7 +101,9 @@ impl fmt::Display for Error {
             Self::Conflict { current: Some(root) } => {
                 write!(f, "the name has moved: it points to {root} now")
             }
-            Self::Conflict { current: None } => f.write_str("the name has moved: it is not set now"),
+            Self::Conflict { current: None } => {
+                f.write_str("the name has moved: it is not set now")
+            }
             Self::Status { status, reason } => write!(f, "the peer answered {status}: {reason}"),
             Self::Incomplete { missing, example, reason } => {
                 write!(f, "incomplete, {missing} blocks known to be missing")?;
@@ -135,7 +147,14 @@ impl std::error::Error for Error {
             Self::Mirror(error) => Some(error),
             Self::Message(error) => Some(error),
             Self::Store(error) => Some(error),
-            _ => None,
+            Self::Usage(_)
+            | Self::Refused { .. }
+            | Self::Conflict { .. }
+            | Self::Status { .. }
+            | Self::Incomplete { .. }
+            | Self::SourceLacks { .. }
+            | Self::TooLarge { .. }
+            | Self::Cut(_) => None,
         }
     }
 }

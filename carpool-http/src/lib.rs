@@ -3,8 +3,8 @@
 //!
 #![doc = include_str!("../README.md")]
 
-pub mod client;
 mod body;
+pub mod client;
 mod driver;
 mod error;
 pub mod message;

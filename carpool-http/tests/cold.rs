@@ -18,7 +18,10 @@ async fn pull_takes_one_round_and_nothing_twice() {
         let client = client_with(&url, |options| options.http2 = http2);
         let report = client.pull(dag.root, vec![], sink.clone()).await.unwrap();
         assert!(holds_all(&sink, &dag.blocks) && sink.len() == dag.blocks.len());
-        assert_eq!((report.totals.rounds, report.totals.duplicate, report.totals.missing), (1, 0, 0));
+        assert_eq!(
+            (report.totals.rounds, report.totals.duplicate, report.totals.missing),
+            (1, 0, 0)
+        );
         assert_eq!(report.totals.blocks_received, dag.blocks.len() as u64);
         let again = client.pull(dag.root, vec![], sink.clone()).await.unwrap();
         assert_eq!(again.totals.rounds, 1, "a held DAG costs no request");
@@ -35,7 +38,10 @@ async fn push_takes_a_cold_call_and_the_rest() {
         let source = holding(&dag.blocks);
         let report = client.push(dag.root, vec![], None, source).await.unwrap();
         assert!(holds_all(&server, &dag.blocks) && server.len() == dag.blocks.len());
-        assert_eq!((report.totals.rounds, report.totals.duplicate, report.totals.missing), (2, 0, 0));
+        assert_eq!(
+            (report.totals.rounds, report.totals.duplicate, report.totals.missing),
+            (2, 0, 0)
+        );
         assert_eq!(report.totals.blocks_sent, dag.blocks.len() as u64);
     }
 }

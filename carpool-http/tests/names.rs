@@ -45,6 +45,9 @@ async fn names_have_limits() {
     let client = client(&url);
     assert!(client.set_name(&"n".repeat(255), dag.root, None).await.is_ok());
     let long = client.set_name(&"n".repeat(256), dag.root, None).await;
-    assert!(matches!(long, Err(Error::Status { status, .. }) if status.as_u16() == 400), "{long:?}");
+    assert!(
+        matches!(long, Err(Error::Status { status, .. }) if status.as_u16() == 400),
+        "{long:?}"
+    );
     assert!(client.set_name("a\nb", dag.root, None).await.is_err());
 }

@@ -9,10 +9,10 @@ use sim::dag::{Shape, original};
 const SHAPE: Shape = Shape { seed: 1, leaves: 20, leaf_size: 50, fanout: 4 };
 
 fn refused<T: std::fmt::Debug>(result: Result<T, Error>, code: u16) {
-    match result {
-        Err(Error::Refused { status, .. }) => assert_eq!(status.as_u16(), code),
-        other => panic!("{other:?}"),
-    }
+    assert!(
+        matches!(&result, Err(Error::Refused { status, .. }) if status.as_u16() == code),
+        "{result:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,9 @@ async fn pull_from_a_server_that_lacks_one_leaf() {
     let sink = holding([]);
     let client = client(&url);
     match client.pull(dag.root, vec![], sink.clone()).await {
-        Err(Error::Incomplete { missing: 1, example, .. }) => assert_eq!(example, Some(*lost.cid())),
+        Err(Error::Incomplete { missing: 1, example, .. }) => {
+            assert_eq!(example, Some(*lost.cid()))
+        }
         other => panic!("{other:?}"),
     }
     assert!(holds_all(&sink, &dag.blocks));

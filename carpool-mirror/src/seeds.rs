@@ -17,7 +17,8 @@ const BYTES_PER_CID: usize = 1;
 impl Seeds {
     pub(crate) fn new(roots: impl IntoIterator<Item = Cid>, limits: &Limits, seed: u64) -> Self {
         Self {
-            walk: Walk::new(roots, Order::BreadthFirst, limits, seed).with_window(super::sink::WINDOW),
+            walk: Walk::new(roots, Order::BreadthFirst, limits, seed)
+                .with_window(super::sink::WINDOW),
             held: CidSet::with_seed(seed),
             capacity: limits.max_bloom_bytes / BYTES_PER_CID,
             complete: true,

@@ -156,7 +156,8 @@ impl Sink {
         if bytes > max {
             return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
         }
-        let held = self.walk.done().contains(block.cid()) || self.seeds.held().contains(block.cid());
+        let held =
+            self.walk.done().contains(block.cid()) || self.seeds.held().contains(block.cid());
         Ok(if held { Received::Duplicate } else { Received::Unreachable })
     }
 

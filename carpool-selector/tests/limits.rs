@@ -6,10 +6,10 @@ use carpool_selector::{Order, Step, Walk};
 use std::collections::BTreeMap;
 
 fn node(links: &[Cid]) -> Vec<u8> {
-    let mut out = vec![0x80 | u8::try_from(links.len()).unwrap()];
+    let mut out = vec![0x80 | u8::try_from(links.len()).expect("few links")];
     for cid in links {
         let bytes = cid.to_bytes();
-        out.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).unwrap(), 0]);
+        out.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).expect("a short CID"), 0]);
         out.extend(bytes);
     }
     out
@@ -38,7 +38,7 @@ fn run(
         match step {
             Step::Load(cid) => walk.handle_load(&cid, blocks.get(&cid).cloned()),
             Step::Visit(block) => out.push(*block.cid()),
-            Step::Missing { cid, .. } => panic!("{cid} is missing"),
+            Step::Missing { cid, .. } => unreachable!("{cid} is held"),
         }
     }
     Ok(out)

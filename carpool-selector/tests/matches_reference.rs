@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 /// A DAG-CBOR array of links.
 fn node(links: &[Cid]) -> Block {
     let mut out = vec![0x99];
-    out.extend(u16::try_from(links.len()).unwrap().to_be_bytes());
+    out.extend(u16::try_from(links.len()).expect("few links").to_be_bytes());
     for cid in links {
         let bytes = cid.to_bytes();
-        out.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).unwrap(), 0]);
+        out.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).expect("a short CID"), 0]);
         out.extend(bytes);
     }
     Block::new(codec::DAG_CBOR, out.into())
@@ -27,7 +27,7 @@ fn dag(shape: &[Vec<usize>], holes: bool) -> (Cid, BTreeMap<Cid, Bytes>) {
         blocks.push(Block::new(codec::RAW, Bytes::from(i.to_string())));
         blocks.push(node(&links));
     }
-    let root = *blocks.last().unwrap().cid();
+    let root = *blocks.last().expect("a leaf at least").cid();
     let held = blocks.into_iter().enumerate().filter(|(i, _)| !holes || i % 5 != 1);
     (root, held.map(|(_, block)| block.into_parts()).collect())
 }
@@ -43,7 +43,7 @@ fn walked(
     let mut walk = Walk::new([root], order, &Limits::default(), 7).with_window(window);
     let (mut out, mut waiting, mut at) = (Vec::new(), Vec::new(), 0);
     loop {
-        match walk.poll(|_| true).unwrap() {
+        match walk.poll(|_| true).expect("good blocks") {
             Some(Step::Load(cid)) => waiting.push(cid),
             Some(Step::Visit(block)) => out.push(*block.cid()),
             Some(Step::Missing { cid, .. }) => out.push(cid),

@@ -86,7 +86,7 @@ impl Counted {
                 add(&self.progress.bytes_sent, n as u64);
                 Poll::Ready(Ok(n))
             }
-            other => other,
+            other @ (Poll::Ready(Err(_)) | Poll::Pending) => other,
         }
     }
 }

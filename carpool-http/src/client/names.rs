@@ -38,7 +38,12 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Conflict`] when the name is not what was expected; any other [`Error`].
-    pub async fn set_name(&self, name: &str, root: Cid, expected: Option<Cid>) -> Result<NameRecord> {
+    pub async fn set_name(
+        &self,
+        name: &str,
+        root: Cid,
+        expected: Option<Cid>,
+    ) -> Result<NameRecord> {
         let request = SetNameRequest { root, expected };
         let request = serde_json::to_vec(&request).map_err(|e| Error::Usage(e.to_string()))?;
         let (status, body) = self.json(Method::PUT, &name_path(name), request.into()).await?;

@@ -28,7 +28,7 @@ impl Patience {
         if !error.is_transient() || unreachable || self.left == 0 {
             return Err(error);
         }
-        tracing::warn!(%error, pause_ms = self.pause.as_millis() as u64, "taking the transfer up again");
+        tracing::warn!(%error, pause = ?self.pause, "taking the transfer up again");
         self.left -= 1;
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

@@ -140,10 +140,10 @@ impl Client {
 
 /// HTTP said that the body is whole, and the CAR says that it is not: a proxy may have cut it.
 fn cut_if_truncated(error: Error) -> Error {
-    match error {
-        Error::Car(error @ carpool_car::Error::Truncated { .. }) => Error::Cut(error.to_string()),
-        other => other,
+    if matches!(error, Error::Car(carpool_car::Error::Truncated { .. })) {
+        return Error::Cut(error.to_string());
     }
+    error
 }
 
 /// A connection that broke for good after blocks came is a transfer to be resumed.

@@ -90,8 +90,7 @@ impl Client {
         estimate: Option<Narrowing>,
         store: &Arc<S>,
     ) -> Driver<S> {
-        let mut source =
-            Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
+        let mut source = Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
         match estimate {
             Some(estimate) => source.handle_estimate(root, estimate),
             None => source.handle_cold_call(root, self.options.cold_call_bytes),

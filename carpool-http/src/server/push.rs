@@ -85,11 +85,7 @@ fn take(server: &Server, mut body: Body, seed: Option<Cid>) -> Result<(Status, u
 }
 
 /// Success is said after the blocks are safe from a power loss.
-fn finish(
-    store: &SharedStore,
-    driver: &SinkDriver<SharedStore>,
-    roots: &[Cid],
-) -> Result<()> {
+fn finish(store: &SharedStore, driver: &SinkDriver<SharedStore>, roots: &[Cid]) -> Result<()> {
     driver.flush()?;
     for root in roots {
         store.note_root(root)?;

@@ -59,6 +59,12 @@ fn status(error: &Error) -> StatusCode {
         | Error::Mirror(_)
         | Error::Usage(_) => StatusCode::BAD_REQUEST,
         Error::Cut(_) => StatusCode::REQUEST_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Store(_)
+        | Error::Connect(_)
+        | Error::Refused { .. }
+        | Error::Conflict { .. }
+        | Error::Status { .. }
+        | Error::Incomplete { .. }
+        | Error::SourceLacks { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -64,7 +64,8 @@ impl Relay {
     pub async fn start(target: &str, cuts: Vec<u64>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let relay = Self { url, up: Arc::default(), down: Arc::default(), connections: Arc::default() };
+        let relay =
+            Self { url, up: Arc::default(), down: Arc::default(), connections: Arc::default() };
         let target = target.trim_start_matches("http://").to_owned();
         let (up, down) = (Arc::clone(&relay.up), Arc::clone(&relay.down));
         let connections = Arc::clone(&relay.connections);
