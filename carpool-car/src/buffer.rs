@@ -46,6 +46,9 @@ impl Buffer {
 
     /// Takes `n` bytes off the front, where they lie in one piece.
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
+        if n == 0 {
+            return Bytes::new();
+        }
         let front = self.chunks.front_mut().expect("takes what has arrived");
         let taken = front.split_to(n);
         if front.is_empty() {

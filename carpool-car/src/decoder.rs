@@ -1,7 +1,9 @@
-use carpool_core::{Limits, varint};
+use carpool_core::{Bytes, Cid, Limits, cid_prefix, varint};
 
-use crate::{Error, Header, Section, Status, buffer::Buffer, section};
-use carpool_core::Bytes;
+use crate::{Error, Header, Section, buffer::Buffer, section};
+
+/// The longest CID that is read: four varints of at most ten bytes and a digest of 64.
+const MAX_CID: usize = 40 + 64;
 
 /// What a [`Decoder`] yields: the header first, then every section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +78,11 @@ impl Decoder {
         if self.buffer.len() < self.needed {
             return self.starved();
         }
+        if self.header_seen {
+            return self.next_section();
+        }
         self.buffer.join(self.needed);
-        if self.header_seen { self.next_section() } else { self.next_header() }
+        self.next_header()
     }
 
     /// An empty input has no header, so it is no CAR.
@@ -107,16 +112,37 @@ impl Decoder {
         Ok(Some(Item::Header(header)))
     }
 
+    /// Data that lies in one chunk is not copied, even where what stands before it lies in
+    /// another: so senders write it.
     fn next_section(&mut self) -> Result<Option<Item>, Error> {
-        match section::decode(self.buffer.front(), self.offset, &self.limits)? {
-            Status::Partial { needed } => self.wait_for(needed),
-            Status::Complete { cid, data_at, end } => {
-                let offset = self.offset;
-                let data = self.consume(end).slice(data_at..);
-                let data_offset = offset + data_at as u64;
-                Ok(Some(Item::Section(Section { cid, data, offset, data_offset })))
-            }
+        let front = self.buffer.front();
+        let Some((start, end)) = section::extent(front, self.offset, &self.limits)? else {
+            let needed = front.len() + 1;
+            self.buffer.join(needed.min(self.buffer.len()));
+            return self.wait_for(needed);
+        };
+        if self.buffer.len() < end {
+            return self.wait_for(end);
         }
+        let offset = self.offset;
+        let found = self.find_cid(start, end);
+        let (cid, data_at) = section::checked_cid(found, start..end, offset, &self.limits)?;
+        drop(self.consume(data_at));
+        self.buffer.join(end - data_at);
+        let data = self.consume(end - data_at);
+        let data_offset = offset + data_at as u64;
+        Ok(Some(Item::Section(Section { cid, data, offset, data_offset })))
+    }
+
+    /// The CID of a section that has arrived, in one piece from then on.
+    fn find_cid(&mut self, start: usize, end: usize) -> Option<(Cid, usize)> {
+        let front = self.buffer.front();
+        let found = cid_prefix(&front[start..end.min(front.len())]).ok();
+        if found.is_some() || front.len() >= end {
+            return found;
+        }
+        self.buffer.join(end.min(start + MAX_CID));
+        cid_prefix(&self.buffer.front()[start..]).ok()
     }
 
     fn wait_for(&mut self, needed: usize) -> Result<Option<Item>, Error> {

@@ -1,5 +1,7 @@
 use carpool_core::{Bytes, Cid, Limits, cid_prefix, varint};
 
+use core::ops::Range;
+
 use crate::Error;
 
 /// One section of a CAR: a CID and the bytes that are claimed for it, not yet verified.
@@ -42,22 +44,43 @@ pub enum Status {
 /// [`Error::SectionLength`], [`Error::SectionTooLong`], [`Error::BlockTooLong`],
 /// [`Error::SectionCid`].
 pub fn decode(input: &[u8], offset: u64, limits: &Limits) -> Result<Status, Error> {
-    let Some((len, start)) = varint::decode(input).map_err(|_| Error::SectionLength { offset })?
-    else {
+    let Some((start, end)) = extent(input, offset, limits)? else {
         return Ok(Status::Partial { needed: input.len() + 1 });
     };
-    let end = start + checked_len(len, offset, limits)?;
     if input.len() < end {
         return Ok(Status::Partial { needed: end });
     }
-    let (cid, cid_len) =
-        cid_prefix(&input[start..end]).map_err(|_| Error::SectionCid { offset })?;
-    let data_at = start + cid_len;
-    let (bytes, max) = ((end - data_at) as u64, limits.max_block_bytes as u64);
+    let found = cid_prefix(&input[start..end]).ok();
+    let (cid, data_at) = checked_cid(found, start..end, offset, limits)?;
+    Ok(Status::Complete { cid, data_at, end })
+}
+
+/// Where the section at the front of `input` has its CID, and where it ends; `None` while `input`
+/// ends inside the length.
+pub(crate) fn extent(
+    input: &[u8],
+    offset: u64,
+    limits: &Limits,
+) -> Result<Option<(usize, usize)>, Error> {
+    let len = varint::decode(input).map_err(|_| Error::SectionLength { offset })?;
+    let Some((len, start)) = len else { return Ok(None) };
+    Ok(Some((start, start + checked_len(len, offset, limits)?)))
+}
+
+/// The CID that was found at the start of `body`, and where the data begins.
+pub(crate) fn checked_cid(
+    found: Option<(Cid, usize)>,
+    body: Range<usize>,
+    offset: u64,
+    limits: &Limits,
+) -> Result<(Cid, usize), Error> {
+    let (cid, cid_len) = found.ok_or(Error::SectionCid { offset })?;
+    let data_at = body.start + cid_len;
+    let (bytes, max) = ((body.end - data_at) as u64, limits.max_block_bytes as u64);
     if bytes > max {
         return Err(Error::BlockTooLong { offset, bytes, max });
     }
-    Ok(Status::Complete { cid, data_at, end })
+    Ok((cid, data_at))
 }
 
 fn checked_len(bytes: u64, offset: u64, limits: &Limits) -> Result<usize, Error> {

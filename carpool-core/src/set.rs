@@ -1,28 +1,22 @@
 use alloc::boxed::Box;
 use cid::Cid;
-use core::hash::{Hash, Hasher};
+use core::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashTable, hash_table::Entry};
 
 use crate::cid_bytes::{self, MAX_CID};
 
 /// Binary CIDs up to this length lie in the key itself; SHA2-256 needs 36.
 const INLINE: usize = 38;
 
-/// A CID as a map key: 40 bytes in place of `Cid`'s 96, and hashed in one pass.
-#[derive(Clone, PartialEq, Eq)]
+/// A CID as a map key: 40 bytes in place of `Cid`'s 96.
+#[derive(Clone)]
 enum Key {
     Inline(u8, [u8; INLINE]),
     Boxed(Box<[u8]>),
 }
 
 impl Key {
-    fn new(cid: &Cid) -> Self {
-        let mut out = [0; MAX_CID];
-        let n = cid_bytes::write(cid, &mut out);
-        Self::from_bytes(&out[..n])
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "INLINE fits into a byte")]
     fn from_bytes(cid: &[u8]) -> Self {
         let n = cid.len();
@@ -42,9 +36,81 @@ impl Key {
     }
 }
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.as_bytes());
+/// Bytes of the CIDs that nearly all blocks have: four of one byte each, and a digest.
+const COMMON: u8 = 4 + 32;
+
+/// What is looked for. A common CID is hashed and compared where it lies: a key that is written
+/// and read back at once makes the processor wait, longer than all else here takes.
+enum Probe<'a> {
+    Common([u8; 4], &'a [u8; 32]),
+    Other(Key),
+}
+
+impl<'a> Probe<'a> {
+    #[inline]
+    fn of(cid: &'a Cid) -> Self {
+        Self::common(cid).unwrap_or_else(|| {
+            let mut out = [0; MAX_CID];
+            let n = cid_bytes::write(cid, &mut out);
+            Self::Other(Key::from_bytes(&out[..n]))
+        })
+    }
+
+    #[inline]
+    fn common(cid: &'a Cid) -> Option<Self> {
+        let one_byte = |value: u64| u8::try_from(value).ok().filter(|byte| *byte < 0x80);
+        let digest = cid.hash().digest().try_into().ok()?;
+        if cid.version() != cid::Version::V1 {
+            return None;
+        }
+        let prefix = [1, one_byte(cid.codec())?, one_byte(cid.hash().code())?, 32];
+        Some(Self::Common(prefix, digest))
+    }
+
+    #[inline]
+    fn of_bytes(cid: &'a [u8]) -> Self {
+        let common = cid.split_first_chunk().and_then(|(prefix, digest)| match *prefix {
+            [1, 0..0x80, 0..0x80, 32] => Some(Self::Common(*prefix, digest.try_into().ok()?)),
+            _ => None,
+        });
+        common.unwrap_or_else(|| Self::Other(Key::from_bytes(cid)))
+    }
+
+    #[inline]
+    fn hash(&self, state: &FixedState) -> u64 {
+        let mut hasher = state.build_hasher();
+        match self {
+            Self::Common(prefix, digest) => {
+                hasher.write_u32(u32::from_le_bytes(*prefix));
+                let (words, _) = digest.as_chunks();
+                words.iter().for_each(|word| hasher.write_u64(u64::from_le_bytes(*word)));
+            }
+            Self::Other(key) => hasher.write(key.as_bytes()),
+        }
+        hasher.finish()
+    }
+
+    #[inline]
+    fn is(&self, key: &Key) -> bool {
+        match (self, key) {
+            (Self::Common(prefix, digest), Key::Inline(COMMON, bytes)) => {
+                bytes[4..36] == digest[..] && bytes[..4] == prefix[..]
+            }
+            (Self::Common(..), _) => false,
+            (Self::Other(other), key) => other.as_bytes() == key.as_bytes(),
+        }
+    }
+
+    fn into_key(self) -> Key {
+        match self {
+            Self::Common(prefix, digest) => {
+                let mut bytes = [0; INLINE];
+                bytes[..4].copy_from_slice(&prefix);
+                bytes[4..36].copy_from_slice(digest);
+                Key::Inline(COMMON, bytes)
+            }
+            Self::Other(key) => key,
+        }
     }
 }
 
@@ -55,64 +121,95 @@ impl Hash for Key {
 /// reaches the wire depends on the order inside.
 #[derive(Clone)]
 pub struct CidMap<V> {
-    map: HashMap<Key, V, FixedState>,
+    table: HashTable<(Key, V)>,
+    state: FixedState,
 }
 
 impl<V> CidMap<V> {
     /// An empty map whose hashing is seeded with `seed`.
     #[must_use]
     pub fn with_seed(seed: u64) -> Self {
-        Self { map: HashMap::with_hasher(FixedState::with_seed(seed)) }
+        Self { table: HashTable::new(), state: FixedState::with_seed(seed) }
+    }
+
+    fn entry(&mut self, probe: &Probe<'_>) -> Entry<'_, (Key, V)> {
+        let state = &self.state;
+        let hash = |(key, _): &(Key, V)| Probe::of_bytes(key.as_bytes()).hash(state);
+        self.table.entry(probe.hash(state), |(key, _)| probe.is(key), hash)
+    }
+
+    fn find(&self, probe: &Probe<'_>) -> Option<&V> {
+        let found = self.table.find(probe.hash(&self.state), |(key, _)| probe.is(key));
+        found.map(|(_, value)| value)
     }
 
     /// Puts `value` under `cid` and returns what was there before.
     pub fn insert(&mut self, cid: &Cid, value: V) -> Option<V> {
-        self.map.insert(Key::new(cid), value)
+        let probe = Probe::of(cid);
+        match self.entry(&probe) {
+            Entry::Occupied(mut there) => Some(core::mem::replace(&mut there.get_mut().1, value)),
+            Entry::Vacant(vacant) => {
+                vacant.insert((probe.into_key(), value));
+                None
+            }
+        }
+    }
+
+    /// Puts what `value` makes under `cid` if nothing lies there; `false` when something does.
+    pub fn insert_absent(&mut self, cid: &Cid, value: impl FnOnce() -> V) -> bool {
+        let probe = Probe::of(cid);
+        let Entry::Vacant(vacant) = self.entry(&probe) else { return false };
+        vacant.insert((probe.into_key(), value()));
+        true
     }
 
     /// What lies under `cid`.
     #[must_use]
     pub fn get(&self, cid: &Cid) -> Option<&V> {
-        self.map.get(&Key::new(cid))
+        if self.table.is_empty() { None } else { self.find(&Probe::of(cid)) }
     }
 
     /// What lies under `cid`, to be changed.
     pub fn get_mut(&mut self, cid: &Cid) -> Option<&mut V> {
-        self.map.get_mut(&Key::new(cid))
+        let probe = Probe::of(cid);
+        let found = self.table.find_mut(probe.hash(&self.state), |(key, _)| probe.is(key));
+        found.map(|(_, value)| value)
     }
 
     /// Takes out what lies under `cid`.
     pub fn remove(&mut self, cid: &Cid) -> Option<V> {
-        self.map.remove(&Key::new(cid))
+        let probe = Probe::of(cid);
+        let found = self.table.find_entry(probe.hash(&self.state), |(key, _)| probe.is(key));
+        found.ok().map(|there| there.remove().0.1)
     }
 
     /// Whether something lies under `cid`.
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
-        self.map.contains_key(&Key::new(cid))
+        self.get(cid).is_some()
     }
 
     /// Whether something lies under the CID with these bytes.
     #[must_use]
     pub fn contains_bytes(&self, cid: &[u8]) -> bool {
-        self.map.contains_key(&Key::from_bytes(cid))
+        !self.table.is_empty() && self.find(&Probe::of_bytes(cid)).is_some()
     }
 
     /// How many CIDs have a value.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.table.len()
     }
 
     /// Whether no CID has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.table.is_empty()
     }
 
     /// Calls `each` with every binary CID and its value, in no order that means anything.
     pub fn for_each(&self, mut each: impl FnMut(&[u8], &V)) {
-        for (key, value) in &self.map {
+        for (key, value) in &self.table {
             each(key.as_bytes(), value);
         }
     }
@@ -120,7 +217,7 @@ impl<V> CidMap<V> {
 
 impl<V> core::fmt::Debug for CidMap<V> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CidMap").field("len", &self.map.len()).finish_non_exhaustive()
+        f.debug_struct("CidMap").field("len", &self.table.len()).finish_non_exhaustive()
     }
 }
 
@@ -181,7 +278,6 @@ impl CidSet {
 mod tests {
     use super::*;
     use crate::{Block, Multihash, codec};
-    use core::hash::BuildHasher;
 
     #[test]
     fn holds_every_kind_of_cid() {
@@ -201,11 +297,49 @@ mod tests {
     }
 
     #[test]
+    fn a_cid_and_its_bytes_are_one_key() {
+        for cid in [
+            *Block::new(codec::RAW, "a".into()).cid(),
+            *Block::new_v0("a".into()).cid(),
+            Cid::new_v1(0x7f, Multihash::wrap(0x7f, &[1; 32]).unwrap()),
+            Cid::new_v1(0x80, Multihash::wrap(0x12, &[1; 32]).unwrap()),
+            Cid::new_v1(codec::RAW, Multihash::wrap(0x80, &[1; 32]).unwrap()),
+            Cid::new_v1(codec::RAW, Multihash::wrap(0x12, &[1; 31]).unwrap()),
+        ] {
+            let bytes = cid.to_bytes();
+            let (made, read) = (Probe::of(&cid), Probe::of_bytes(&bytes));
+            let state = &FixedState::with_seed(1);
+            assert_eq!(made.hash(state), read.hash(state), "{cid}");
+            let key = made.into_key();
+            assert!(read.is(&key) && Probe::of(&cid).is(&key), "{cid}");
+            assert_eq!(key.as_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn cids_that_share_a_digest_are_told_apart() {
+        let cid = *Block::new(codec::RAW, "a".into()).cid();
+        let mut set = CidSet::with_seed(1);
+        set.insert(&cid);
+        assert!(!set.contains(&Cid::new_v1(codec::DAG_CBOR, *cid.hash())));
+        assert!(!set.contains(&Cid::new_v0(*cid.hash()).unwrap()));
+        assert!(set.contains_bytes(&cid.to_bytes()) && !set.contains_bytes(&[1]));
+    }
+
+    #[test]
+    fn what_lies_there_is_not_replaced() {
+        let cid = *Block::new(codec::RAW, "a".into()).cid();
+        let mut map = CidMap::with_seed(1);
+        assert!(map.insert_absent(&cid, || 1) && !map.insert_absent(&cid, || 2));
+        assert_eq!(map.get(&cid), Some(&1));
+    }
+
+    #[test]
     fn the_seed_decides_the_hash() {
-        let key = Key::new(Block::new(codec::RAW, "a".into()).cid());
-        let hash = |seed| FixedState::with_seed(seed).hash_one(&key);
+        let cid = *Block::new(codec::RAW, "a".into()).cid();
+        let hash = |seed| Probe::of(&cid).hash(&FixedState::with_seed(seed));
         assert_eq!(hash(1), hash(1));
         assert_ne!(hash(1), hash(2));
-        assert_eq!(size_of::<Key>(), 40);
+        assert_eq!(size_of::<(Key, ())>(), 40);
     }
 }

@@ -3,23 +3,102 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 
 use crate::{Error, Result};
 
-/// A body whose chunks come through a channel. An error in the channel breaks the body off, so
-/// that the peer sees a cut and never a clean end.
+/// Chunks of a body that wait between a machine and the network.
+const CHUNKS: usize = 8;
+
+/// A body that a machine on a blocking thread fills, and the end by which it does.
+pub(crate) fn channel() -> (Outgoing, ChannelBody, Alive) {
+    let (to, rest) = mpsc::channel(CHUNKS);
+    let (alive, gone) = watch::channel(());
+    let whole = Arc::new(AtomicBool::new(false));
+    let outgoing = Outgoing { to, gone, whole: Arc::clone(&whole), runtime: Handle::current() };
+    (outgoing, ChannelBody { first: None, rest, whole }, Alive { _alive: alive })
+}
+
+/// Whoever drops this takes back the body: the thread that fills it stops.
+pub(crate) struct Alive {
+    _alive: watch::Sender<()>,
+}
+
+/// The end of a body that a blocking thread fills.
+pub(crate) struct Outgoing {
+    to: mpsc::Sender<Result<Bytes>>,
+    gone: watch::Receiver<()>,
+    whole: Arc<AtomicBool>,
+    runtime: Handle,
+}
+
+impl Outgoing {
+    /// Waits until there is room.
+    ///
+    /// # Errors
+    /// [`Error::Cut`] when nobody wants the body any more.
+    pub(crate) fn send(&mut self, chunk: Bytes) -> Result<()> {
+        match self.to.try_send(Ok(chunk)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(chunk)) => self.wait(chunk),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Self::gone()),
+        }
+    }
+
+    fn wait(&mut self, chunk: Result<Bytes>) -> Result<()> {
+        let Self { to, gone, runtime, .. } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                sent = to.send(chunk) => sent.map_err(|_| Self::gone()),
+                _ = gone.changed() => Err(Self::gone()),
+            }
+        })
+    }
+
+    fn gone() -> Error {
+        Error::Cut("the peer stopped reading".into())
+    }
+
+    /// Says that the body is whole. One that is dropped without this breaks off, so that the peer
+    /// sees a cut and never a clean end.
+    pub(crate) fn finish(self) {
+        self.whole.store(true, Release);
+    }
+
+    /// Breaks the body off with a reason, for a reader that waits for its first chunk.
+    pub(crate) fn fail(self, error: Error) {
+        let _ = self.to.try_send(Err(error));
+    }
+}
+
+/// A body whose chunks come through a channel.
 pub(crate) struct ChannelBody {
     first: Option<Bytes>,
     rest: mpsc::Receiver<Result<Bytes>>,
+    whole: Arc<AtomicBool>,
 }
 
 impl ChannelBody {
-    pub(crate) const fn new(first: Option<Bytes>, rest: mpsc::Receiver<Result<Bytes>>) -> Self {
-        Self { first, rest }
+    /// Waits for the first chunk and keeps it; `false` for a body that has none.
+    ///
+    /// # Errors
+    /// What broke the body off before its first chunk.
+    pub(crate) async fn has_any(&mut self) -> Result<bool> {
+        self.first = self.rest.recv().await.transpose()?;
+        Ok(self.first.is_some())
     }
 }
 
@@ -34,7 +113,12 @@ impl Body for ChannelBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        self.rest.poll_recv(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        match self.rest.poll_recv(cx) {
+            Poll::Ready(None) if !self.whole.load(Acquire) => {
+                Poll::Ready(Some(Err(Outgoing::gone())))
+            }
+            polled => polled.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+        }
     }
 }
 

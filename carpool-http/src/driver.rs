@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Error, Progress, Result, progress::add};
+use crate::{Error, Progress, Result, body::Outgoing, progress::add};
 
 /// Chunks of a body that wait between network and machine.
 pub(crate) const CHANNEL_CHUNKS: usize = 8;
@@ -31,8 +31,6 @@ const RECEIVE_BYTES: usize = 1 << 20;
 
 /// Chunks of a body as they arrive: an error, or silence, is a cut.
 pub(crate) type Incoming = mpsc::Receiver<std::result::Result<Bytes, Error>>;
-/// Chunks of a body as they leave.
-pub(crate) type Outgoing = mpsc::Sender<std::result::Result<Bytes, Error>>;
 
 /// A sink, the store that it fills, and what waits to be stored.
 pub(crate) struct SinkDriver<S> {
@@ -252,7 +250,7 @@ impl<S: BlockStore> SourceDriver<S> {
 
     /// Sends one round as a CAR body. `root` is what its header names; `None` names the first
     /// block, and then a round without blocks sends nothing at all.
-    pub(crate) fn send(&mut self, root: Option<Cid>, outgoing: Outgoing) -> Result<Sent> {
+    pub(crate) fn send(&mut self, root: Option<Cid>, outgoing: &mut Outgoing) -> Result<Sent> {
         let mut body = Frames { outgoing, small: BytesMut::new() };
         let mut sent = Sent::default();
         if let Some(root) = root {
@@ -278,7 +276,7 @@ impl<S: BlockStore> SourceDriver<S> {
         Ok(sent)
     }
 
-    fn transmit(&self, body: &mut Frames, block: &Block) -> Result<()> {
+    fn transmit(&self, body: &mut Frames<'_>, block: &Block) -> Result<()> {
         add(&self.progress.blocks_sent, 1);
         add(&self.progress.block_bytes, block.data().len() as u64);
         body.block(block)
@@ -294,12 +292,12 @@ impl<S: BlockStore> SourceDriver<S> {
 }
 
 /// Sections on their way out.
-struct Frames {
-    outgoing: Outgoing,
+struct Frames<'a> {
+    outgoing: &'a mut Outgoing,
     small: BytesMut,
 }
 
-impl Frames {
+impl Frames<'_> {
     fn block(&mut self, block: &Block) -> Result<()> {
         self.push(section_prefix(block.cid(), block.data().len()).as_ref())?;
         if block.data().len() < OWN_CHUNK_BYTES {
@@ -322,9 +320,8 @@ impl Frames {
         self.send(full)
     }
 
-    fn send(&self, chunk: Bytes) -> Result<()> {
-        let gone = |_| Error::Cut("the peer stopped reading".into());
-        self.outgoing.blocking_send(Ok(chunk)).map_err(gone)
+    fn send(&mut self, chunk: Bytes) -> Result<()> {
+        self.outgoing.send(chunk)
     }
 }
 

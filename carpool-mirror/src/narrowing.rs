@@ -20,9 +20,20 @@ impl Narrowing {
     pub fn hides(&self, cid: &Cid) -> bool {
         match self {
             Self::None => false,
-            Self::Bloom(filter) => filter.contains(&cid.to_bytes()),
+            Self::Bloom(filter) => with_bytes(cid, |bytes| filter.contains(bytes)),
             Self::Known(known) => known.contains(cid),
         }
+    }
+}
+
+/// Longest of the CIDs that are written without an allocation; those of SHA2-512 have 68 bytes.
+const SHORT: usize = 72;
+
+fn with_bytes<T>(cid: &Cid, look: impl FnOnce(&[u8]) -> T) -> T {
+    let mut bytes = [0; SHORT];
+    match cid.write_bytes(&mut bytes[..]) {
+        Ok(n) => look(&bytes[..n]),
+        Err(_) => look(&cid.to_bytes()),
     }
 }
 

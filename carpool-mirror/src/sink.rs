@@ -127,7 +127,6 @@ impl Sink {
     /// Says that the source begins to send by itself, as in a push: no request is made before
     /// [`handle_end_round`](Self::handle_end_round), and the next status is the answer.
     pub fn handle_begin_round(&mut self) {
-        self.rounds += 1;
         self.round = Round { open: true, ..Round::default() };
         self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
     }

@@ -38,12 +38,15 @@ struct Round {
     narrowing: Narrowing,
     /// Bytes that may still be sent, see [`Source::handle_cold_call`].
     budget: u64,
+    /// Whether anything was sent in earlier rounds; within one the walk visits nothing twice.
+    resumed: bool,
 }
 
 impl Round {
     /// Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-    fn admits(wanted: &CidSet, hidden: &Narrowing, sent: &CidSet, cid: &Cid) -> bool {
-        wanted.contains(cid) || !(sent.contains(cid) || hidden.hides(cid))
+    fn admits(wanted: &CidSet, hidden: &Narrowing, sent: Option<&CidSet>, cid: &Cid) -> bool {
+        let known = || sent.is_some_and(|sent| sent.contains(cid)) || hidden.hides(cid);
+        wanted.contains(cid) || !known()
     }
 }
 
@@ -86,7 +89,8 @@ impl Source {
             wanted.insert(cid);
         }
         let walk = Walk::new(want, self.order, &self.limits, self.seed);
-        self.round = Some(Round { walk, wanted, narrowing, budget });
+        let resumed = !self.sent.is_empty();
+        self.round = Some(Round { walk, wanted, narrowing, budget, resumed });
     }
 
     /// Answers a [`SourceOutput::Load`], in any order: the block's bytes, verified before, or
@@ -104,8 +108,8 @@ impl Source {
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
         let Some(round) = &mut self.round else { return Ok(None) };
-        let Round { walk, wanted, narrowing, budget } = round;
-        let sent = &self.sent;
+        let Round { walk, wanted, narrowing, budget, resumed } = round;
+        let sent = resumed.then_some(&self.sent);
         let step = walk.poll(|cid| Round::admits(wanted, narrowing, sent, cid));
         match step {
             Err(error) => {

@@ -50,6 +50,8 @@ pub struct Walk {
     entered: CidSet,
     /// Asked for, until visited.
     asked: CidMap<Lookup>,
+    /// Whether the front is known to await an answer: then nothing moves until one comes.
+    blocked: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Walk {
             done: CidSet::with_seed(seed),
             entered: CidSet::with_seed(seed),
             asked: CidMap::with_seed(seed),
+            blocked: false,
         }
     }
 
@@ -101,6 +104,7 @@ impl Walk {
     pub fn handle_block(&mut self, block: &Block, depth: u32) -> Result<(), Error> {
         let links = self.links(block.cid(), block.data(), depth)?;
         self.frontier.extend(links, self.order);
+        self.blocked = false;
         Ok(())
     }
 
@@ -109,6 +113,7 @@ impl Walk {
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
         if let Some(lookup) = self.asked.get_mut(cid) {
             *lookup = Lookup::Answered(data);
+            self.blocked = false;
         }
     }
 
@@ -136,6 +141,9 @@ impl Walk {
     /// [`Error::TooDeep`] beyond [`Limits::max_depth`]. The walk goes on after
     /// that block when polled again.
     pub fn poll(&mut self, mut enter: impl FnMut(&Cid) -> bool) -> Result<Option<Step>, Error> {
+        if self.blocked {
+            return Ok(self.next_load(&mut enter).map(Step::Load));
+        }
         while let Some(front) = self.frontier.front() {
             let Pending { cid, depth, requested } = *front;
             if identity_data(&cid).is_some() {
@@ -146,11 +154,10 @@ impl Walk {
                 Some(Lookup::Answered(_)) => return self.visit(&cid, depth).map(Some),
                 None if requested => drop(self.frontier.pop()),
                 _ => {
-                    if let Some(load) = self.next_load(&mut enter) {
-                        return Ok(Some(Step::Load(load)));
-                    }
-                    if requested {
-                        return Ok(None);
+                    let load = self.next_load(&mut enter);
+                    if requested || load.is_some() {
+                        self.blocked = requested;
+                        return Ok(load.map(Step::Load));
                     }
                 }
             }

@@ -116,11 +116,10 @@ impl BlockStore for MemoryStore {
         check_sizes(blocks, self.max_block_bytes)?;
         let mut held = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for block in blocks.iter().filter(|block| !is_identity(block.cid())) {
-            let key = key::canonical(block.cid());
-            if !held.contains(&key) {
-                let codec = key::codec_of(block.cid());
-                held.insert(&key, Held { data: block.data().clone(), codec });
-            }
+            held.insert_absent(&key::canonical(block.cid()), || Held {
+                data: block.data().clone(),
+                codec: key::codec_of(block.cid()),
+            });
         }
         Ok(())
     }

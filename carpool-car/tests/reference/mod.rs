@@ -130,20 +130,23 @@ fn root(value: &Value) -> Option<Cid> {
     bytes.strip_prefix(&[0]).and_then(|cid| cid_exact(cid).ok())
 }
 
-/// How many roots a header claims, where they come before anything that is a fault.
+/// How many roots a header claims, where they come before anything that is a fault: first of all,
+/// or after the version.
 fn claimed_roots(input: &[u8]) -> Option<u64> {
-    let (5, _, rest) = head(input)? else { return None };
-    let mut rest = rest;
-    loop {
-        let (Value::Text(key), after) = value(rest, 1)? else { return None };
-        match &key[..] {
-            b"roots" => {
-                let (4, roots, _) = head(after)? else { return None };
-                return Some(roots);
-            }
-            b"version" => rest = value(after, 1)?.1,
-            _ => return None,
-        }
+    let (5, entries, rest) = head(input)? else { return None };
+    let (Value::Text(first), after) = value(rest, 1)? else { return None };
+    let after_version = || match value(after, 1)? {
+        (Value::Int(_), rest) if first == b"version" && entries > 1 => value(rest, 1),
+        _ => None,
+    };
+    let (key, claim) = if first == b"roots" && entries > 0 {
+        (Value::Text(first.clone()), after)
+    } else {
+        after_version()?
+    };
+    match (key, head(claim)?) {
+        (Value::Text(key), (4, roots, _)) if key == b"roots" => Some(roots),
+        _ => None,
     }
 }
 

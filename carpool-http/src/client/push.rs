@@ -7,13 +7,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{sync::Arc, time::Instant};
-use tokio::sync::mpsc;
 
 use super::{Client, blocking, patience::Patience};
 use crate::{
     Error, Result, Totals,
-    body::{ChannelBody, collect},
-    driver::{CHANNEL_CHUNKS, Sent, SourceDriver, gather},
+    body::{channel, collect},
+    driver::{Sent, SourceDriver, gather},
     message::{self, Kind},
     progress::add,
     routes,
@@ -54,12 +53,14 @@ impl Client {
         let path = push_path(diff);
         let mut patience = Patience::new(self.options.retries);
         let mut estimate = self.estimate(&held, &store).await?;
+        let mut answered = 0;
         loop {
             let driver = self.first_call(root, estimate.take(), &store);
-            match self.push_rounds(driver, root, &path).await {
+            match self.push_rounds(driver, root, &path, &mut answered).await {
                 Ok(()) => break,
                 Err(error) => {
-                    let done = self.progress.totals().blocks_sent;
+                    // What was sent into a connection that broke may have arrived nowhere.
+                    let done = answered + u64::from(matches!(error, Error::Cut(_)) && answered == 0);
                     let tried = patience.after(error, done).await;
                     tried.map_err(|error| incomplete(error, done))?;
                 }
@@ -103,11 +104,13 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         path: &str,
+        answered: &mut u64,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
             let (status, sent);
             (driver, sent, status) = self.push_round(driver, root, path).await?;
+            *answered += 1;
             self.progress
                 .missing
                 .store(status.want.len() as u64, std::sync::atomic::Ordering::Relaxed);
@@ -135,17 +138,20 @@ impl Client {
         path: &str,
     ) -> Result<(Driver<S>, Sent, Status)> {
         add(&self.progress.rounds, 1);
-        let (outgoing, chunks) = mpsc::channel(CHANNEL_CHUNKS);
+        let (mut outgoing, body, alive) = channel();
         let sending = tokio::task::spawn_blocking(move || {
-            let broken = outgoing.clone();
-            let sent = driver.send(Some(root), outgoing);
-            if let Err(error) = &sent {
-                let _ = broken.blocking_send(Err(Error::Cut(error.to_string())));
+            let sent = driver.send(Some(root), &mut outgoing);
+            if sent.is_ok() {
+                outgoing.finish();
             }
             (driver, sent)
         });
-        let body = ChannelBody::new(None, chunks).boxed_unsync();
-        let answered = self.send(Method::POST, path, Some(routes::CAR), body).await;
+        let body = body.boxed_unsync();
+        let answered = tokio::select! {
+            answered = self.send(Method::POST, path, Some(routes::CAR), body) => answered,
+            stalled = self.stalled() => Err(stalled),
+        };
+        drop(alive);
         let (driver, sent) = match sending.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -158,6 +164,24 @@ impl Client {
         };
         let status = self.push_answer(answer.0).await?;
         Ok((driver, answer.1, status))
+    }
+
+    /// Ends once no byte has moved for the time that a body may stand still: a push has no end that
+    /// could be waited for with a clock, but it has movement.
+    async fn stalled(&self) -> Error {
+        let moved = || {
+            let totals = self.progress.totals();
+            totals.bytes_sent + totals.bytes_received
+        };
+        let mut before = moved();
+        loop {
+            tokio::time::sleep(self.options.stall_timeout).await;
+            let now = moved();
+            if now == before {
+                return Error::Cut("the server takes nothing and says nothing".into());
+            }
+            before = now;
+        }
     }
 
     async fn push_answer(&self, response: Response<Incoming>) -> Result<Status> {

@@ -7,13 +7,12 @@ use carpool_mirror::Source;
 use carpool_selector::Order;
 use http::{StatusCode, header};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 use super::{Server, refusal::Refusal};
 use crate::{
     Error,
-    body::{ChannelBody, collect},
-    driver::{CHANNEL_CHUNKS, SourceDriver},
+    body::{ChannelBody, channel, collect},
+    driver::SourceDriver,
     message::{self, Kind},
     progress::add,
     routes,
@@ -33,28 +32,27 @@ pub(super) async fn pull(
     let status = message::decode(Kind::PullRequest, &body, limits).map_err(Error::from)?;
     let mut source = Source::new(Order::DepthFirst, limits, server.options.seed);
     source.handle_status(status).map_err(Error::from)?;
-    let mut chunks = stream(&server, source);
-    match chunks.recv().await {
-        None => Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here")),
-        Some(Err(error)) => Err(error.into()),
-        Some(Ok(first)) => {
-            let body = Body::new(ChannelBody::new(Some(first), chunks));
-            Ok(([(header::CONTENT_TYPE, routes::CAR)], body).into_response())
-        }
+    let mut car = stream(&server, source);
+    if !car.has_any().await? {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here"));
     }
+    Ok(([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response())
 }
 
-/// Chunks of the CAR as they are made; the channel holds a reader's slowness against the walk.
-fn stream(server: &Server, source: Source) -> mpsc::Receiver<Result<bytes::Bytes, Error>> {
-    let (outgoing, chunks) = mpsc::channel(CHANNEL_CHUNKS);
+/// The CAR as it is made; the channel holds a reader's slowness against the walk.
+fn stream(server: &Server, source: Source) -> ChannelBody {
+    let (mut outgoing, body, alive) = channel();
     let mut driver =
         SourceDriver::new(source, Arc::clone(&server.store), Arc::clone(&server.progress));
     tokio::task::spawn_blocking(move || {
-        let broken = outgoing.clone();
-        if let Err(error) = driver.send(None, outgoing) {
-            tracing::debug!(%error, "pull broken off");
-            let _ = broken.blocking_send(Err(error));
+        let _alive = alive;
+        match driver.send(None, &mut outgoing) {
+            Ok(_) => outgoing.finish(),
+            Err(error) => {
+                tracing::debug!(%error, "pull broken off");
+                outgoing.fail(error);
+            }
         }
     });
-    chunks
+    body
 }

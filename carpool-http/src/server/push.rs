@@ -77,6 +77,11 @@ fn take(server: &Server, mut body: Body, seed: Option<Cid>) -> Result<(Status, u
     let duplicates = progress.duplicate.load(Relaxed);
     match driver.next()? {
         Next::Request(status) => Ok((status, duplicates)),
+        Next::Done(outcome) if outcome.missing > 0 => Err(Error::Incomplete {
+            missing: outcome.missing,
+            example: outcome.named.first().copied(),
+            reason: "no further round is allowed".into(),
+        }),
         Next::Done(_) => {
             finish(&server.store, &driver, &roots)?;
             Ok((Status::default(), duplicates))

@@ -125,7 +125,9 @@ impl Durability {
 fn error(path: &Path, source: rusqlite::Error) -> Error {
     let path = path.to_owned();
     let code = source.sqlite_error_code();
-    if code == Some(ErrorCode::DiskFull) {
+    // The file that readers share with writers could not grow.
+    let shared = source.sqlite_error().map(|error| error.extended_code);
+    if code == Some(ErrorCode::DiskFull) || shared == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
         Error::DiskFull { path }
     } else if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
         Error::IndexCorrupt { path }

@@ -1,0 +1,4 @@
+//! Feeds `fuzz::bloom`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bloom(data));

@@ -1,0 +1,85 @@
+use carpool_car::{Decoder, Error, Item, Status, decode};
+use carpool_core::{Bytes, Limits};
+
+use crate::{car_reference, choices::Choices};
+
+/// In any chunks the decoder makes of a CAR what the reference makes of the whole, and so does the
+/// stateless reader of sections.
+pub fn car_decode(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let limits = limits(choices.byte());
+    let cuts = choices.bytes(4);
+    let car = choices.bytes(usize::MAX);
+    let (items, ended) = stream(car, cuts, &limits);
+    let (expected, end) = car_reference::decode(car, &limits);
+    assert_eq!(items, expected);
+    assert_eq!(same(ended.clone()), same(end));
+    stateless(car, &items, &ended, &limits);
+}
+
+fn limits(choice: u8) -> Limits {
+    let mut limits = Limits::default();
+    if choice & 1 != 0 {
+        (limits.max_section_bytes, limits.max_block_bytes) = (100, 50);
+    }
+    if choice & 2 != 0 {
+        (limits.max_header_bytes, limits.max_header_roots) = (120, 2);
+    }
+    limits
+}
+
+/// The reference does not say what it expected.
+fn same(ended: Result<(), Error>) -> Result<(), Error> {
+    let vague = |error: &Error| matches!(error, Error::Header { .. });
+    ended.map_err(|error| if vague(&error) { Error::Header { expected: "" } } else { error })
+}
+
+fn stream(car: &[u8], cuts: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Error>) {
+    let mut decoder = Decoder::new(limits);
+    let (mut items, mut rest, mut n) = (Vec::new(), car, 0);
+    while !rest.is_empty() {
+        let len = cuts.get(n % cuts.len().max(1)).map_or(usize::MAX, |cut| 1 + usize::from(*cut));
+        let (chunk, after) = rest.split_at(len.min(rest.len()));
+        (rest, n) = (after, n + 1);
+        decoder.handle_data(Bytes::copy_from_slice(chunk));
+        if let Err(error) = drain(&mut decoder, &mut items) {
+            assert_eq!(decoder.poll(), Err(error.clone()));
+            return (items, Err(error));
+        }
+        assert!(decoder.offset() <= (car.len() - rest.len()) as u64);
+    }
+    decoder.handle_eof();
+    let ended = drain(&mut decoder, &mut items);
+    (items, ended)
+}
+
+fn drain(decoder: &mut Decoder, items: &mut Vec<Item>) -> Result<(), Error> {
+    while let Some(item) = decoder.poll()? {
+        items.push(item);
+    }
+    Ok(())
+}
+
+/// Every section that was read stands where it says, and after the last there is none.
+fn stateless(car: &[u8], items: &[Item], ended: &Result<(), Error>, limits: &Limits) {
+    let mut after = None;
+    for item in items {
+        let Item::Section(section) = item else { continue };
+        let at = usize::try_from(section.offset).expect("in memory");
+        let Ok(Status::Complete { cid, data_at, end }) = decode(&car[at..], section.offset, limits)
+        else {
+            unreachable!("the stream read it")
+        };
+        assert_eq!((cid, &car[at + data_at..at + end]), (section.cid, &section.data[..]));
+        after = Some(at + end);
+    }
+    if let Some(at) = after.filter(|at| *at < car.len()) {
+        match decode(&car[at..], at as u64, limits) {
+            Err(error) => assert_eq!(ended, &Err(error)),
+            Ok(Status::Partial { .. }) => {
+                assert_eq!(ended, &Err(Error::Truncated { offset: at as u64 }))
+            }
+            Ok(Status::Complete { .. }) => unreachable!("the stream did not read it"),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+use carpool_core::{Block, Bytes, Cid, Limits, codec};
+use ipld_core::{codec::Links, ipld::Ipld};
+use serde_ipld_dagcbor::codec::DagCborCodec;
+
+/// Where a full decoder reads a block, the scanner finds the links that it finds.
+pub fn links(data: &[u8]) {
+    let limits = Limits::default();
+    let scan = |codec| carpool_core::links(Block::new(codec, Bytes::new()).cid(), data, &limits);
+    if let (Ok(found), Ok(expected)) = (scan(codec::DAG_PB), pb(data)) {
+        assert_eq!(found, expected);
+    }
+    let found = scan(codec::DAG_CBOR);
+    if shallow(data) && canonical(data) {
+        let expected: Vec<Cid> = DagCborCodec::links(data).expect("decoded before").collect();
+        assert_eq!(found, Ok(expected));
+    }
+    assert_eq!(scan(codec::RAW), Ok(vec![]));
+}
+
+/// The other decoder reads more than it writes, such as CIDs with bytes after them.
+fn canonical(data: &[u8]) -> bool {
+    let value: Result<Ipld, _> = serde_ipld_dagcbor::from_slice(data);
+    value.is_ok_and(|value| serde_ipld_dagcbor::to_vec(&value).is_ok_and(|out| out == data))
+}
+
+fn pb(data: &[u8]) -> Result<Vec<Cid>, ipld_dagpb::Error> {
+    let node = ipld_dagpb::PbNode::from_bytes(Bytes::copy_from_slice(data))?;
+    Ok(node.links.into_iter().map(|link| link.cid).collect())
+}
+
+/// The other decoder goes as deep as the block says; the scanner's depth is tested elsewhere.
+fn shallow(data: &[u8]) -> bool {
+    data.iter().filter(|byte| matches!(**byte >> 5, 4..=6)).count() < 128
+}

@@ -1,0 +1,358 @@
+use carpool_core::{Bytes, Cid, sha2_256};
+use carpool_mirror::{Outcome, SinkOutput, Status};
+use std::time::Duration;
+
+use crate::{
+    Clock, Direction, Failure, Setup, Store,
+    link::{Arrival, Conditions, Link},
+    message::{self, Kind},
+    sender::{Sender, Sending, Tamper},
+    taker::Taker,
+};
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The sink says that it holds the whole DAG.
+    Complete,
+    /// The source had no more to give.
+    Incomplete(Outcome),
+    /// One side gave up.
+    Failed(Failure),
+}
+
+/// Neither side has anything to do, or the steps ran out, and the transfer has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck;
+
+/// What a transfer took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it ended.
+    pub end: End,
+    /// Requests that were made.
+    pub rounds: u32,
+    /// Connections that were cut.
+    pub cuts: u32,
+    /// Bytes of the sink's messages.
+    pub status_bytes: u64,
+    /// Bytes of the source's bodies, whether they arrived or not.
+    pub body_bytes: u64,
+    /// Blocks in those bodies.
+    pub blocks_sent: u64,
+    /// Blocks that arrived and were held already.
+    pub duplicates: u64,
+    /// Blocks that arrived and that nobody wanted.
+    pub unreachable: u64,
+    /// Blocks that the sink stored.
+    pub stored: u64,
+    /// The most bytes that were under way at once.
+    pub peak_in_flight: usize,
+    /// Virtual time.
+    pub time: Duration,
+    /// Stands for every byte that either side gave to the network, in order.
+    pub transcript: [u8; 32],
+}
+
+/// A source and a sink, and the network between them.
+pub struct Pair {
+    setup: Setup,
+    clock: Clock,
+    sender: Sender,
+    taker: Taker,
+    blocks: Link,
+    statuses: Link,
+    sending: bool,
+    body_empty: bool,
+    message: Vec<u8>,
+    wanted_before: Vec<Cid>,
+    report: Report,
+    end: Option<End>,
+}
+
+impl Pair {
+    /// A transfer of the DAG below `root`, about to begin.
+    #[must_use]
+    pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+        let conditions = &setup.network;
+        let statuses = Conditions { reader: None, ..conditions.clone() };
+        let mut pair = Self {
+            clock: Clock::default(),
+            sender: Sender::new(setup, root, source),
+            taker: Taker::new(setup, root, sink),
+            blocks: Link::new(conditions.clone()),
+            statuses: Link::new(statuses),
+            sending: false,
+            body_empty: true,
+            message: Vec::new(),
+            wanted_before: Vec::new(),
+            report: empty_report(),
+            end: None,
+            setup: setup.clone(),
+        };
+        pair.begin();
+        pair
+    }
+
+    /// Lets `tamper` decide what is sent in place of each block.
+    #[must_use]
+    pub fn with_tamper(
+        mut self,
+        tamper: impl FnMut(carpool_core::Block) -> Vec<carpool_core::Unverified> + 'static,
+    ) -> Self {
+        let boxed: Tamper = Box::new(tamper);
+        self.sender.tamper = Some(boxed);
+        self
+    }
+
+    /// The sink's store.
+    #[must_use]
+    pub const fn sink_store(&self) -> &Store {
+        &self.taker.store
+    }
+
+    /// The source's store.
+    #[must_use]
+    pub const fn source_store(&self) -> &Store {
+        &self.sender.store
+    }
+
+    /// The sink's store, for a transfer that goes on from here.
+    #[must_use]
+    pub fn into_sink_store(self) -> Store {
+        self.taker.store
+    }
+
+    /// Drives both sides as far as they go, then jumps to the next deadline. `false` at the end.
+    ///
+    /// # Errors
+    /// [`Stuck`].
+    pub fn step(&mut self) -> Result<bool, Stuck> {
+        if self.end.is_none() {
+            let driven = self.send().and_then(|()| self.deliver());
+            if let Err(failure) = driven {
+                self.end = Some(End::Failed(failure));
+            }
+        }
+        if self.end.is_some() {
+            return Ok(false);
+        }
+        if !(self.sending && self.blocks.has_room()) {
+            let next = [self.blocks.poll_timeout(), self.statuses.poll_timeout()];
+            self.clock.jump(next.into_iter().flatten().min().ok_or(Stuck)?);
+        }
+        Ok(true)
+    }
+
+    /// Steps to the end.
+    ///
+    /// # Errors
+    /// [`Stuck`], also when there is no end after `max_steps`.
+    pub fn drive(&mut self, max_steps: usize) -> Result<Report, Stuck> {
+        for _ in 0..max_steps {
+            if !self.step()? {
+                return Ok(self.report());
+            }
+        }
+        Err(Stuck)
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            end: self.end.clone().unwrap_or(End::Complete),
+            blocks_sent: self.sender.blocks_sent,
+            duplicates: self.taker.duplicates,
+            unreachable: self.taker.unreachable,
+            stored: self.taker.store.writes(),
+            peak_in_flight: self.blocks.peak(),
+            time: self.clock.now(),
+            ..self.report.clone()
+        }
+    }
+
+    fn begin(&mut self) {
+        let begun = match self.setup.direction {
+            Direction::Pull => self.speak(),
+            Direction::Push => {
+                let estimate = self.setup.estimate.clone();
+                self.sender.open(&estimate);
+                self.begin_push()
+            }
+        };
+        if let Err(failure) = begun {
+            self.end = Some(End::Failed(failure));
+        }
+    }
+
+    fn begin_push(&mut self) -> Result<(), Failure> {
+        self.connect();
+        self.report.rounds += 1;
+        self.sending = true;
+        self.taker.begin_push()
+    }
+
+    /// Every request is a connection of its own as far as cuts go.
+    fn connect(&mut self) {
+        let now = self.clock.now();
+        let next = if self.setup.cuts.is_empty() { None } else { Some(self.setup.cuts.remove(0)) };
+        self.blocks.connect(now, next);
+        self.statuses.connect(now, None);
+        self.message.clear();
+        self.body_empty = true;
+    }
+
+    /// The source's side of the network, as far as there is room.
+    fn send(&mut self) -> Result<(), Failure> {
+        while self.sending && self.blocks.has_room() {
+            match self.sender.poll()? {
+                Some(Sending::Bytes(bytes)) => {
+                    self.report.body_bytes += bytes.len() as u64;
+                    self.record(&bytes);
+                    self.blocks.handle_packet(self.clock.now(), bytes);
+                }
+                Some(Sending::End) | None => {
+                    self.sending = false;
+                    self.blocks.handle_end(self.clock.now());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        while let Some(arrival) = self.blocks.poll(now) {
+            self.at_sink(arrival)?;
+        }
+        while let Some(arrival) = self.statuses.poll(now) {
+            match arrival {
+                Arrival::Data(bytes) => self.message.extend_from_slice(&bytes),
+                Arrival::End => self.at_source()?,
+                Arrival::Cut => unreachable!("only bodies are cut"),
+            }
+        }
+        Ok(())
+    }
+
+    fn at_sink(&mut self, arrival: Arrival) -> Result<(), Failure> {
+        let whole = match arrival {
+            Arrival::Data(bytes) => {
+                self.body_empty = false;
+                return self.taker.take(bytes);
+            }
+            Arrival::End => self.taker.end(self.body_empty),
+            Arrival::Cut => {
+                self.taker.cut();
+                false
+            }
+        };
+        if whole { self.speak() } else { self.again() }
+    }
+
+    /// After a cut: a new connection, and nothing is known of what was sent.
+    fn again(&mut self) -> Result<(), Failure> {
+        self.report.cuts += 1;
+        self.sender.renew();
+        self.sending = false;
+        match self.setup.direction {
+            Direction::Pull => self.speak(),
+            Direction::Push => {
+                self.wanted_before.clear();
+                self.sender.open(&[]);
+                self.begin_push()
+            }
+        }
+    }
+
+    /// The sink says what it wants, or that it has ended.
+    fn speak(&mut self) -> Result<(), Failure> {
+        let push = self.setup.direction == Direction::Push;
+        let status = match self.taker.settle()? {
+            Some(SinkOutput::Transmit(status)) => status,
+            Some(SinkOutput::Done(outcome)) if push && outcome.missing == 0 => Status::default(),
+            Some(SinkOutput::Done(outcome)) => {
+                self.end = Some(end_of(outcome));
+                return Ok(());
+            }
+            _ => unreachable!("a sink whose look-ups are answered speaks between rounds"),
+        };
+        if !push {
+            self.report.rounds += 1;
+            self.connect();
+        }
+        let message = message::encode(self.kind(), &status);
+        self.say(message);
+        Ok(())
+    }
+
+    fn say(&mut self, message: Bytes) {
+        self.report.status_bytes += message.len() as u64;
+        self.record(&message);
+        self.statuses.handle_packet(self.clock.now(), message);
+        self.statuses.handle_end(self.clock.now());
+    }
+
+    const fn kind(&self) -> Kind {
+        match self.setup.direction {
+            Direction::Pull => Kind::PullRequest,
+            Direction::Push => Kind::PushResponse,
+        }
+    }
+
+    /// A whole message from the sink.
+    fn at_source(&mut self) -> Result<(), Failure> {
+        let message = std::mem::take(&mut self.message);
+        let status = message::decode(self.kind(), &message, &self.setup.limits);
+        let status = status.map_err(Failure::Message)?;
+        match self.setup.direction {
+            Direction::Pull => {
+                self.sender.renew();
+                self.sending = true;
+                self.sender.handle_status(status)
+            }
+            Direction::Push => self.push_on(status),
+        }
+    }
+
+    /// The client's side of a push: on until the server wants nothing, or the same again.
+    fn push_on(&mut self, status: Status) -> Result<(), Failure> {
+        let rounds = self.report.rounds;
+        if status.want.is_empty() {
+            self.end = Some(End::Complete);
+            return Ok(());
+        }
+        if status.want == self.wanted_before || rounds >= self.setup.limits.max_rounds {
+            let missing = status.want.len() as u64;
+            self.end = Some(End::Incomplete(Outcome { missing, named: status.want, rounds }));
+            return Ok(());
+        }
+        self.wanted_before.clone_from(&status.want);
+        self.sender.handle_status(status)?;
+        self.begin_push()
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        self.report.transcript = sha2_256(&[&self.report.transcript, bytes].concat());
+    }
+}
+
+fn end_of(outcome: Outcome) -> End {
+    if outcome.missing == 0 { End::Complete } else { End::Incomplete(outcome) }
+}
+
+const fn empty_report() -> Report {
+    Report {
+        end: End::Complete,
+        rounds: 0,
+        cuts: 0,
+        status_bytes: 0,
+        body_bytes: 0,
+        blocks_sent: 0,
+        duplicates: 0,
+        unreachable: 0,
+        stored: 0,
+        peak_in_flight: 0,
+        time: Duration::ZERO,
+        transcript: [0; 32],
+    }
+}

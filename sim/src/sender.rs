@@ -1,0 +1,114 @@
+use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
+use carpool_mirror::{Narrowing, Source, SourceOutput, Status};
+use std::collections::VecDeque;
+
+use crate::{Failure, Setup, Store, answers::AnswerOrder, reference};
+
+/// What is sent in place of a block: the hand of an adversary, or of a bad disk.
+pub(crate) type Tamper = Box<dyn FnMut(Block) -> Vec<Unverified>>;
+
+/// The source's end: a source, its store, and its way to put blocks into bytes.
+pub(crate) struct Sender {
+    source: Source,
+    pub(crate) store: Store,
+    setup: Setup,
+    root: Cid,
+    answers: AnswerOrder,
+    pub(crate) tamper: Option<Tamper>,
+    ready: VecDeque<Bytes>,
+    opened: bool,
+    pub(crate) blocks_sent: u64,
+}
+
+/// What a sender has for its link.
+pub(crate) enum Sending {
+    Bytes(Bytes),
+    End,
+}
+
+impl Sender {
+    pub(crate) fn new(setup: &Setup, root: Cid, store: Store) -> Self {
+        Self {
+            source: Source::new(setup.order, &setup.limits, setup.seed),
+            store,
+            setup: setup.clone(),
+            root,
+            answers: AnswerOrder::new(setup.answers),
+            tamper: None,
+            ready: VecDeque::new(),
+            opened: false,
+            blocks_sent: 0,
+        }
+    }
+
+    /// A server knows nothing of the request before, and a client nothing of what was cut.
+    pub(crate) fn renew(&mut self) {
+        self.source = Source::new(self.setup.order, &self.setup.limits, self.setup.seed);
+        self.ready.clear();
+        self.opened = false;
+    }
+
+    pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {
+        self.opened = false;
+        Ok(self.source.handle_status(status)?)
+    }
+
+    /// The first call of a push: on an estimate, where there is one, and else cold.
+    pub(crate) fn open(&mut self, held: &[Cid]) {
+        if held.is_empty() {
+            return self.source.handle_cold_call(self.root, self.setup.cold_call_bytes);
+        }
+        let mut known = CidSet::with_seed(self.setup.seed);
+        for cid in held.iter().flat_map(|root| reference::held_below(*root, self.store.blocks())) {
+            known.insert(&cid);
+        }
+        self.source.handle_estimate(self.root, Narrowing::Known(known));
+    }
+
+    /// The next bytes; `None` between rounds.
+    pub(crate) fn poll(&mut self) -> Result<Option<Sending>, Failure> {
+        let mut asked = Vec::new();
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Ok(Some(Sending::Bytes(bytes)));
+            }
+            match self.source.poll()? {
+                Some(SourceOutput::Load(cid)) => asked.push(cid),
+                Some(SourceOutput::Transmit(block)) => self.transmit(block),
+                Some(SourceOutput::Missing(_)) => {}
+                Some(SourceOutput::EndRound) => return Ok(Some(Sending::End)),
+                None if asked.is_empty() => return Ok(None),
+                None => self.answer(&mut asked),
+            }
+            if !self.ready.is_empty() {
+                self.answer(&mut asked);
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: &mut Vec<Cid>) {
+        self.answers.arrange(asked);
+        for cid in asked.drain(..) {
+            let data = self.store.get(&cid);
+            self.source.handle_load(&cid, data);
+        }
+    }
+
+    fn transmit(&mut self, block: Block) {
+        let sent = match &mut self.tamper {
+            Some(tamper) => tamper(block),
+            None => {
+                let (cid, data) = block.into_parts();
+                vec![Unverified { cid, data }]
+            }
+        };
+        for Unverified { cid, data } in sent {
+            if !self.opened {
+                self.opened = true;
+                self.ready.push_back(self.setup.framing.opening(&self.root));
+            }
+            self.blocks_sent += 1;
+            self.ready.push_back(self.setup.framing.section(&cid, &data));
+        }
+    }
+}

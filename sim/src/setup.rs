@@ -1,0 +1,70 @@
+use carpool_core::{Cid, Limits};
+use carpool_selector::Order;
+
+use crate::{
+    framing::Framing,
+    link::{Conditions, Cut},
+};
+
+/// Who speaks first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The sink: a client that wants blocks.
+    Pull,
+    /// The source: a client that has them.
+    Push,
+}
+
+/// A transfer to be.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Who speaks first.
+    pub direction: Direction,
+    /// How blocks are put into bytes.
+    pub framing: Framing,
+    /// The order in which the source walks.
+    pub order: Order,
+    /// What both sides hold each other to.
+    pub limits: Limits,
+    /// The connection, both ways.
+    pub network: Conditions,
+    /// How the connections that carry blocks are cut, one after another; those after the last are
+    /// not.
+    pub cuts: Vec<Cut>,
+    /// Old roots that the sink looks at first.
+    pub seeds: Vec<Cid>,
+    /// Old roots whose DAGs the source of a push takes for held by the sink.
+    pub estimate: Vec<Cid>,
+    /// Bytes of a cold call.
+    pub cold_call_bytes: u64,
+    /// Seeds the hash tables.
+    pub seed: u64,
+    /// Decides in which order look-ups are answered; 0 is as they were asked.
+    pub answers: u64,
+}
+
+impl Setup {
+    /// A pull: the source is a server and walks depth first.
+    #[must_use]
+    pub fn pull() -> Self {
+        Self {
+            direction: Direction::Pull,
+            framing: Framing::Car,
+            order: Order::DepthFirst,
+            limits: Limits::default(),
+            network: Conditions::default(),
+            cuts: Vec::new(),
+            seeds: Vec::new(),
+            estimate: Vec::new(),
+            cold_call_bytes: 64 << 10,
+            seed: 0,
+            answers: 0,
+        }
+    }
+
+    /// A push: the source is a client and walks breadth first.
+    #[must_use]
+    pub fn push() -> Self {
+        Self { direction: Direction::Push, order: Order::BreadthFirst, ..Self::pull() }
+    }
+}

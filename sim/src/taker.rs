@@ -1,0 +1,107 @@
+use carpool_core::{Bytes, Cid, verify};
+use carpool_mirror::{Received, Sink, SinkOutput};
+
+use crate::{Failure, Setup, Store, answers::AnswerOrder, framing::Unframing};
+
+/// The sink's end: a sink, its store, and its way to get blocks out of bytes.
+pub(crate) struct Taker {
+    sink: Sink,
+    pub(crate) store: Store,
+    setup: Setup,
+    root: Cid,
+    answers: AnswerOrder,
+    unframing: Unframing,
+    pub(crate) duplicates: u64,
+    pub(crate) unreachable: u64,
+}
+
+impl Taker {
+    pub(crate) fn new(setup: &Setup, root: Cid, store: Store) -> Self {
+        Self {
+            sink: sink(setup, root),
+            store,
+            setup: setup.clone(),
+            root,
+            answers: AnswerOrder::new(setup.answers),
+            unframing: Unframing::new(setup.framing, &setup.limits),
+            duplicates: 0,
+            unreachable: 0,
+        }
+    }
+
+    /// A server at the start of a push: it knows nothing of the request before.
+    pub(crate) fn begin_push(&mut self) -> Result<(), Failure> {
+        self.sink = sink(&self.setup, self.root);
+        self.sink.handle_begin_round();
+        self.reset_unframing();
+        self.settle().map(drop)
+    }
+
+    fn reset_unframing(&mut self) {
+        self.unframing = Unframing::new(self.setup.framing, &self.setup.limits);
+    }
+
+    pub(crate) fn take(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        for block in verify(self.unframing.handle_data(bytes)?) {
+            match self.sink.handle_block(block.map_err(Failure::Block)?)? {
+                Received::Wanted => {}
+                Received::Duplicate => self.duplicates += 1,
+                Received::Unreachable => self.unreachable += 1,
+            }
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// The body ended: `false` when that was inside a block, which is a cut in disguise. A body of
+    /// no bytes at all is a round without blocks.
+    pub(crate) fn end(&mut self, empty: bool) -> bool {
+        let whole = empty || self.unframing.handle_eof();
+        self.reset_unframing();
+        if whole {
+            self.sink.handle_end_round();
+        } else {
+            self.sink.handle_cut();
+        }
+        whole
+    }
+
+    pub(crate) fn cut(&mut self) {
+        self.reset_unframing();
+        self.sink.handle_cut();
+    }
+
+    /// Answers look-ups until the sink waits for its peer, or has something for it.
+    pub(crate) fn settle(&mut self) -> Result<Option<SinkOutput>, Failure> {
+        loop {
+            let mut asked = Vec::new();
+            while let Some(output) = self.sink.poll()? {
+                match output {
+                    SinkOutput::Load(cid) => asked.push((cid, true)),
+                    SinkOutput::Has(cid) => asked.push((cid, false)),
+                    SinkOutput::Store(block) => self.store.put(block),
+                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => return Ok(Some(output)),
+                }
+            }
+            if asked.is_empty() {
+                return Ok(None);
+            }
+            self.answer(asked);
+        }
+    }
+
+    fn answer(&mut self, mut asked: Vec<(Cid, bool)>) {
+        self.answers.arrange(&mut asked);
+        for (cid, with_data) in asked {
+            if with_data {
+                self.sink.handle_load(&cid, self.store.get(&cid));
+            } else {
+                self.sink.handle_has(&cid, self.store.has(&cid));
+            }
+        }
+    }
+}
+
+fn sink(setup: &Setup, root: Cid) -> Sink {
+    Sink::new([root], setup.seeds.iter().copied(), &setup.limits, setup.seed)
+}
