@@ -2,7 +2,7 @@
 
 use carpool_core::Cid;
 use carpool_unixfs::{Chunking, Profile};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -11,10 +11,17 @@ use std::{net::SocketAddr, path::PathBuf};
 #[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Folder of the block store [default: the platform's data directory]
-    #[arg(long, global = true, env = "CARPOOL_STORE", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "CARPOOL_STORE",
+        value_name = "DIR",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
     pub(crate) store: Option<PathBuf>,
     /// Print one JSON object per result
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -37,6 +44,11 @@ fn parse_cid(text: &str) -> Result<Cid, String> {
     text.parse().map_err(|error| format!("no CID: {error}"))
 }
 
+fn parse_profile(name: &str) -> Result<Profile, String> {
+    let known = Profile::ALL.map(Profile::name).join(", ");
+    name.parse().map_err(|error| format!("{error}; there are {known}"))
+}
+
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -51,7 +63,7 @@ pub(crate) enum Verb {
     Pull(PullArgs),
     Sync(SyncArgs),
     Demo(DemoArgs),
-    /// List the names of the store and what they point to.
+    /// List the names of the store and what they point to. `sync` and `pull URL#name` set them.
     Names,
     Repair(RepairArgs),
     Completions(CompletionsArgs),
@@ -63,7 +75,11 @@ pub(crate) enum Verb {
 Examples:
   carpool add notes.txt                      the root of one file
   carpool add --only-hash ./site             what the root would be; nothing is stored
+  carpool add -w a.txt b.txt                 both in one folder, of which the root is printed
+  carpool add --ignore='*.tmp' ./site        without what the pattern matches
   carpool add --profile default ./site       the root that `ipfs add -r` prints
+  carpool add --profile carpool-v1-meta --preserve-mode --preserve-mtime ./site
+                                             permissions and times too
   carpool add --chunker=size-65536 big.bin   smaller leaves")]
 pub(crate) struct AddArgs {
     /// Files and folders
@@ -72,33 +88,36 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     pub(crate) import: ImportFlags,
     /// Take hidden files too
-    #[arg(short = 'H', long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(short = 'H', long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) hidden: Option<bool>,
     /// Leave out what a pattern matches, in the notation of .gitignore; can be given again
     #[arg(long, value_name = "PATTERN")]
     pub(crate) ignore: Vec<String>,
     /// Put everything into a folder, so that names are kept
-    #[arg(short = 'w', long = "wrap-with-directory", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(short = 'w', long = "wrap-with-directory", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) wrap: Option<bool>,
     /// Compute roots and store nothing
-    #[arg(short = 'n', long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(short = 'n', long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) only_hash: Option<bool>,
     /// Print roots and nothing else
-    #[arg(short = 'Q', long)]
+    #[arg(short = 'Q', long, visible_short_alias = 'q', visible_alias = "quiet")]
     pub(crate) quieter: bool,
+    /// Folders are always taken with all that is in them; this is for fingers used to `ipfs add -r`
+    #[arg(short = 'r', long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true, hide = true)]
+    pub(crate) recursive: Option<bool>,
 }
 
 /// How files become DAGs: flags beat the profile and are spelled as Kubo's.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ImportFlags {
     /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta
-    #[arg(long, default_value_t, value_name = "NAME")]
+    #[arg(long, default_value_t, value_name = "NAME", value_parser = parse_profile)]
     pub(crate) profile: Profile,
     /// Version of the CIDs of nodes: 0 or 1
     #[arg(long, value_name = "N")]
     pub(crate) cid_version: Option<u64>,
     /// Leaves are the bytes of the file and nothing else
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) raw_leaves: Option<bool>,
     /// Where files are cut: size-N
     #[arg(short = 's', long, value_name = "CHUNKER")]
@@ -113,16 +132,16 @@ pub(crate) struct ImportFlags {
     #[arg(long, value_name = "N")]
     pub(crate) max_hamt_fanout: Option<u64>,
     /// Take empty folders [default: true]
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) empty_dirs: Option<bool>,
     /// Store what symbolic links lead to, in place of the links
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) dereference_symlinks: Option<bool>,
     /// Keep permissions
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) preserve_mode: Option<bool>,
     /// Keep times of modification
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) preserve_mtime: Option<bool>,
 }
 
@@ -143,23 +162,35 @@ pub(crate) struct GetArgs {
     pub(crate) force: bool,
 }
 
-/// List a folder.
+/// List a folder: CID, bytes with all below, name.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool ls bafy…
+  carpool ls bafy…/photos/2024")]
 pub(crate) struct LsArgs {
     /// CID, or CID/path/below
     pub(crate) path: String,
 }
 
-/// Say what a DAG consists of.
+/// Say what a DAG consists of, and whether all of it is held.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool stat bafy…          exit code 4 where blocks are missing
+  carpool --json stat bafy…   the same for programs")]
 pub(crate) struct StatArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
     pub(crate) root: Cid,
 }
 
-/// Write a DAG into a CAR file.
+/// Write a DAG into a CAR file, which any IPFS tool imports.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool export bafy… -o site.car            the file appears, or is replaced, once it is whole
+  carpool export bafy… | ssh host carpool import -")]
 pub(crate) struct ExportArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
@@ -169,8 +200,15 @@ pub(crate) struct ExportArgs {
     pub(crate) output: PathBuf,
 }
 
-/// Read the blocks of a CAR file into the store.
+/// Read the blocks of a CAR file into the store and print its roots.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool import site.car
+  carpool import - < site.car
+
+Every block is checked. Those before a fault are kept; exit code 3 says that there was one, 4 that
+the CAR has only a part of the DAG.")]
 pub(crate) struct ImportArgs {
     /// The CAR file; `-` is standard input
     pub(crate) file: PathBuf,
@@ -214,6 +252,11 @@ pub(crate) struct RemoteFlags {
 
 /// Send a DAG to a server: what it lacks, and nothing else.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool push bafy… http://127.0.0.1:4747
+  carpool push bafy… http://127.0.0.1:4747 --diff photos   only what is not in `photos` there
+  carpool push bafy… https://host/carpool --token s        to a server that wants a token")]
 pub(crate) struct PushArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
@@ -269,6 +312,10 @@ pub(crate) struct SyncArgs {
 
 /// Watch a folder travel to a server, change, and travel again. Works on a copy.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool demo             the files that git tracks around the current folder
+  carpool demo ./photos    a copy of that folder")]
 pub(crate) struct DemoArgs {
     /// The folder to copy [default: the files that git tracks here]
     pub(crate) dir: Option<PathBuf>,
@@ -276,14 +323,27 @@ pub(crate) struct DemoArgs {
 
 /// Check every block of the store, or rebuild its index from its CAR files.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool repair             read and hash every block; exit code 3 where one is damaged
+  carpool repair --forget    and forget those, so that they can be added or pulled again
+  carpool repair --rebuild   make the index anew")]
 pub(crate) struct RepairArgs {
     /// Rebuild the index; no other command may be using the store
-    #[arg(long, action = ArgAction::SetTrue)]
+    #[arg(long)]
     pub(crate) rebuild: bool,
+    /// Forget damaged blocks, so that they can be added, imported or pulled again
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(crate) forget: bool,
 }
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool completions bash > ~/.local/share/bash-completion/completions/carpool
+  carpool completions zsh > ~/.zfunc/_carpool
+  carpool completions fish > ~/.config/fish/completions/carpool.fish")]
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: Shell,

@@ -2,6 +2,7 @@
 
 use carpool_http::Error as Http;
 use carpool_store::Error as Store;
+use carpool_unixfs::{Error as UnixFs, OptionsError};
 use std::{fmt, io};
 
 /// The exit codes of all verbs; 0 is success.
@@ -55,45 +56,78 @@ impl fmt::Display for Failure {
 impl From<Store> for Failure {
     fn from(error: Store) -> Self {
         let exit = store_exit(&error);
-        Self::new(exit, error)
+        Self::new(exit, Plain(&error))
+    }
+}
+
+/// A store's error as the user is told: a full disk is named as such everywhere.
+struct Plain<'a>(&'a Store);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Store::DiskFull { path } = self.0 {
+            return write!(f, "{}: the disk is full", path.display());
+        }
+        if let Store::IndexCorrupt { path } = self.0 {
+            return write!(f, "index {} is damaged; `carpool repair --rebuild`", path.display());
+        }
+        self.0.fmt(f)?;
+        if matches!(self.0, Store::Damaged { .. }) {
+            f.write_str("; `carpool repair --forget`, then add or pull it again")?;
+        }
+        Ok(())
     }
 }
 
 fn store_exit(error: &Store) -> Exit {
-    match error {
-        Store::Damaged { .. } | Store::IndexCorrupt { .. } => Exit::Damaged,
-        Store::NameLength { .. } | Store::NameControl { .. } => Exit::Usage,
-        _ => Exit::Io,
+    if matches!(error, Store::Damaged { .. } | Store::IndexCorrupt { .. }) {
+        Exit::Damaged
+    } else if matches!(error, Store::NameLength { .. } | Store::NameControl { .. }) {
+        Exit::Usage
+    } else {
+        Exit::Io
     }
 }
 
 impl From<Http> for Failure {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not known here is input or output")]
     fn from(error: Http) -> Self {
         let exit = match &error {
             Http::Usage(_) => Exit::Usage,
             Http::Refused { .. } | Http::Conflict { .. } => Exit::Refused,
             Http::Status { status, .. } if status.as_u16() == 413 => Exit::Refused,
+            Http::Status { status, .. } if status.as_u16() == 507 => {
+                return Self::new(Exit::Io, "at the server the disk is full");
+            }
             Http::Incomplete { .. } | Http::SourceLacks { .. } => Exit::Incomplete,
             Http::Block(_) | Http::Car(_) | Http::Mirror(_) | Http::Message(_) => Exit::Damaged,
-            Http::Store(store) => store_exit(store),
+            Http::Store(store) => return Self::new(store_exit(store), Plain(store)),
             _ => Exit::Io,
         };
         Self::new(exit, error)
     }
 }
 
-impl From<carpool_unixfs::Error> for Failure {
-    fn from(error: carpool_unixfs::Error) -> Self {
+impl From<UnixFs> for Failure {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all else is wrong with what was read")]
+    fn from(error: UnixFs) -> Self {
         let exit = match error {
-            carpool_unixfs::Error::Missing { .. } => Exit::Incomplete,
+            UnixFs::Missing { .. } => Exit::Incomplete,
+            UnixFs::DuplicateName { cid: None, .. } | UnixFs::Name { cid: None, .. } => Exit::Usage,
+            UnixFs::HashCollision { .. } => Exit::Io,
             _ => Exit::Damaged,
         };
         Self::new(exit, error)
     }
 }
 
-impl From<carpool_unixfs::OptionsError> for Failure {
-    fn from(error: carpool_unixfs::OptionsError) -> Self {
+impl From<OptionsError> for Failure {
+    fn from(error: OptionsError) -> Self {
+        if error == OptionsError::RawLeavesWithMetadata {
+            let what = "raw leaves have no place for mode or mtime: say --profile=carpool-v1-meta, \
+                        which keeps them above raw leaves, or --raw-leaves=false, as Kubo does";
+            return Self::new(Exit::Usage, what);
+        }
         Self::new(Exit::Usage, error)
     }
 }

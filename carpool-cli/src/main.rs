@@ -4,21 +4,25 @@ mod args;
 mod blocks;
 mod failure;
 mod files;
+mod interrupt;
 mod output;
 mod remote;
 mod verbs;
 
-use args::{Cli, Verb};
+use args::{Cli, CompletionsArgs, Verb};
 use clap::{CommandFactory, Parser};
-use failure::{Exit, Outcome};
+use failure::Outcome;
 use output::Output;
+use serde_json::json;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log();
     let output = Output::new(cli.json);
-    match run(cli, &output) {
+    let done = run(cli, &output).and_then(|()| output.written());
+    interrupt::yield_to();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
@@ -34,20 +38,9 @@ fn log() {
     fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 
-/// Blocks are safe once they are written, so an interrupt needs no farewell, only a word.
-fn stop_on_interrupt() {
-    let stop = || {
-        eprintln!("carpool: interrupted; what is done is kept, run the same command again to go on");
-        std::process::exit(Exit::Incomplete as i32);
-    };
-    if let Err(error) = ctrlc::set_handler(stop) {
-        tracing::warn!(%error, "interrupts are not handled");
-    }
-}
-
 fn run(cli: Cli, output: &Output) -> Outcome {
     if !matches!(cli.verb, Verb::Serve(_)) {
-        stop_on_interrupt();
+        interrupt::handle();
     }
     let store = cli.store;
     match cli.verb {
@@ -64,9 +57,15 @@ fn run(cli: Cli, output: &Output) -> Outcome {
         Verb::Demo(args) => verbs::demo::run(&args, output),
         Verb::Names => verbs::names::run(store, output),
         Verb::Repair(args) => verbs::repair::run(&args, store, output),
-        Verb::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Cli::command(), "carpool", &mut std::io::stdout());
-            Ok(())
-        }
+        Verb::Completions(args) => completions(&args, output),
     }
+}
+
+fn completions(args: &CompletionsArgs, output: &Output) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "carpool", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    let value = json!({"shell": args.shell.to_string(), "script": script});
+    output.result(&value, script.trim_end());
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! Speaking to a server: options, names in URLs, the summary of a transfer.
 
 use carpool_core::Cid;
-use carpool_http::{Client, ClientOptions, Progress, Totals};
+use carpool_http::{Client, ClientOptions, Error as Http, Progress, Totals};
 use serde_json::{Value, json};
 use std::{
     future::Future,
     hash::{BuildHasher, RandomState},
     sync::Arc,
+    time::Instant,
 };
 
 use crate::{
@@ -22,7 +23,8 @@ pub(crate) fn random_seed() -> u64 {
 
 /// Runs async work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|error| Failure::io("starting threads", &error))?.block_on(work)
 }
 
@@ -31,7 +33,8 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
     let mut options = ClientOptions::default();
     options.http2 = flags.http2;
     options.seed = random_seed();
-    options.headers = flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;
+    options.headers =
+        flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;
     if let Some(token) = &flags.token {
         options.headers.push(("authorization".into(), format!("Bearer {token}")));
     }
@@ -60,11 +63,16 @@ pub(crate) fn split_name(url: &str) -> (&str, Option<&str>) {
 /// A progress bar for what `progress` counts.
 pub(crate) fn meter(output: &Output, progress: &Arc<Progress>) -> Meter {
     let progress = Arc::clone(progress);
+    // A server says once what it misses, a sink of ours counts down.
+    let (mut missing, mut before) = (0, 0);
     output.meter(move || {
         let totals = progress.totals();
         let done = totals.blocks_sent + totals.blocks_received;
-        let total = if totals.missing > 0 { done + totals.missing } else { 0 };
-        Reading { done, total, bytes: totals.block_bytes }
+        if totals.missing != missing {
+            (missing, before) = (totals.missing, done);
+        }
+        let total = if missing > 0 { (before + missing).max(done) } else { 0 };
+        Reading { what: "blocks", done, total, bytes: totals.block_bytes, total_bytes: 0 }
     })
 }
 
@@ -84,8 +92,31 @@ pub(crate) fn transfer_json(root: &Cid, totals: &Totals, seconds: f64) -> Value 
     })
 }
 
+/// A transfer that stopped short; programs are told what it did until then.
+pub(crate) fn stopped_short(
+    root: &Cid,
+    error: Http,
+    progress: &Progress,
+    begun: Instant,
+    output: &Output,
+) -> Failure {
+    if let (Http::Incomplete { missing, .. }, true) = (&error, output.json()) {
+        let mut totals = progress.totals();
+        totals.missing = (*missing).max(totals.missing);
+        let mut value = transfer_json(root, &totals, begun.elapsed().as_secs_f64());
+        value["error"] = error.to_string().into();
+        output.result(&value, "");
+    }
+    error.into()
+}
+
 /// A transfer as a line; `whole` is what all of the DAG would have been, in bytes, if known.
-pub(crate) fn transfer_line(root: &Cid, totals: &Totals, seconds: f64, whole: Option<u64>) -> String {
+pub(crate) fn transfer_line(
+    root: &Cid,
+    totals: &Totals,
+    seconds: f64,
+    whole: Option<u64>,
+) -> String {
     let moved = totals.bytes_sent + totals.bytes_received;
     let mut line = format!(
         "{root}: {} blocks, {} sent, {} received, {} rounds, {seconds:.2} s",

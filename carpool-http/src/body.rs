@@ -113,12 +113,11 @@ impl Body for ChannelBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        match self.rest.poll_recv(cx) {
-            Poll::Ready(None) if !self.whole.load(Acquire) => {
-                Poll::Ready(Some(Err(Outgoing::gone())))
-            }
-            polled => polled.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+        let polled = self.rest.poll_recv(cx);
+        if matches!(polled, Poll::Ready(None)) && !self.whole.load(Acquire) {
+            return Poll::Ready(Some(Err(Outgoing::gone())));
         }
+        polled.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 

@@ -66,3 +66,41 @@ async fn a_client_that_stops_in_the_middle_of_its_push() {
     let client = common::client(&url);
     assert!(client.push(dag.root, vec![], None, holding(&dag.blocks)).await.is_ok());
 }
+
+/// A server that answers each cold call, and dies in the middle of what follows, always.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_a_little_and_dies_ends_a_push() {
+    let dag = original(&SHAPE);
+    let status = carpool_mirror::Status { want: vec![*dag.blocks[1].cid()], have: None };
+    let kind = carpool_http::message::Kind::PushResponse;
+    let message = carpool_http::message::encode(kind, &status);
+    let head = format!("HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n", message.len());
+    let answer = [head.as_bytes(), &message].concat();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let (mut read, mut seen) = (vec![0; 1 << 20], Vec::new());
+                while !seen.ends_with(b"0\r\n\r\n") && seen.len() < 1 << 20 {
+                    match stream.read(&mut read).await {
+                        Ok(n @ 1..) => seen.extend_from_slice(&read[..n]),
+                        _ => return,
+                    }
+                }
+                if seen.len() < 1 << 20 {
+                    let _ = stream.write_all(&answer).await;
+                    let _ = stream.read(&mut read).await;
+                }
+            });
+        }
+    });
+    let client = client_with(&url, |options| {
+        options.limits.max_rounds = 3;
+        options.cold_call_bytes = 1;
+    });
+    let pushing = client.push(dag.root, vec![], None, holding(&dag.blocks));
+    let ended = tokio::time::timeout(Duration::from_secs(20), pushing).await.expect("it ends");
+    assert!(matches!(ended, Err(Error::Cut(_) | Error::Incomplete { .. })), "{ended:?}");
+}

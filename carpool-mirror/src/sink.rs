@@ -33,7 +33,7 @@ pub struct Outcome {
     pub missing: u64,
     /// The first of them, at most 16.
     pub named: Vec<Cid>,
-    /// Rounds that were begun.
+    /// Rounds that this side asked for; the pushes of a source are not among them.
     pub rounds: u32,
 }
 

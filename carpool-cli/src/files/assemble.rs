@@ -1,7 +1,7 @@
 //! Turns the events of a scan into blocks and roots. Three threads: one reads, one hashes and
 //! builds, one writes.
 
-use carpool_core::{Block, Cid};
+use carpool_core::{Block, Cid, CidSet};
 use carpool_store::BlockStore;
 use carpool_unixfs::{
     Built, DirectoryBuilder, EncodedLeaf, FileBuilder, Leaf, Metadata, Options, Root, hash_leaves,
@@ -17,7 +17,10 @@ use std::{
 };
 
 use super::scan::{Event, Problem, Scanner, Selection};
-use crate::failure::{Exit, Failure, Outcome};
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    remote::random_seed,
+};
 
 /// Batches that wait between two threads.
 const QUEUE: usize = 2;
@@ -77,17 +80,14 @@ pub(crate) fn import(
     })
 }
 
-fn write(
-    blocks: &Receiver<Vec<Block>>,
-    store: Option<&dyn BlockStore>,
-    tally: &Tally,
-) -> Outcome {
+fn write(blocks: &Receiver<Vec<Block>>, store: Option<&dyn BlockStore>, tally: &Tally) -> Outcome {
     for batch in blocks {
         tally.blocks.fetch_add(batch.len() as u64, Relaxed);
         let Some(store) = store else { continue };
         let cids: Vec<Cid> = batch.iter().map(|block| *block.cid()).collect();
+        let mut seen = CidSet::with_seed(random_seed());
         for (held, block) in store.has_many(&cids)?.into_iter().zip(&batch) {
-            if !held {
+            if !held && seen.insert(block.cid()) {
                 tally.new_blocks.fetch_add(1, Relaxed);
                 tally.new_bytes.fetch_add(block.data().len() as u64, Relaxed);
             }
@@ -162,7 +162,7 @@ impl Assembly<'_> {
             Event::BeginFolder(metadata) => {
                 self.folders.push(DirectoryBuilder::new(options, metadata));
             }
-            Event::EndFolder(name) => self.end_folder(&name)?,
+            Event::EndFolder(name, empty) => self.end_folder(&name, empty)?,
             Event::Symlink(name, target, metadata) => {
                 let link = symlink(&target, &metadata, options);
                 self.built(&name, link)?;
@@ -188,11 +188,12 @@ impl Assembly<'_> {
         self.built(name, file.finish())
     }
 
-    /// An empty folder that is to be left out is still the root where it is all there is.
-    fn end_folder(&mut self, name: &[u8]) -> Outcome {
+    /// An empty folder that is to be left out is still the root where it is all there is. As in
+    /// Kubo, a folder of empty folders is not empty.
+    fn end_folder(&mut self, name: &[u8], empty: bool) -> Outcome {
         let folder = self.folders.pop().expect("a folder ends after it began");
         let inner = !self.folders.is_empty();
-        if folder.is_empty() && inner && !self.importer.empty_folders {
+        if empty && inner && !self.importer.empty_folders {
             return Ok(());
         }
         let root = self.finish_folder(folder)?;

@@ -8,22 +8,24 @@ use carpool_core::{Cid, Limits};
 use carpool_store::BlockStore;
 use carpool_unixfs::{List, Metadata, Node};
 use std::{
-    ffi::OsString,
     fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
+    interrupt::{Leftover, remove},
 };
 
-/// What was written.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was written, up to now.
+#[derive(Debug, Default)]
 pub(crate) struct Extracted {
-    pub(crate) files: u64,
-    pub(crate) bytes: u64,
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: AtomicU64,
 }
 
 /// Makes `target` the file or folder at `root`. Where it exists it is replaced if `force`, and
@@ -33,59 +35,63 @@ pub(crate) fn extract(
     root: Cid,
     target: &Path,
     force: bool,
-) -> Outcome<Extracted> {
-    let exists = target.symlink_metadata().is_ok();
-    if exists && !force {
-        let what = format_args!("{} exists; --force replaces it", target.display());
-        return Err(Failure::new(Exit::Refused, what));
-    }
-    let part = beside(target, "part")?;
-    remove(&part)?;
-    let extracted = Writer { store, done: Extracted::default() }.root(root, &part);
-    if let Err(failure) = extracted {
-        let _ = remove(&part);
-        return Err(failure);
-    }
-    replace(&part, target, exists)?;
-    extracted
+    done: &Extracted,
+) -> Outcome {
+    check_target(target, force)?;
+    let part = Leftover::new(beside(target, "part")?);
+    remove(part.path()).map_err(|error| Failure::io(part.path().display(), &error))?;
+    Writer { store, done, part: part.path(), target }.root(root)?;
+    replace(part.path(), target, force)
 }
 
-/// A name of our own next to the target.
-fn beside(target: &Path, suffix: &str) -> Outcome<PathBuf> {
+fn check_target(target: &Path, force: bool) -> Outcome {
+    let Ok(found) = target.symlink_metadata() else { return Ok(()) };
+    let refused =
+        |why: &str| Err(Failure::new(Exit::Refused, format_args!("{} {why}", target.display())));
+    if !force {
+        return refused("exists; --force replaces it");
+    }
+    if found.is_dir() || found.is_file() || found.is_symlink() {
+        return Ok(());
+    }
+    refused("exists, and is no file, folder or link")
+}
+
+/// A name of our own next to the target: always the same, so that the next run finds what a
+/// killed one left, and short, however long the target's is.
+pub(crate) fn beside(target: &Path, suffix: &str) -> Outcome<PathBuf> {
     let name = target.file_name().ok_or_else(|| {
         let what = format_args!("{} cannot become a file or folder", target.display());
         Failure::new(Exit::Usage, what)
     })?;
-    let mut own = OsString::from(".");
-    own.push(name);
-    own.push(format!(".carpool-{suffix}"));
-    Ok(target.with_file_name(own))
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    Ok(target.with_file_name(format!(".carpool-{:016x}.{suffix}", hasher.finish())))
 }
 
-fn remove(path: &Path) -> Outcome {
-    let removed = match path.symlink_metadata() {
-        Err(_) => return Ok(()),
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.map_err(|error| Failure::io(path.display(), &error))
-}
-
-fn replace(part: &Path, target: &Path, exists: bool) -> Outcome {
+/// What was there goes only once the new thing is in its place.
+fn replace(part: &Path, target: &Path, force: bool) -> Outcome {
     let failed = |error: io::Error| Failure::io(target.display(), &error);
-    if !exists {
+    check_target(target, force)?;
+    let old = beside(target, "old")?;
+    remove(&old).map_err(failed)?;
+    let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    if target.symlink_metadata().is_err() || !(is_folder(part) || is_folder(target)) {
         return fs::rename(part, target).map_err(failed);
     }
-    let old = beside(target, "old")?;
-    remove(&old)?;
     fs::rename(target, &old).map_err(failed)?;
-    fs::rename(part, target).map_err(failed)?;
-    remove(&old)
+    if let Err(error) = fs::rename(part, target) {
+        let _ = fs::rename(&old, target);
+        return Err(failed(error));
+    }
+    remove(&old).map_err(|error| Failure::io(old.display(), &error))
 }
 
 struct Writer<'a> {
     store: &'a dyn BlockStore,
-    done: Extracted,
+    done: &'a Extracted,
+    part: &'a Path,
+    target: &'a Path,
 }
 
 /// A folder that is being written.
@@ -97,8 +103,8 @@ struct Open {
 
 impl Writer<'_> {
     /// Folders wait on a list and not on the call stack, which a hostile DAG could exhaust.
-    fn root(mut self, root: Cid, path: &Path) -> Outcome<Extracted> {
-        let mut open: Vec<Open> = self.write(root, path.to_path_buf())?.into_iter().collect();
+    fn root(&self, root: Cid) -> Outcome {
+        let mut open: Vec<Open> = self.write(root, self.part.to_path_buf())?.into_iter().collect();
         while let Some(folder) = open.last_mut() {
             match blocks::next_entry(self.store, &mut folder.entries)? {
                 Some(entry) => {
@@ -107,19 +113,21 @@ impl Writer<'_> {
                 }
                 None => {
                     let folder = open.pop().expect("the folder is the last");
-                    finish(&folder.path, folder.metadata)?;
+                    self.finish(&folder.path, folder.metadata)?;
                 }
             }
         }
-        Ok(self.done)
+        Ok(())
     }
 
     /// Writes a file or link; a folder is made and given back to be filled.
-    fn write(&mut self, cid: Cid, path: PathBuf) -> Outcome<Option<Open>> {
+    fn write(&self, cid: Cid, path: PathBuf) -> Outcome<Option<Open>> {
         match blocks::node(self.store, &cid)? {
             Node::Raw(_) => self.file(cid, &path, Metadata::NONE)?,
             Node::File(file) => self.file(cid, &path, file.metadata)?,
-            Node::Symlink(link) => symlink(&link.target, &path)?,
+            Node::Symlink(link) => {
+                symlink(&link.target, &path).map_err(|error| self.taken(&path, &error))?;
+            }
             Node::Directory(folder) => return self.folder(cid, path, folder.metadata).map(Some),
             Node::Shard(shard) => return self.folder(cid, path, shard.metadata).map(Some),
         }
@@ -127,66 +135,88 @@ impl Writer<'_> {
     }
 
     fn folder(&self, cid: Cid, path: PathBuf, metadata: Metadata) -> Outcome<Open> {
-        fs::create_dir(&path).map_err(|error| taken(&path, &error))?;
+        fs::create_dir(&path).map_err(|error| self.taken(&path, &error))?;
         Ok(Open { path, entries: List::new(cid, &Limits::default()), metadata })
     }
 
-    fn file(&mut self, cid: Cid, path: &Path, metadata: Metadata) -> Outcome {
-        let mut file = File::create_new(path).map_err(|error| taken(path, &error))?;
-        let mut bytes = 0;
+    fn file(&self, cid: Cid, path: &Path, metadata: Metadata) -> Outcome {
+        let mut file = File::create_new(path).map_err(|error| self.taken(path, &error))?;
         blocks::read_file(self.store, cid, |data| {
-            bytes += data.len() as u64;
-            file.write_all(data).map_err(|error| Failure::io(path.display(), &error))
+            self.done.bytes.fetch_add(data.len() as u64, Relaxed);
+            file.write_all(data).map_err(|error| self.failed(path, &error))
         })?;
-        self.done.files += 1;
-        self.done.bytes += bytes;
+        self.done.files.fetch_add(1, Relaxed);
         drop(file);
-        finish(path, metadata)
+        self.finish(path, metadata)
+    }
+
+    /// Puts mode and time of modification on what is otherwise done.
+    fn finish(&self, path: &Path, metadata: Metadata) -> Outcome {
+        stamp(path, metadata).map_err(|error| self.failed(path, &error))
+    }
+
+    /// Users know the target and not the folder of our own.
+    fn shown(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(self.part) {
+            Ok(below) if below.as_os_str().is_empty() => self.target.to_path_buf(),
+            Ok(below) => self.target.join(below),
+            Err(_) => path.to_path_buf(),
+        }
+    }
+
+    fn failed(&self, path: &Path, error: &io::Error) -> Failure {
+        Failure::io(self.shown(path).display(), error)
+    }
+
+    fn taken(&self, path: &Path, error: &io::Error) -> Failure {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            let shown = self.shown(path);
+            let what = format_args!("{}: two entries of one name", shown.display());
+            return Failure::new(Exit::Damaged, what);
+        }
+        self.failed(path, error)
     }
 }
 
-/// Names that are no path of one part never come this far; names that this system cannot write do.
+/// The reader refuses names that lead anywhere; what only this system reads as more than one name
+/// is refused here.
 fn entry_name(name: &[u8]) -> Outcome<&str> {
-    let text = std::str::from_utf8(name);
-    text.map_err(|_| Failure::new(Exit::Damaged, format_args!("a name is not UTF-8: {name:?}")))
-}
-
-fn taken(path: &Path, error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::AlreadyExists {
-        let what = format_args!("{}: two entries of one name", path.display());
-        return Failure::new(Exit::Damaged, what);
+    let wrong = || {
+        let what = format_args!("the name \"{}\" cannot be written here", name.escape_ascii());
+        Failure::new(Exit::Damaged, what)
+    };
+    let text = std::str::from_utf8(name).map_err(|_| wrong())?;
+    let mut parts = Path::new(text).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(only)), None) if only == text => Ok(text),
+        _ => Err(wrong()),
     }
-    Failure::io(path.display(), error)
 }
 
 #[cfg(unix)]
-fn symlink(target: &[u8], path: &Path) -> Outcome {
+fn symlink(target: &[u8], path: &Path) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt;
-    let target = std::ffi::OsStr::from_bytes(target);
-    std::os::unix::fs::symlink(target, path).map_err(|error| taken(path, &error))
+    std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), path)
 }
 
 #[cfg(not(unix))]
-fn symlink(_: &[u8], path: &Path) -> Outcome {
-    let what = format_args!("{}: symbolic links cannot be made here", path.display());
-    Err(Failure::new(Exit::Io, what))
+fn symlink(_: &[u8], _: &Path) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links cannot be made here"))
 }
 
-/// Puts mode and time of modification on what is otherwise done.
-fn finish(path: &Path, metadata: Metadata) -> Outcome {
-    let failed = |error: io::Error| Failure::io(path.display(), &error);
+fn stamp(path: &Path, metadata: Metadata) -> io::Result<()> {
     if let Some(time) = metadata.mtime.and_then(system_time) {
-        let file = File::open(path).map_err(failed)?;
-        file.set_times(fs::FileTimes::new().set_modified(time)).map_err(failed)?;
+        File::open(path)?.set_times(fs::FileTimes::new().set_modified(time))?;
     }
-    metadata.mode.map_or(Ok(()), |mode| set_mode(path, mode).map_err(failed))
+    metadata.mode.map_or(Ok(()), |mode| set_mode(path, mode))
 }
 
 fn system_time(mtime: carpool_unixfs::Mtime) -> Option<std::time::SystemTime> {
     let nanos = std::time::Duration::from_nanos(mtime.nanos().into());
     let seconds = std::time::Duration::from_secs(mtime.seconds().unsigned_abs());
     let epoch = std::time::UNIX_EPOCH;
-    let whole = if mtime.seconds() < 0 { epoch.checked_sub(seconds) } else { epoch.checked_add(seconds) };
+    let whole =
+        if mtime.seconds() < 0 { epoch.checked_sub(seconds) } else { epoch.checked_add(seconds) };
     whole?.checked_add(nanos)
 }
 

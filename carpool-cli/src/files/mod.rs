@@ -5,5 +5,5 @@ mod extract;
 mod scan;
 
 pub(crate) use assemble::{Imported, Importer, Tally, import};
-pub(crate) use extract::extract;
+pub(crate) use extract::{Extracted, beside, extract};
 pub(crate) use scan::Selection;

@@ -35,7 +35,8 @@ pub(crate) enum Event {
     /// The file turned out to be unreadable: it is left out.
     DropFile,
     BeginFolder(Metadata),
-    EndFolder(Vec<u8>),
+    /// Name, and whether there was anything in it to be taken.
+    EndFolder(Vec<u8>, bool),
     Symlink(Vec<u8>, Vec<u8>, Metadata),
     /// Something was left out or is not as it should be.
     Problem(Problem),
@@ -56,9 +57,21 @@ pub(crate) struct Scanner<'a> {
     to: SyncSender<Vec<Event>>,
     batch: Vec<Event>,
     batch_bytes: usize,
-    /// Folders that are being read, by device and file number: links that lead back are no trees.
-    open: Vec<(u64, u64)>,
+    /// Folders that are being read, each below the one before.
+    open: Vec<Folder>,
     gone: bool,
+    /// The argument that is being read: patterns speak of paths below it.
+    root: PathBuf,
+}
+
+/// A folder that is being read.
+struct Folder {
+    path: PathBuf,
+    name: Vec<u8>,
+    names: std::vec::IntoIter<OsString>,
+    /// Device and file number: links that lead back to a folder above are no trees.
+    id: (u64, u64),
+    empty: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -68,7 +81,8 @@ impl<'a> Scanner<'a> {
         to: SyncSender<Vec<Event>>,
     ) -> Self {
         let (batch, open) = (Vec::new(), Vec::new());
-        Self { selection, options, to, batch, batch_bytes: 0, open, gone: false }
+        let root = PathBuf::new();
+        Self { selection, options, to, batch, batch_bytes: 0, open, gone: false, root }
     }
 
     /// Reads one argument; its name is that of its last component.
@@ -77,7 +91,9 @@ impl<'a> Scanner<'a> {
         let named = path.file_name().map(OsStr::to_os_string).or_else(|| {
             resolved.as_ref().ok().and_then(|path| path.file_name()).map(OsStr::to_os_string)
         });
+        self.root = path.to_path_buf();
         self.entry(path, &named.unwrap_or_else(|| OsString::from("root")));
+        self.folders();
     }
 
     /// Sends what is left.
@@ -105,14 +121,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn entry(&mut self, path: &Path, name: &OsStr) {
-        if self.gone {
-            return;
-        }
         let Some(name) = name.to_str().map(|name| name.as_bytes().to_vec()) else {
             return self.problem(path, "skipped: its name is not UTF-8");
         };
-        let found = if self.selection.dereference { fs::metadata(path) } else { path.symlink_metadata() };
-        match found {
+        match self.look(path) {
             Err(error) => self.problem(path, format_args!("skipped: {error}")),
             Ok(found) if found.is_dir() => self.folder(path, name, &found),
             Ok(found) if found.is_file() => self.file(path, name),
@@ -123,24 +135,37 @@ impl<'a> Scanner<'a> {
 
     fn folder(&mut self, path: &Path, name: Vec<u8>, found: &fs::Metadata) {
         let id = identity(found);
-        if self.open.contains(&id) {
-            return self.problem(path, "skipped: a symbolic link that leads back to a folder above");
+        if self.open.iter().any(|folder| folder.id == id) {
+            let what = "skipped: a symbolic link that leads back to a folder above";
+            return self.problem(path, what);
         }
-        let names = match sorted_names(path) {
-            Ok(names) => names,
-            Err(error) => return self.problem(path, format_args!("skipped: {error}")),
-        };
-        self.open.push(id);
-        self.emit(Event::BeginFolder(self.metadata(found)), 0);
-        for name in names {
-            let below = path.join(&name);
-            if self.is_left_out(&below, &name) {
-                continue;
+        match sorted_names(path) {
+            Err(error) => self.problem(path, format_args!("skipped: {error}")),
+            Ok(names) => {
+                let (path, names) = (path.to_path_buf(), names.into_iter());
+                self.open.push(Folder { path, name, names, id, empty: true });
+                self.emit(Event::BeginFolder(self.metadata(found)), 0);
             }
-            self.entry(&below, &name);
         }
-        self.open.pop();
-        self.emit(Event::EndFolder(name), 0);
+    }
+
+    /// Reads the folders that are open to their ends. They wait on a list and not on the call
+    /// stack, which deep trees exhaust.
+    fn folders(&mut self) {
+        while let Some(folder) = self.open.last_mut()
+            && !self.gone
+        {
+            let Some(name) = folder.names.next() else {
+                let folder = self.open.pop().expect("it is the last");
+                self.emit(Event::EndFolder(folder.name, folder.empty), 0);
+                continue;
+            };
+            let below = folder.path.join(&name);
+            if !self.is_left_out(&below, &name) {
+                self.open.last_mut().expect("it is the last").empty = false;
+                self.entry(&below, &name);
+            }
+        }
     }
 
     fn is_left_out(&mut self, path: &Path, name: &OsStr) -> bool {
@@ -149,7 +174,15 @@ impl<'a> Scanner<'a> {
             return true;
         }
         let ignore = &self.selection.ignore;
-        !ignore.is_empty() && ignore.matched(path, path.is_dir()).is_ignore()
+        if ignore.is_empty() {
+            return false;
+        }
+        let is_folder = self.look(path).is_ok_and(|found| found.is_dir());
+        ignore.matched(path.strip_prefix(&self.root).unwrap_or(path), is_folder).is_ignore()
+    }
+
+    fn look(&self, path: &Path) -> std::io::Result<fs::Metadata> {
+        if self.selection.dereference { fs::metadata(path) } else { path.symlink_metadata() }
     }
 
     fn symlink(&mut self, path: &Path, name: Vec<u8>, found: &fs::Metadata) {
@@ -188,9 +221,10 @@ impl<'a> Scanner<'a> {
     fn chunks(&mut self, file: &mut File, len: u64, metadata: Metadata) -> std::io::Result<u64> {
         let mut chunker = Chunker::new(self.options);
         let mut read = 0;
-        let piece_bytes = piece_bytes(self.options.chunking().bytes(), len);
-        loop {
-            let piece = read_piece(file, piece_bytes)?;
+        let chunk = self.options.chunking().bytes();
+        while !self.gone {
+            let expected = len.checked_sub(read).unwrap_or(u64::MAX - 1);
+            let piece = read_piece(file, piece_bytes(chunk, expected))?;
             if piece.is_empty() {
                 break;
             }
@@ -217,12 +251,12 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whole chunks at a time, so that each is a slice; for a small file no more than it has, and a
-/// byte to see its end.
-fn piece_bytes(chunk: usize, len: u64) -> usize {
+/// Whole chunks at a time, so that each is a slice; near the end of a file no more than it should
+/// have, and a byte to see the end.
+fn piece_bytes(chunk: usize, expected: u64) -> usize {
     const ABOUT: usize = 1 << 20;
     let whole = chunk * (ABOUT / chunk).max(1);
-    usize::try_from(len + 1).map_or(whole, |len| whole.min(len))
+    usize::try_from(expected + 1).map_or(whole, |expected| whole.min(expected))
 }
 
 fn read_piece(file: &mut File, bytes: usize) -> std::io::Result<Bytes> {
@@ -271,9 +305,7 @@ fn mode(found: &fs::Metadata) -> u32 {
 fn mtime(found: &fs::Metadata) -> Option<Mtime> {
     let time = found.modified().ok()?;
     match time.duration_since(std::time::UNIX_EPOCH) {
-        Ok(after) => {
-            Mtime::new(i64::try_from(after.as_secs()).ok()?, after.subsec_nanos()).ok()
-        }
+        Ok(after) => Mtime::new(i64::try_from(after.as_secs()).ok()?, after.subsec_nanos()).ok(),
         Err(before) => {
             let before = before.duration();
             let (mut seconds, mut nanos) = (-i64::try_from(before.as_secs()).ok()?, 0);

@@ -12,7 +12,7 @@ use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Selection, Tally, import},
-    output::{Meter, Output, Reading, size},
+    output::{Meter, Output, Reading, printable, size},
 };
 
 pub(crate) fn run(args: &AddArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &AddArgs, store: Option<PathBuf>, output: &Output) -> Ou
         wrap: args.wrap.unwrap_or(false),
         tally: &tally,
     };
-    let meter = meter(output, &tally);
+    let meter = meter(output, &tally, &args.paths);
     let imported = import(&importer, &args.paths, store.as_deref().map(|s| s as &dyn BlockStore))?;
     drop(meter);
     for (name, root) in &imported.roots {
@@ -37,8 +37,10 @@ pub(crate) fn run(args: &AddArgs, store: Option<PathBuf>, output: &Output) -> Ou
         }
         let value = json!({
             "root": root.cid.to_string(), "name": name, "bytes": root.size, "dag_bytes": root.tsize,
+            "hidden_skipped": imported.hidden_skipped,
         });
-        let line = if args.quieter { root.cid.to_string() } else { format!("{} {name}", root.cid) };
+        let shown = if args.quieter { String::new() } else { printable(name) };
+        let line = format!("{} {shown}", root.cid);
         output.result(&value, line.trim_end());
     }
     if !args.quieter {
@@ -87,12 +89,18 @@ fn gitignore(patterns: &[String]) -> Outcome<Gitignore> {
     builder.build().map_err(|error| Failure::new(Exit::Usage, error))
 }
 
-/// A progress bar for an import.
-pub(crate) fn meter(output: &Output, tally: &Arc<Tally>) -> Meter {
+/// A progress bar for an import; how long it takes is known for files alone.
+pub(crate) fn meter(output: &Output, tally: &Arc<Tally>, paths: &[PathBuf]) -> Meter {
     let tally = Arc::clone(tally);
+    let lengths =
+        paths.iter().map(|path| Some(path.metadata().ok()?).filter(|found| found.is_file()));
+    let lengths: Option<Vec<u64>> = lengths.map(|found| Some(found?.len())).collect();
+    let total_bytes = lengths.map_or(0, |lengths| lengths.iter().sum());
     output.meter(move || Reading {
+        what: "files",
         done: tally.files.load(Relaxed),
         total: 0,
+        total_bytes,
         bytes: tally.bytes.load(Relaxed),
     })
 }
@@ -117,7 +125,8 @@ fn summary(output: &Output, tally: &Tally, imported: &Imported, only_hash: bool)
 /// Says what was not taken as it is, and makes it the exit code.
 pub(crate) fn problems(output: &Output, imported: &Imported) -> Outcome {
     for problem in &imported.problems {
-        output.warn(format_args!("{}: {}", problem.path.display(), problem.what));
+        let path = problem.path.display().to_string();
+        output.warn(format_args!("{}: {}", printable(&path), problem.what));
     }
     match imported.problems.len() {
         0 => Ok(()),

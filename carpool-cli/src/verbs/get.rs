@@ -1,15 +1,20 @@
+use carpool_core::Cid;
+use carpool_store::LocalStore;
+use carpool_unixfs::Node;
 use serde_json::json;
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use crate::{
     args::GetArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
-    files::extract,
-    output::{Output, size},
+    files::{Extracted, extract},
+    output::{Meter, Output, Reading, size},
+    verbs::push::dag_bytes,
 };
 
 pub(crate) fn run(args: &GetArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
@@ -17,18 +22,40 @@ pub(crate) fn run(args: &GetArgs, store: Option<PathBuf>, output: &Output) -> Ou
     let cid = blocks::resolve(&*store, &args.path)?;
     let target = target(args)?;
     if target.as_os_str() == "-" {
-        let mut out = std::io::stdout().lock();
-        return blocks::read_file(&*store, cid, |data| {
-            out.write_all(data).map_err(|error| Failure::io("standard output", &error))
-        });
+        return print(&store, cid, &args.path, output);
     }
-    let done = extract(&*store, cid, &target, args.force)?;
+    let done = Arc::new(Extracted::default());
+    let meter = meter(output, &done, dag_bytes(&store, &cid).unwrap_or(0));
+    extract(&*store, cid, &target, args.force, &done)?;
+    drop(meter);
+    let (files, bytes) = (done.files.load(Relaxed), done.bytes.load(Relaxed));
     let shown = target.display().to_string();
-    let value = json!({
-        "root": cid.to_string(), "output": shown, "files": done.files, "bytes": done.bytes,
-    });
-    output.result(&value, format_args!("{shown}: {} files, {}", done.files, size(done.bytes)));
+    let value = json!({"root": cid.to_string(), "output": shown, "files": files, "bytes": bytes});
+    output.result(&value, format_args!("{shown}: {files} files, {}", size(bytes)));
     Ok(())
+}
+
+fn print(store: &LocalStore, cid: Cid, path: &str, output: &Output) -> Outcome {
+    output.leave_to_data()?;
+    if !matches!(blocks::node(store, &cid)?, Node::Raw(_) | Node::File(_)) {
+        let what = format_args!("{path} is no file; say what becomes of it with -o");
+        return Err(Failure::new(Exit::Usage, what));
+    }
+    let mut out = std::io::stdout().lock();
+    let failed = |error: std::io::Error| Failure::io("standard output", &error);
+    blocks::read_file(store, cid, |data| out.write_all(data).map_err(failed))?;
+    out.flush().map_err(failed)
+}
+
+fn meter(output: &Output, done: &Arc<Extracted>, total_bytes: u64) -> Meter {
+    let done = Arc::clone(done);
+    output.meter(move || Reading {
+        what: "files",
+        done: done.files.load(Relaxed),
+        total: 0,
+        bytes: done.bytes.load(Relaxed),
+        total_bytes,
+    })
 }
 
 /// Where to write: what was said, or the last name of the path. A name from a path is one name;

@@ -1,15 +1,15 @@
 use carpool_core::Cid;
 use carpool_http::Client;
-use carpool_store::{Expect, LocalStore, Names, SetName};
-use std::{path::PathBuf, sync::Arc};
+use carpool_store::{LocalStore, Names};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use crate::{
     args::PullArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
     output::Output,
-    remote::{block_on, client, meter, split_name, transfer_json, transfer_line},
-    verbs::push::dag_bytes,
+    remote::{block_on, client, meter, split_name, stopped_short, transfer_json, transfer_line},
+    verbs::{push::dag_bytes, sync::named_here},
 };
 
 /// Roots completed lately that narrow the first request when nothing better is known.
@@ -24,19 +24,25 @@ enum What<'a> {
 
 pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
     let what = what(args)?;
+    let (What::Root(_, url) | What::Name(_, url)) = what;
+    let client = client(url, &args.remote)?;
     let store = blocks::open(store, output)?;
     block_on(async {
-        let (What::Root(_, url) | What::Name(_, url)) = what;
-        let client = client(url, &args.remote)?;
         let (root, name) = match what {
             What::Root(root, _) => (root, None),
-            What::Name(name, _) => (named(&client, name).await?, Some(name)),
+            What::Name(name, _) => (named(&client, &store, name).await?, Some(name)),
         };
         let seeds = seeds(&store, &args.have, name)?;
-        let meter = meter(output, &client.progress());
-        let pulled = client.pull(root, seeds, Arc::clone(&store)).await?;
+        let (begun, progress) = (Instant::now(), client.progress());
+        let meter = meter(output, &progress);
+        let pulled = client.pull(root, seeds, Arc::clone(&store)).await;
         drop(meter);
-        keep(&store, root, name)?;
+        let pulled =
+            pulled.map_err(|error| stopped_short(&root, error, &progress, begun, output))?;
+        match name {
+            Some(name) => named_here(&store, name, root)?,
+            None => store.note_root(&root)?,
+        }
         let json = transfer_json(&pulled.root, &pulled.totals, pulled.seconds);
         let whole = dag_bytes(&store, &root);
         output.result(&json, transfer_line(&pulled.root, &pulled.totals, pulled.seconds, whole));
@@ -56,7 +62,9 @@ fn what(args: &PullArgs) -> Outcome<What<'_>> {
     }
 }
 
-async fn named(client: &Client, name: &str) -> Outcome<Cid> {
+/// A name that no store takes is refused before anybody is asked.
+async fn named(client: &Client, store: &LocalStore, name: &str) -> Outcome<Cid> {
+    store.name(name)?;
     let record = client.name(name).await?;
     let missing = || Failure::new(Exit::Io, format_args!("the server has no name {name:?}"));
     Ok(record.ok_or_else(missing)?.root)
@@ -71,17 +79,4 @@ fn seeds(store: &LocalStore, have: &[Cid], name: Option<&str>) -> Outcome<Vec<Ci
         Some(entry) => Ok(vec![entry.root]),
         None => Ok(store.recent_roots(RECENT)?),
     }
-}
-
-/// What was pulled by name has that name here too.
-fn keep(store: &LocalStore, root: Cid, name: Option<&str>) -> Outcome {
-    store.note_root(&root)?;
-    if let Some(name) = name {
-        if store.name(name)?.is_none_or(|entry| entry.root != root) {
-            let SetName::Set(_) = store.set_name(name, Expect::Any, &root)? else {
-                unreachable!("nothing was expected")
-            };
-        }
-    }
-    Ok(())
 }

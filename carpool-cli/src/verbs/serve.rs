@@ -1,50 +1,81 @@
 use carpool_http::{Server, ServerOptions};
 use serde_json::json;
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     args::ServeArgs,
     blocks,
-    failure::{Failure, Outcome},
+    failure::{Exit, Failure, Outcome},
     output::Output,
     remote::{block_on, random_seed},
 };
 
 pub(crate) fn run(args: &ServeArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
     let store = blocks::open(store, output)?;
+    if !args.listen.ip().is_loopback() && args.token.is_none() {
+        let what = if args.read_only { "read" } else { "read and write" };
+        output.warn(format_args!("whoever reaches {} may {what}; see --token", args.listen));
+    }
     let mut options = ServerOptions::default();
     options.read_only = args.read_only;
     options.token.clone_from(&args.token);
     options.seed = random_seed();
     let server = Server::new(store, options);
     block_on(async {
-        let failed = |error: std::io::Error| Failure::io(args.listen, &error);
+        let failed = |error: io::Error| Failure::io(args.listen, &error);
+        // Whoever reads where it listens may send signals at once.
+        let mut signals = Signals::new().map_err(failed)?;
         let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let url = format!("http://{address}");
         output.result(&json!({"listening": url}), format_args!("listening on {url}"));
-        server.serve(listener, interrupted()).await.map_err(failed)
+        let farewell = async {
+            signals.next().await;
+            tokio::spawn(at_once(signals));
+        };
+        server.serve(listener, farewell).await.map_err(failed)
     })
 }
 
+/// Transfers may end first, unless somebody insists.
+async fn at_once(mut signals: Signals) {
+    signals.next().await;
+    std::process::exit(Exit::Incomplete as i32);
+}
+
 /// Ctrl-C, and on Unix the polite signal of a service manager.
-async fn interrupted() {
-    let ctrl_c = async {
+#[cfg(unix)]
+struct Signals(Signal, Signal);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                () = ctrl_c => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
     }
-    ctrl_c.await;
 }

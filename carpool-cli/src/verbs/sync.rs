@@ -1,9 +1,10 @@
 use carpool_core::Cid;
-use carpool_http::{Client, PushReport};
+use carpool_http::{Client, Totals};
 use carpool_store::{BlockStore, Expect, LocalStore, Names, SetName};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use crate::{
@@ -12,24 +13,29 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Tally, import},
     output::Output,
-    remote::{block_on, client, meter, split_name, transfer_json, transfer_line},
+    remote::{block_on, client, meter, split_name, stopped_short, transfer_json, transfer_line},
     verbs::{add, push::dag_bytes},
 };
 
 pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
     let (url, name) = split_name(&args.url);
     let name = name.map_or_else(|| folder_name(&args.dir), |name| Ok(name.to_owned()))?;
+    let client = client(url, &args.remote)?;
     let store = blocks::open(store, output)?;
+    store.name(&name)?;
     let imported = import_folder(args, &store, output)?;
     let root = match imported.roots.first() {
         Some((_, root)) => root.cid,
         None => return add::problems(output, &imported),
     };
     let report = block_on(async {
-        let client = client(url, &args.remote)?;
-        let _meter = meter(output, &client.progress());
-        push_named(&client, &store, &name, root).await
+        let (begun, progress) = (Instant::now(), client.progress());
+        let meter = meter(output, &progress);
+        let pushed = push_named(&client, &store, &name, root).await;
+        drop(meter);
+        pushed.map_err(|error| stopped_short(&root, error, &progress, begun, output))
     })?;
+    named_here(&store, &name, root)?;
     let json = transfer_json(&root, &report.totals, report.seconds);
     let whole = dag_bytes(&store, &root);
     output.result(&json, transfer_line(&root, &report.totals, report.seconds, whole));
@@ -54,29 +60,44 @@ fn import_folder(args: &SyncArgs, store: &Arc<LocalStore>, output: &Output) -> O
         wrap: false,
         tally: &tally,
     };
-    let _meter = add::meter(output, &tally);
+    let _meter = add::meter(output, &tally, std::slice::from_ref(&args.dir));
     import(&importer, std::slice::from_ref(&args.dir), Some(&**store as &dyn BlockStore))
 }
 
-/// Pushes what changed since the root that the name points to, and moves the name. A name that
-/// has moved meanwhile is a conflict and stays as it is.
+/// What a push under a name did, all requests counted.
+pub(crate) struct Synced {
+    pub(crate) totals: Totals,
+    pub(crate) seconds: f64,
+}
+
+/// Pushes what changed since the root that the name points to, and moves the name; nothing where
+/// the name points there already, because a server holds what its names point to. A name that has
+/// moved meanwhile is a conflict and stays as it is.
 pub(crate) async fn push_named(
     client: &Client,
     store: &Arc<LocalStore>,
     name: &str,
     root: Cid,
-) -> Outcome<PushReport> {
+) -> Result<Synced, carpool_http::Error> {
+    let begun = Instant::now();
     let before = client.name(name).await?.map(|record| record.root);
-    let held: Vec<Cid> = before.into_iter().collect();
-    let diff = Some(name).filter(|_| before.is_some());
-    let mut report = client.push(root, held, diff, Arc::clone(store)).await?;
     if before != Some(root) {
+        let held: Vec<Cid> = before.into_iter().collect();
+        let diff = Some(name).filter(|_| before.is_some());
+        client.push(root, held, diff, Arc::clone(store)).await?;
         client.set_name(name, root, before).await?;
     }
-    report.totals = client.progress().totals();
+    let (totals, seconds) = (client.progress().totals(), begun.elapsed().as_secs_f64());
+    Ok(Synced { totals, seconds })
+}
+
+/// What was sent or fetched by name has that name here too.
+pub(crate) fn named_here(store: &LocalStore, name: &str, root: Cid) -> Outcome {
     store.note_root(&root)?;
-    let SetName::Set(_) = store.set_name(name, Expect::Any, &root)? else {
-        unreachable!("nothing was expected")
-    };
-    Ok(report)
+    if store.name(name)?.is_none_or(|entry| entry.root != root) {
+        let SetName::Set(_) = store.set_name(name, Expect::Any, &root)? else {
+            unreachable!("nothing was expected")
+        };
+    }
+    Ok(())
 }

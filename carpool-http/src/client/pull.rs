@@ -47,7 +47,7 @@ impl Client {
         let limits = &self.options.limits;
         let sink = Sink::new([root], seeds, limits, self.options.seed);
         let mut driver = SinkDriver::new(sink, store, limits, self.progress());
-        let mut patience = Patience::new(self.options.retries);
+        let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         loop {
             let next;
             (driver, next) = blocking(move || {

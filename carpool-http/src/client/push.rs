@@ -51,7 +51,7 @@ impl Client {
     ) -> Result<PushReport> {
         let begun = Instant::now();
         let path = push_path(diff);
-        let mut patience = Patience::new(self.options.retries);
+        let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut estimate = self.estimate(&held, &store).await?;
         let mut answered = 0;
         loop {

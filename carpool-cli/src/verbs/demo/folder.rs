@@ -1,24 +1,50 @@
 //! The copy that the demo works on.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::failure::{Exit, Failure, Outcome};
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    output::Output,
+};
 
 /// What was copied, and from where.
 pub(super) struct Copied {
     pub(super) from: PathBuf,
     pub(super) files: usize,
+    /// What is neither a file, a folder nor a link, and cannot be copied.
+    special: Vec<PathBuf>,
+}
+
+impl Copied {
+    /// Says what was left out, and makes it the exit code.
+    pub(super) fn complete(&self, output: &Output) -> Outcome {
+        for path in &self.special {
+            let path = self.from.join(path);
+            output.warn(format_args!("{}: skipped: a special file", path.display()));
+        }
+        match self.special.len() {
+            0 => Ok(()),
+            n => Err(Failure::new(Exit::Io, format_args!("{n} paths were skipped"))),
+        }
+    }
+}
+
+/// What is in a folder, relative to it.
+#[derive(Debug, Default)]
+struct Listed {
+    /// Files and links.
+    files: Vec<PathBuf>,
+    special: Vec<PathBuf>,
 }
 
 /// Copies `dir`, or what git tracks around the current folder, to `to`.
 pub(super) fn copy(dir: Option<&Path>, to: &Path) -> Outcome<Copied> {
-    let (from, files) = match dir {
+    let (from, Listed { files, special }) = match dir {
         Some(dir) => (dir.to_path_buf(), listed(dir)?),
         None => tracked()?,
     };
@@ -26,12 +52,12 @@ pub(super) fn copy(dir: Option<&Path>, to: &Path) -> Outcome<Copied> {
     for file in &files {
         copy_one(&from.join(file), &to.join(file))?;
     }
-    Ok(Copied { from, files: files.len() })
+    Ok(Copied { from, files: files.len(), special })
 }
 
 /// The files that git tracks in the repository of the current folder; all files where there is no
 /// repository.
-fn tracked() -> Outcome<(PathBuf, Vec<PathBuf>)> {
+fn tracked() -> Outcome<(PathBuf, Listed)> {
     let git = |args: &[&str]| {
         let run = Command::new("git").args(args).output().ok();
         run.filter(|run| run.status.success()).map(|run| run.stdout)
@@ -45,53 +71,57 @@ fn tracked() -> Outcome<(PathBuf, Vec<PathBuf>)> {
     let list = git(&["-C", &top.to_string_lossy(), "ls-files", "-z"]).unwrap_or_default();
     let names = String::from_utf8_lossy(&list).into_owned();
     let files = names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
-    let files = files.filter(|file| top.join(file).is_file()).collect();
-    Ok((top, files))
+    let is_copied = |file: &PathBuf| {
+        let found = top.join(file).symlink_metadata();
+        found.is_ok_and(|found| found.is_file() || found.is_symlink())
+    };
+    let files = files.filter(is_copied).collect();
+    Ok((top, Listed { files, special: Vec::new() }))
 }
 
-/// All files and links below a folder, relative to it.
-fn listed(dir: &Path) -> Outcome<Vec<PathBuf>> {
+/// All that is below a folder and is no folder.
+fn listed(dir: &Path) -> Outcome<Listed> {
     if !dir.is_dir() {
         return Err(Failure::new(Exit::Io, format_args!("{} is no folder", dir.display())));
     }
     let failed = |error: io::Error| Failure::io(dir.display(), &error);
-    let (mut files, mut open) = (Vec::new(), vec![PathBuf::new()]);
+    let (mut listed, mut open) = (Listed::default(), vec![PathBuf::new()]);
     while let Some(below) = open.pop() {
         for entry in fs::read_dir(dir.join(&below)).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let kind = entry.file_type().map_err(failed)?;
             let path = below.join(entry.file_name());
-            if kind.is_dir() {
-                open.push(path);
-            } else if kind.is_file() || kind.is_symlink() {
-                files.push(path);
+            match entry.file_type().map_err(failed)? {
+                kind if kind.is_dir() => open.push(path),
+                kind if kind.is_file() || kind.is_symlink() => listed.files.push(path),
+                _ => listed.special.push(path),
             }
         }
     }
-    files.sort_unstable();
-    Ok(files)
+    listed.files.sort_unstable();
+    Ok(listed)
 }
 
 fn copy_one(from: &Path, to: &Path) -> Outcome {
     let failed = |error: io::Error| Failure::io(from.display(), &error);
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
+        fs::create_dir_all(parent).map_err(|error| Failure::io(parent.display(), &error))?;
     }
-    let found = from.symlink_metadata().map_err(failed)?;
     #[cfg(unix)]
-    if found.is_symlink() {
-        let target = fs::read_link(from).map_err(failed)?;
+    if let Ok(target) = fs::read_link(from) {
         return std::os::unix::fs::symlink(target, to).map_err(failed);
     }
-    let bytes = if found.is_symlink() { Vec::new() } else { fs::read(from).map_err(failed)? };
-    fs::write(to, bytes).map_err(failed)
+    let mut source = File::open(from).map_err(failed)?;
+    // A copy of its own mode can be changed, whatever the original's is.
+    let mut copy = File::create_new(to).map_err(|error| Failure::io(to.display(), &error))?;
+    io::copy(&mut source, &mut copy).map_err(failed).map(drop)
 }
 
 /// Changes some files of the copy; says what it did.
 pub(super) fn change(copy: &Path) -> Outcome<String> {
     let failed = |error: io::Error| Failure::io(copy.display(), &error);
-    let files = listed(copy)?;
-    let plain = |path: &&PathBuf| copy.join(path).symlink_metadata().is_ok_and(|found| found.is_file());
+    let files = listed(copy)?.files;
+    let plain =
+        |path: &&PathBuf| copy.join(path).symlink_metadata().is_ok_and(|found| found.is_file());
     let plain: Vec<&PathBuf> = files.iter().filter(plain).collect();
     let changed = plain.iter().step_by((plain.len() / 3).max(1)).take(3);
     let mut edited = 0;
@@ -106,24 +136,42 @@ pub(super) fn change(copy: &Path) -> Outcome<String> {
 
 /// Refuses any difference between two folders, also in what links point to.
 pub(super) fn compare(left: &Path, right: &Path) -> Outcome {
-    let (left, right) = (contents(left)?, contents(right)?);
-    if left == right {
-        return Ok(());
+    let (ours, theirs) = (listed(left)?.files, listed(right)?.files);
+    for (our, their) in ours.iter().zip(&theirs) {
+        if our != their || !same(&left.join(our), &right.join(their))? {
+            return Err(differs(our));
+        }
     }
-    let differs = left.iter().find(|(path, bytes)| right.get(*path) != Some(bytes));
-    let path = differs.map(|(path, _)| path).or_else(|| right.keys().find(|p| !left.contains_key(*p)));
-    let path = path.map_or_else(|| "…".into(), |path| path.display().to_string());
-    Err(Failure::new(Exit::Damaged, format_args!("what came back differs at {path}")))
+    let longer = if ours.len() > theirs.len() { &ours } else { &theirs };
+    longer.get(ours.len().min(theirs.len())).map_or(Ok(()), |path| Err(differs(path)))
 }
 
-fn contents(dir: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
-    let read = |path: PathBuf| {
-        let full = dir.join(&path);
-        let bytes = match fs::read_link(&full) {
-            Ok(target) => target.into_os_string().into_encoded_bytes(),
-            Err(_) => fs::read(&full).map_err(|error| Failure::io(full.display(), &error))?,
-        };
-        Ok((path, bytes))
-    };
-    listed(dir)?.into_iter().map(read).collect()
+fn differs(path: &Path) -> Failure {
+    Failure::new(Exit::Damaged, format_args!("what came back differs at {}", path.display()))
+}
+
+fn same(left: &Path, right: &Path) -> Outcome<bool> {
+    let links = (fs::read_link(left).ok(), fs::read_link(right).ok());
+    if links.0.is_some() || links.1.is_some() {
+        return Ok(links.0 == links.1);
+    }
+    let failed = |error: io::Error| Failure::io(left.display(), &error);
+    let open = |path: &Path| File::open(path).map(|file| BufReader::with_capacity(1 << 16, file));
+    let (left, right) = (open(left).map_err(failed)?, open(right).map_err(failed)?);
+    same_bytes(left, right).map_err(failed)
+}
+
+fn same_bytes(mut left: impl BufRead, mut right: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (ours, theirs) = (left.fill_buf()?, right.fill_buf()?);
+        let both = ours.len().min(theirs.len());
+        if both == 0 {
+            return Ok(ours.is_empty() && theirs.is_empty());
+        }
+        if ours[..both] != theirs[..both] {
+            return Ok(false);
+        }
+        left.consume(both);
+        right.consume(both);
+    }
 }

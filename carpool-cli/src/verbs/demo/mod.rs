@@ -9,16 +9,14 @@ use carpool_http::{Client, ClientOptions, Server, ServerOptions, Totals};
 use carpool_store::{BlockStore, LocalOptions, LocalStore};
 use carpool_unixfs::Options;
 use ignore::gitignore::Gitignore;
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     args::DemoArgs,
     failure::{Exit, Failure, Outcome},
-    files::{Importer, Selection, Tally, extract, import},
+    files::{Extracted, Importer, Selection, Tally, extract, import},
+    interrupt::Leftover,
     output::Output,
     remote::{block_on, random_seed},
     verbs::sync::push_named,
@@ -30,10 +28,12 @@ use table::Row;
 const NAME: &str = "demo";
 
 pub(crate) fn run(args: &DemoArgs, output: &Output) -> Outcome {
-    let room = tempfile::tempdir().map_err(|error| Failure::io("a temporary folder", &error))?;
+    let room = tempfile::Builder::new().prefix("carpool-demo-").tempdir();
+    let room = room.map_err(|error| Failure::io("a temporary folder", &error))?;
+    let room = Leftover::new(room.keep());
     let copy = room.path().join("folder");
     let copied = folder::copy(args.dir.as_deref(), &copy)?;
-    output.note(format_args!(
+    output.say(format_args!(
         "copied {} files of {} to {}; the original is not touched again",
         copied.files,
         copied.from.display(),
@@ -46,37 +46,32 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Outcome {
         rows
     })?;
     table::print(output, &rows);
-    Ok(())
+    copied.complete(output)
 }
 
 /// Mirror, change, mirror again, pull back, compare.
-async fn story(
-    server: &Embedded,
-    room: &Path,
-    copy: &Path,
-    output: &Output,
-) -> Outcome<Vec<Row>> {
+async fn story(server: &Embedded, room: &Path, copy: &Path, output: &Output) -> Outcome<Vec<Row>> {
     let near = open(&room.join("near"))?;
     let first = mirror(&near, copy, server, None).await?;
-    output.note(format_args!("mirrored {} to {}", first.root, server.url));
+    output.say(format_args!("mirrored {} to {}", first.root, server.url));
 
     let changes = folder::change(copy)?;
     let second = mirror(&near, copy, server, Some(first.root)).await?;
-    output.note(format_args!("changed {changes}; mirrored {}", second.root));
+    output.say(format_args!("changed {changes}; mirrored {}", second.root));
 
     let far = open(&room.join("far"))?;
     let client = client(&server.url)?;
     let pulled = client.pull(second.root, vec![], Arc::clone(&far)).await?;
     let back = room.join("back");
-    extract(&*far, second.root, &back, false)?;
+    extract(&*far, second.root, &back, false, &Extracted::default())?;
     folder::compare(copy, &back)?;
-    output.note("pulled it back from the server: equal, byte for byte");
+    output.say("pulled it back from the server: equal, byte for byte");
 
     let whole = baseline(&near, second.root, None)?;
     Ok(vec![
-        Row::new("mirror the folder", &first.totals, &first.baseline),
-        Row::new(format!("again: {changes}"), &second.totals, &second.baseline),
-        Row::new("pull it into an empty store", &pulled.totals, &whole),
+        Row::new("mirror the folder", first.root, &first.totals, &first.baseline),
+        Row::new(format!("again: {changes}"), second.root, &second.totals, &second.baseline),
+        Row::new("pull it into an empty store", second.root, &pulled.totals, &whole),
     ])
 }
 
@@ -139,7 +134,7 @@ struct Embedded {
 }
 
 impl Embedded {
-    async fn start(store: &PathBuf) -> Outcome<Self> {
+    async fn start(store: &Path) -> Outcome<Self> {
         let server = Server::new(open(store)?, ServerOptions::default());
         let failed = |error: std::io::Error| Failure::io("listening on loopback", &error);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;

@@ -1,3 +1,4 @@
+use carpool_core::Cid;
 use carpool_http::Totals;
 use serde_json::json;
 
@@ -7,13 +8,19 @@ use crate::output::{Output, size};
 /// A transfer beside what it would have cost in other ways.
 pub(super) struct Row {
     what: String,
+    root: Cid,
     totals: Totals,
     baseline: Baseline,
 }
 
 impl Row {
-    pub(super) fn new(what: impl Into<String>, totals: &Totals, baseline: &Baseline) -> Self {
-        Self { what: what.into(), totals: *totals, baseline: *baseline }
+    pub(super) fn new(
+        what: impl Into<String>,
+        root: Cid,
+        totals: &Totals,
+        baseline: &Baseline,
+    ) -> Self {
+        Self { what: what.into(), root, totals: *totals, baseline: *baseline }
     }
 
     fn bytes(&self) -> u64 {
@@ -24,7 +31,7 @@ impl Row {
 /// Bytes count both ways, with HTTP's own; the other columns are computed from the same DAG.
 pub(super) fn print(output: &Output, rows: &[Row]) {
     let widest = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
-    output.note(format_args!(
+    output.say(format_args!(
         "\n{:widest$}  {:>20}  {:>20}  {:>20}",
         "bytes and rounds", "carpool", "sending everything", "asking by levels"
     ));
@@ -44,6 +51,7 @@ pub(super) fn print(output: &Output, rows: &[Row]) {
 fn json(row: &Row) -> serde_json::Value {
     json!({
         "step": row.what,
+        "root": row.root.to_string(),
         "rounds": row.totals.rounds,
         "requests": row.totals.requests,
         "bytes_sent": row.totals.bytes_sent,

@@ -1,0 +1,48 @@
+//! Client and server in one process, over loopback.
+
+use carpool_http::{Client, ClientOptions, Server, ServerOptions};
+use carpool_store::Store;
+use std::sync::Arc;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
+
+/// A runtime with `threads` workers.
+///
+/// # Panics
+/// When threads cannot be started.
+#[must_use]
+pub fn runtime(threads: usize) -> Runtime {
+    let built = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    built.expect("threads can be started")
+}
+
+/// Serves `store` on `runtime` for as long as it lives; returns the URL.
+///
+/// # Panics
+/// When loopback has no port.
+pub fn serve(runtime: &Runtime, store: Arc<dyn Store>) -> String {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = Server::new(store, ServerOptions::default());
+    runtime.spawn(async move { server.serve(listener, std::future::pending()).await });
+    url
+}
+
+/// A client of `url`.
+///
+/// # Panics
+/// When `url` is none.
+#[must_use]
+pub fn client(url: &str, http2: bool) -> Client {
+    let mut options = ClientOptions::default();
+    options.http2 = http2;
+    Client::new(url, options).expect("a good URL")
+}
+
+/// `HTTP/1.1` or `HTTP/2`.
+#[must_use]
+pub const fn version(http2: bool) -> &'static str {
+    if http2 { "HTTP/2" } else { "HTTP/1.1" }
+}
