@@ -35,7 +35,10 @@ fn decode(car: &Bytes, mut each: impl FnMut(Vec<Unverified>)) {
 
 fn car(c: &mut Criterion) {
     let mut group = c.benchmark_group("car");
-    group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_secs(1));
     for (name, leaf_size) in [("1KiB", 1 << 10), ("256KiB", 256 << 10)] {
         let leaves = (8 << 20) / leaf_size as u64;
         let dag = original(&Shape { seed: 1, leaves, leaf_size, fanout: 64 });

@@ -42,7 +42,10 @@ fn links(c: &mut Criterion) {
         n
     };
     let mut group = c.benchmark_group("links");
-    group.sample_size(30).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(30)
+        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_secs(1));
     let (block, n) = cbor();
     group.throughput(Throughput::Bytes(block.data().len() as u64));
     group.bench_function("dag-cbor/ours", |b| b.iter(|| assert_eq!(count(black_box(&block)), n)));

@@ -48,7 +48,10 @@ fn incremental(group: &mut BenchmarkGroup<'_, WallTime>, shape: &Shape) {
 
 fn mirror(c: &mut Criterion) {
     let mut group = c.benchmark_group("mirror");
-    group.sample_size(20).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(3))
+        .warm_up_time(Duration::from_secs(1));
     let small = Shape { leaves: 8192, ..Shape::SMALL };
     cold(&mut group, "8Ki-1KiB", &original(&small));
     cold(&mut group, "64-256KiB", &original(&Shape { leaves: 64, ..Shape::BIG }));

@@ -27,11 +27,16 @@ fn visit_all(root: Cid, order: Order, store: &MemoryStore) -> usize {
 
 fn walk(c: &mut Criterion) {
     let mut group = c.benchmark_group("walk");
-    group.sample_size(30).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
+    group
+        .sample_size(30)
+        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_secs(1));
     let dag = original(&Shape { leaves: 4096, ..Shape::SMALL });
     let store = holding(&dag.blocks);
     group.throughput(Throughput::Elements(dag.blocks.len() as u64));
-    for (name, order) in [("breadth-first", Order::BreadthFirst), ("depth-first", Order::DepthFirst)] {
+    for (name, order) in
+        [("breadth-first", Order::BreadthFirst), ("depth-first", Order::DepthFirst)]
+    {
         group.bench_function(name, |b| {
             b.iter(|| assert_eq!(visit_all(dag.root, order, &store), dag.blocks.len()));
         });

@@ -28,7 +28,8 @@ impl Maker {
     /// Never: memory takes blocks.
     #[must_use]
     pub fn new(leaves: u64) -> Self {
-        let pattern: Vec<u8> = (0..LEAF_BYTES as u64 / 8).flat_map(|i| mix(i).to_le_bytes()).collect();
+        let pattern: Vec<u8> =
+            (0..LEAF_BYTES as u64 / 8).flat_map(|i| mix(i).to_le_bytes()).collect();
         let mut known = CidMap::with_seed(0);
         let mut level: Vec<Cid> = (0..leaves)
             .map(|i| {

@@ -42,7 +42,12 @@ pub struct Row {
 
 impl Row {
     /// A number.
-    pub fn new(case: &'static str, what: impl Into<String>, value: f64, unit: &'static str) -> Self {
+    pub fn new(
+        case: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+    ) -> Self {
         Self { case, what: what.into(), value, unit, limit: None, ratio: None, goal: None }
     }
 

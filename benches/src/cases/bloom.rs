@@ -46,18 +46,12 @@ fn insert(
     each: &mut dyn FnMut(Row),
 ) {
     let hashes = |key: &Key| (0..u64::from(k)).fold(0, |x, seed| x ^ xxh3_64_with_seed(key, seed));
-    let (all, bare) = by_turns(
-        RUNS,
-        || batches(keys, |keys| filter.insert_all(keys)),
-        || per_key(keys, hashes),
-    );
+    let (all, bare) =
+        by_turns(RUNS, || batches(keys, |keys| filter.insert_all(keys)), || per_key(keys, hashes));
     let row = Row::new("bloom", format!("insert_all, {n} keys, k = {k}"), all, "ns");
     each(row.beside("its bare hashes", bare));
-    let (ours, bare) = by_turns(
-        RUNS,
-        || per_key(keys, |key| filter.insert(key)),
-        || per_key(keys, hashes),
-    );
+    let (ours, bare) =
+        by_turns(RUNS, || per_key(keys, |key| filter.insert(key)), || per_key(keys, hashes));
     let row = Row::new("bloom", format!("insert, {n} keys, k = {k}"), ours, "ns");
     each(row.beside("its bare hashes", bare).goal(Goal::RatioAtMost(1.35)));
     let (ours, theirs) = by_turns(

@@ -5,10 +5,7 @@ use carpool_http::message::{self, Kind};
 use carpool_mirror::{Status, filter_of};
 use carpool_store::MemoryStore;
 use sim::dag::{Dag, Shape, generate, original, scattered};
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     loopback, memory,

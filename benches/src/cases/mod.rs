@@ -9,7 +9,7 @@ mod peak;
 mod throughput;
 mod tree;
 
-pub use peak::{push as peak_push, pull as peak_pull, serve_sink, serve_source};
+pub use peak::{pull as peak_pull, push as peak_push, serve_sink, serve_source};
 
 use crate::report::Row;
 

@@ -16,14 +16,18 @@ const LEAVES: u64 = 16_384;
 
 pub(super) fn measure(each: &mut dyn FnMut(Row)) {
     for http2 in [false, true] {
-        for (server, client) in [("peak-serve-source", "peak-pull"), ("peak-serve-sink", "peak-push")] {
+        for (server, client) in
+            [("peak-serve-source", "peak-pull"), ("peak-serve-sink", "peak-push")]
+        {
             let serving = Serving::start(this(&[server]));
             let flag = if http2 { "--http2" } else { "--http1" };
             let root = serving.said["root"].as_str().unwrap_or_default();
             let said = last_object(this(&[client, serving.url(), flag, root]));
-            let what = format!("{} of 4 GiB, {}", &client["peak-".len()..], loopback::version(http2));
+            let what =
+                format!("{} of 4 GiB, {}", &client["peak-".len()..], loopback::version(http2));
             let mib = |side: &str, mib: Option<f64>| {
-                let row = Row::new("peak", format!("{what}: {side}"), mib.unwrap_or(f64::NAN), "MiB");
+                let row =
+                    Row::new("peak", format!("{what}: {side}"), mib.unwrap_or(f64::NAN), "MiB");
                 row.goal(Goal::AtMost(128.0))
             };
             each(mib("server", serving.peak_mib()));

@@ -23,8 +23,7 @@ pub(super) fn measure(each: &mut dyn FnMut(Row)) {
             let to = Arc::new(MemoryStore::new());
             let client = loopback::client(&url, http2);
             let pull = client.pull(dag.root, Vec::new(), Arc::clone(&to));
-            let (seconds, pulled) =
-                timed(|| runtime.block_on(pull).expect("the server has all"));
+            let (seconds, pulled) = timed(|| runtime.block_on(pull).expect("the server has all"));
             assert_eq!(pulled.totals.rounds, 1);
             assert_eq!(to.len(), dag.blocks.len(), "all came");
             seconds

@@ -22,11 +22,8 @@ pub(super) fn measure(each: &mut dyn FnMut(Row)) {
     each(row.beside("read and sha2, one thread", limit).goal(Goal::AtMost(2.4)));
     let (_, root, store) = import(tree.path());
     for (name, delay, goal) in [("loopback", None, 1.5), ("50 ms round trip", Some(ONE_WAY), 2.5)] {
-        let (ours, limit) = by_turns(
-            RUNS,
-            || pull(&root, store.path(), delay),
-            || hash(tree.path(), bytes),
-        );
+        let (ours, limit) =
+            by_turns(RUNS, || pull(&root, store.path(), delay), || hash(tree.path(), bytes));
         let row = Row::new("tree", format!("cold pull of 20,201 blocks, {name}"), ours, "s");
         each(row.beside("read and sha2, one thread", limit).goal(Goal::AtMost(goal)));
         let ours = repeated(RUNS, || push(&root, store.path(), delay));

@@ -60,7 +60,8 @@ impl Client {
                 Ok(()) => break,
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
-                    let done = answered + u64::from(matches!(error, Error::Cut(_)) && answered == 0);
+                    let done =
+                        answered + u64::from(matches!(error, Error::Cut(_)) && answered == 0);
                     let tried = patience.after(error, done).await;
                     tried.map_err(|error| incomplete(error, done))?;
                 }

@@ -19,7 +19,7 @@ use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
-use crate::{Progress, Result, driver::complete, routes};
+use crate::{Progress, Result, body::drain, driver::complete, routes};
 use refusal::Refusal;
 
 /// How a server behaves.
@@ -107,6 +107,11 @@ impl Server {
         connections::serve(self.router(), listener, &self.options, stop).await
     }
 
+    /// Reads what a refused client still writes, within the bound, so that it can read the answer.
+    async fn drain(&self, request: Request) {
+        drain(request.into_body(), self.options.drain_bytes, self.options.stall_timeout).await;
+    }
+
     /// Whether the whole DAG is held: known from an earlier transfer, or found out.
     fn holds(&self, root: Cid) -> Result<bool> {
         const REMEMBERED: usize = 256;
@@ -128,6 +133,7 @@ async fn authorise(
 ) -> Result<Response, Refusal> {
     match &server.options.token {
         Some(token) if !carries(request.headers(), token) => {
+            server.drain(request).await;
             Err(Refusal::new(StatusCode::UNAUTHORIZED, "this server wants a token"))
         }
         _ => Ok(next.run(request).await),

@@ -35,6 +35,7 @@ pub(super) async fn push(
 ) -> Result<Response, Refusal> {
     add(&server.progress.requests, 1);
     if server.options.read_only {
+        server.drain(request).await;
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this server is read-only"));
     }
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
