@@ -2,7 +2,7 @@
 //!
 //! A [`Pair`] drives a source and a sink against each other over two [`link::Link`]s and jumps the
 //! clock from deadline to deadline: an hour at 2 KB/s takes milliseconds, and a seed replays it.
-//! [`reference`] says what has to come of it.
+//! [`mod@reference`] says what has to come of it.
 
 // From its source: the crate that it belongs to brings a server, TLS and a database along, which a
 // fuzzer would have to build with its sanitizer.
