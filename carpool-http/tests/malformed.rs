@@ -86,3 +86,15 @@ async fn a_block_above_the_limit() {
     }
     assert_eq!(store.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_one_byte_too_many() {
+    let block = leaf(1);
+    let body = car(&[*block.cid()], &[(block.cid(), block.data())]);
+    for (max, code) in [(body.len(), 200), (body.len() - 1, 413)] {
+        let mut options = carpool_http::ServerOptions::default();
+        options.limits.max_car_bytes = max as u64;
+        let url = common::serve(holding([]), options).await;
+        assert_eq!(post(&url, PUSH, &body).await, code);
+    }
+}

@@ -1,5 +1,10 @@
 //! The streaming layout gives the trees of the recursive one, and files come back out of them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod reference;
 mod support;

@@ -1,5 +1,10 @@
 //! Every recorded case whose settings this crate has gives Kubo's CIDs, blocks and order.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! Names made to have one hash: no shard can tell them apart, so a sharded directory refuses them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 use carpool_core::{Block, codec};
 use carpool_unixfs::{DirectoryBuilder, Error, Metadata, Options, Overrides, Profile};

@@ -1,5 +1,10 @@
 //! Nodes that contradict themselves or each other are refused, each with its own error.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

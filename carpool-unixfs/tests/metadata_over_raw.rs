@@ -1,5 +1,10 @@
 //! `carpool-v1-meta` keeps the leaves that a file has without metadata.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! Kubo's own test of its profiles: at the width of a node and of a directory, and one past it.
 //! The files of 1 GiB run when `CARPOOL_SLOW` is set.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! A selection of recorded cases gives Kubo's CIDs, blocks and order, wherever the tests run.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -10,16 +10,9 @@ use http::StatusCode;
 use super::{Server, refusal::Refusal};
 use crate::{
     NameRecord, Result, SetNameRequest,
+    client::blocking,
     names::{Conflict, NameList},
 };
-
-/// Runs store work on a thread that may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
 
 /// `GET /api/v0/names`.
 pub(super) async fn list(State(server): State<Server>) -> Result<Response, Refusal> {

@@ -1,5 +1,12 @@
 //! What the tests share.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 use carpool_car::{Decoder, Item};
 use carpool_core::{Block, Bytes, Cid, Limits, Unverified, codec, verify};
 use carpool_store::{LocalOptions, LocalStore};
