@@ -77,10 +77,14 @@ impl Filter {
     /// Adds many keys: the same as [`Filter::insert`] for each, faster where the filter is larger
     /// than the processor's cache.
     pub fn insert_all<K: AsRef<[u8]>>(&mut self, keys: impl IntoIterator<Item = K>) {
-        match self.mask() {
-            Some(mask) => self.insert_batches(keys.into_iter(), mask),
-            None => keys.into_iter().for_each(|key| self.insert_sampled(key.as_ref())),
-        }
+        let mut batch = self.batch();
+        keys.into_iter().for_each(|key| batch.insert(key.as_ref()));
+    }
+
+    /// Adds keys as [`Filter::insert_all`] does, for a caller that has no iterator. Keys are in the
+    /// filter when the batch is dropped.
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch { mask: self.mask(), filter: self, hashes: [0; BATCH], used: 0 }
     }
 
     /// Whether the key is held: `false` is certain, `true` is wrong at the false positive rate.
@@ -180,19 +184,6 @@ impl Filter {
         }
     }
 
-    fn insert_batches<K: AsRef<[u8]>>(&mut self, keys: impl Iterator<Item = K>, mask: u64) {
-        let (mut buffer, mut used, k) = ([0; BATCH], 0, self.k as usize);
-        for key in keys {
-            if used + k > BATCH {
-                self.set_all(&buffer[..used], mask);
-                used = 0;
-            }
-            Key::new(key.as_ref()).hash(0, &mut buffer[used..used + k]);
-            used += k;
-        }
-        self.set_all(&buffer[..used], mask);
-    }
-
     #[inline(always)]
     fn set_all(&mut self, hashes: &[u64], mask: u64) {
         for hash in hashes {
@@ -240,6 +231,50 @@ impl Filter {
     fn bit(&self, index: u64) -> bool {
         let (byte, bit) = bucket(index);
         self.bytes[byte] & bit != 0
+    }
+}
+
+/// Keys on their way into a [`Filter`]; see [`Filter::batch`].
+pub struct Batch<'a> {
+    filter: &'a mut Filter,
+    mask: Option<u64>,
+    hashes: [u64; BATCH],
+    used: usize,
+}
+
+impl Batch<'_> {
+    /// Adds a key.
+    #[inline]
+    pub fn insert(&mut self, key: &[u8]) {
+        let k = self.filter.k as usize;
+        if self.mask.is_none() {
+            return self.filter.insert_sampled(key);
+        }
+        if self.used + k > BATCH {
+            self.flush();
+        }
+        Key::new(key).hash(0, &mut self.hashes[self.used..self.used + k]);
+        self.used += k;
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if let Some(mask) = self.mask {
+            self.filter.set_all(&self.hashes[..self.used], mask);
+        }
+        self.used = 0;
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("filter", &self.filter).finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ mod limits;
 mod params;
 
 pub use error::Error;
-pub use filter::Filter;
+pub use filter::{Batch, Filter};
 pub use index::{Indices, Rejection};
 pub use limits::Limits;
 pub use params::{MAX_K, Params};

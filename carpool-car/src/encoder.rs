@@ -1,5 +1,9 @@
 use alloc::vec::Vec;
-use carpool_core::{Bytes, Cid, varint};
+use carpool_core::{
+    Bytes, Cid,
+    cbor::{ARRAY, write_head, write_link},
+    varint,
+};
 
 /// The bytes that come before a block's data in a section: the section's length and the CID.
 #[derive(Clone, Copy, Debug)]
@@ -25,39 +29,12 @@ impl AsRef<[u8]> for SectionPrefix {
 pub fn header(roots: &[Cid]) -> Bytes {
     let mut map = Vec::with_capacity(20 + roots.len() * 41);
     map.extend_from_slice(b"\xa2\x65roots");
-    cbor_head(&mut map, 4, roots.len() as u64);
-    for root in roots {
-        let cid = root.to_bytes();
-        map.extend_from_slice(b"\xd8\x2a");
-        cbor_head(&mut map, 2, cid.len() as u64 + 1);
-        map.push(0);
-        map.extend_from_slice(&cid);
-    }
+    write_head(&mut map, ARRAY, roots.len() as u64);
+    roots.iter().for_each(|root| write_link(&mut map, root));
     map.extend_from_slice(b"\x67version\x01");
     let mut len = [0; 10];
     let n = varint::encode(map.len() as u64, &mut len);
     [&len[..n], &map].concat().into()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "each arm's value fits")]
-fn cbor_head(out: &mut Vec<u8>, major: u8, value: u64) {
-    let major = major << 5;
-    match value {
-        0..=23 => out.push(major | value as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, value as u8]),
-        0x100..=0xffff => {
-            out.push(major | 25);
-            out.extend_from_slice(&(value as u16).to_be_bytes());
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(major | 26);
-            out.extend_from_slice(&(value as u32).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 27);
-            out.extend_from_slice(&value.to_be_bytes());
-        }
-    }
 }
 
 /// What stands before `data_len` bytes of the block `cid`; the data follows as it is.

@@ -1,5 +1,8 @@
 use alloc::vec::Vec;
-use carpool_core::{Cid, Limits, cid_exact};
+use carpool_core::{
+    Cid, Limits,
+    cbor::{ARRAY, MAP, Reader, TEXT, UNSIGNED},
+};
 
 use crate::Error;
 
@@ -18,72 +21,35 @@ impl Header {
     /// # Errors
     /// [`Error::Header`], [`Error::Version`], [`Error::TooManyRoots`].
     pub fn decode(input: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let mut cursor = Cursor { input };
+        let mut reader = Reader::new(input);
         let (mut roots, mut version) = (None, None);
-        for _ in 0..cursor.head(5, "a map")? {
-            match cursor.bytes(3, "a text key")? {
-                b"roots" if roots.is_none() => roots = Some(cursor.roots(limits)?),
-                b"version" if version.is_none() => version = Some(cursor.head(0, "a version")?),
-                _ => return Err(Error::Header { expected: "one `roots` and one `version`" }),
+        for _ in 0..reader.head(MAP).ok_or(wrong("a map"))? {
+            match reader.string(TEXT).ok_or(wrong("a text key"))? {
+                b"roots" if roots.is_none() => roots = Some(read_roots(&mut reader, limits)?),
+                b"version" if version.is_none() => {
+                    version = Some(reader.head(UNSIGNED).ok_or(wrong("a version"))?);
+                }
+                _ => return Err(wrong("one `roots` and one `version`")),
             }
         }
         match (roots, version) {
             (_, Some(version)) if version != 1 => Err(Error::Version { version }),
-            (Some(roots), Some(_)) if cursor.input.is_empty() => Ok(Self { roots }),
-            (Some(_), Some(_)) => Err(Error::Header { expected: "nothing after the map" }),
-            _ => Err(Error::Header { expected: "both `roots` and `version`" }),
+            (Some(roots), Some(_)) if reader.rest().is_empty() => Ok(Self { roots }),
+            (Some(_), Some(_)) => Err(wrong("nothing after the map")),
+            _ => Err(wrong("both `roots` and `version`")),
         }
     }
 }
 
-struct Cursor<'a> {
-    input: &'a [u8],
+const fn wrong(expected: &'static str) -> Error {
+    Error::Header { expected }
 }
 
-impl<'a> Cursor<'a> {
-    /// Reads an item's head of the given major type; returns its argument.
-    fn head(&mut self, major: u8, expected: &'static str) -> Result<u64, Error> {
-        let wrong = Error::Header { expected };
-        let [first, rest @ ..] = self.input else { return Err(wrong) };
-        let (actual, info) = (first >> 5, first & 0x1f);
-        let width = match info {
-            0..=23 => 0,
-            24..=27 => 1usize << (info - 24),
-            _ => return Err(wrong),
-        };
-        if actual != major || rest.len() < width {
-            return Err(wrong);
-        }
-        self.input = &rest[width..];
-        let value = rest[..width].iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
-        Ok(if width == 0 { u64::from(info) } else { value })
+fn read_roots(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Cid>, Error> {
+    let roots = reader.head(ARRAY).ok_or(wrong("an array of roots"))?;
+    let max = limits.max_header_roots as u64;
+    if roots > max {
+        return Err(Error::TooManyRoots { roots, max });
     }
-
-    fn bytes(&mut self, major: u8, expected: &'static str) -> Result<&'a [u8], Error> {
-        let len = self.head(major, expected)?;
-        let len = usize::try_from(len).ok().filter(|&len| len <= self.input.len());
-        let (bytes, rest) = self.input.split_at(len.ok_or(Error::Header { expected })?);
-        self.input = rest;
-        Ok(bytes)
-    }
-
-    fn roots(&mut self, limits: &Limits) -> Result<Vec<Cid>, Error> {
-        let roots = self.head(4, "an array of roots")?;
-        let max = limits.max_header_roots as u64;
-        if roots > max {
-            return Err(Error::TooManyRoots { roots, max });
-        }
-        (0..roots).map(|_| self.root()).collect()
-    }
-
-    fn root(&mut self) -> Result<Cid, Error> {
-        let expected = "a link as root";
-        if self.head(6, expected)? != 42 {
-            return Err(Error::Header { expected });
-        }
-        match self.bytes(2, expected)? {
-            [0, cid @ ..] => cid_exact(cid).map_err(|_| Error::Header { expected }),
-            _ => Err(Error::Header { expected }),
-        }
-    }
+    (0..roots).map(|_| reader.link().ok_or(wrong("a link as root"))).collect()
 }

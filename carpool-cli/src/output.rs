@@ -1,19 +1,16 @@
 //! What a person or a program gets to see.
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread::JoinHandle,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::failure::{Exit, Failure, Outcome};
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    progress::{Forecast, Meter, Reading},
+};
 
 /// Results on standard output, everything else on standard error.
 #[derive(Clone, Debug)]
@@ -89,14 +86,13 @@ impl Output {
     }
 
     /// A progress bar that shows what `look` says, on a terminal; elsewhere nothing.
-    pub(crate) fn meter(&self, mut look: impl FnMut() -> Reading + Send + 'static) -> Meter {
-        if !self.bars {
-            return Meter { running: None };
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || draw(&mut look, &seen));
-        Meter { running: Some((stop, thread)) }
+    pub(crate) fn meter(&self, look: impl FnMut() -> Reading + Send + 'static) -> Meter {
+        if self.bars { Meter::begin(look) } else { Meter::default() }
+    }
+
+    /// A total for a progress bar, to be found out; where there is no bar nobody looks for it.
+    pub(crate) fn forecast(&self) -> Forecast {
+        Forecast::new(self.bars)
     }
 }
 
@@ -108,70 +104,6 @@ pub(crate) fn complain(line: impl Display) {
 /// Control characters in a stranger's names do not reach the terminal.
 pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// What a progress bar shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
-    /// What is counted.
-    pub(crate) what: &'static str,
-    /// How many of them are done.
-    pub(crate) done: u64,
-    /// How many there will be as far as is known; 0 where nothing is.
-    pub(crate) total: u64,
-    /// Bytes done.
-    pub(crate) bytes: u64,
-    /// How many there will be; 0 where nobody knows.
-    pub(crate) total_bytes: u64,
-}
-
-/// A progress bar; it goes away when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
-}
-
-impl Drop for Meter {
-    fn drop(&mut self) {
-        if let Some((stop, thread)) = self.running.take() {
-            stop.store(true, Relaxed);
-            let _ = thread.join();
-        }
-    }
-}
-
-const TICK: Duration = Duration::from_millis(100);
-
-fn draw(look: &mut impl FnMut() -> Reading, stop: &AtomicBool) {
-    let bar = ProgressBar::new(0).with_style(style("{spinner} {msg}"));
-    let begun = std::time::Instant::now();
-    while !stop.load(Relaxed) {
-        let reading = look();
-        let (at, end) = match reading.total_bytes {
-            0 => (reading.done, reading.total),
-            bytes => (reading.bytes, bytes),
-        };
-        if end > 0 && bar.length() == Some(0) {
-            bar.set_style(style("{wide_bar} {msg} {eta} left"));
-        }
-        bar.set_length(end);
-        bar.set_position(at);
-        bar.set_message(message(&reading, begun.elapsed()));
-        std::thread::sleep(TICK);
-    }
-    bar.finish_and_clear();
-}
-
-fn message(reading: &Reading, spent: Duration) -> String {
-    let millis = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX).max(1);
-    let rate = reading.bytes.saturating_mul(1000) / millis;
-    let of = if reading.total > 0 { format!("/{}", reading.total) } else { String::new() };
-    let (done, what) = (reading.done, reading.what);
-    format!("{done}{of} {what}, {}, {}/s", size(reading.bytes), size(rate))
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A number of bytes as people read it.

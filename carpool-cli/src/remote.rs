@@ -13,7 +13,8 @@ use std::{
 use crate::{
     args::RemoteFlags,
     failure::{Exit, Failure, Outcome},
-    output::{Meter, Output, Reading, size},
+    output::{Output, size},
+    progress::{Forecast, Meter, Reading, Total},
 };
 
 /// A seed that a stranger cannot guess, for hash tables.
@@ -60,19 +61,33 @@ pub(crate) fn split_name(url: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A progress bar for what `progress` counts.
-pub(crate) fn meter(output: &Output, progress: &Arc<Progress>) -> Meter {
+/// A progress bar for a pull. How many blocks are missing is known from what has come, and grows
+/// while the DAG unfolds.
+pub(crate) fn pull_meter(output: &Output, progress: &Arc<Progress>) -> Meter {
     let progress = Arc::clone(progress);
-    // A server says once what it misses, a sink of ours counts down.
     let (mut missing, mut before) = (0, 0);
     output.meter(move || {
         let totals = progress.totals();
-        let done = totals.blocks_sent + totals.blocks_received;
         if totals.missing != missing {
-            (missing, before) = (totals.missing, done);
+            (missing, before) = (totals.missing, totals.blocks_received);
         }
-        let total = if missing > 0 { (before + missing).max(done) } else { 0 };
-        Reading { what: "blocks", done, total, bytes: totals.block_bytes, total_bytes: 0 }
+        let (done, bytes) = (totals.blocks_received, totals.block_bytes);
+        Reading { what: "blocks", done, bytes, total: Total::Items(before + missing) }
+    })
+}
+
+/// A progress bar for a push of as many blocks as `forecast` says. What a server answers that it
+/// misses are the tops of what it misses, which says nothing of how much lies below them.
+pub(crate) fn push_meter(
+    output: &Output,
+    progress: &Arc<Progress>,
+    forecast: &Arc<Forecast>,
+) -> Meter {
+    let (progress, forecast) = (Arc::clone(progress), Arc::clone(forecast));
+    output.meter(move || {
+        let totals = progress.totals();
+        let (done, bytes) = (totals.blocks_sent, totals.block_bytes);
+        Reading { what: "blocks", done, bytes, total: Total::Items(forecast.total()) }
     })
 }
 

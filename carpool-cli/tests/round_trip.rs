@@ -1,7 +1,7 @@
 //! What was added comes back the same, out of this store and through a CAR out of another one.
 
 mod common;
-use common::{Room, assert_same, names, noise};
+use common::{Room, assert_same, dag, names, noise};
 
 fn tree(room: &Room) {
     room.write("tree/a.txt", "alpha");
@@ -55,6 +55,19 @@ fn a_car_carries_it_to_another_store() {
         room.run(["get", &root, "-o", store.to_uppercase().as_str(), "--store", store]).exits(0);
         assert_same(&room.path("tree"), &room.path(store.to_uppercase()));
     }
+}
+
+#[test]
+fn blocks_of_a_car_that_no_root_leads_to_are_kept_too() {
+    let room = Room::new();
+    let (leaf, stray) = (dag::file("leaf"), dag::file("stray"));
+    let below = dag::folder(&[(b"stray", *stray.cid())]);
+    let blocks = [dag::folder(&[(b"leaf", *leaf.cid())]), leaf, below.clone(), stray];
+    dag::write_car(&room.path("x.car"), &blocks);
+    let imported = room.run(["--json", "import", "x.car"]).exits(0).object();
+    assert_eq!(imported["blocks"], 4);
+    let out = room.run(["get", &format!("{}/stray", below.cid()), "-o", "-"]).exits(0).out;
+    assert_eq!(out, "stray");
 }
 
 #[test]

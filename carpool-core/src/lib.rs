@@ -5,7 +5,8 @@
 //!
 //! This crate does four things and no I/O:
 //!
-//! 1. reads CIDs and varints from bytes that a peer chose ([`cid_prefix`], [`varint`]);
+//! 1. reads CIDs and varints from bytes that a peer chose ([`cid_prefix`], [`varint`],
+//!    [`cbor`]);
 //! 2. turns `(CID, bytes)` into a [`Block`] by hashing it, many at a time ([`verify`]);
 //! 3. lists the links of a block without building a tree ([`links`]);
 //! 4. names every limit that a peer's numbers are held to ([`Limits`]).
@@ -23,6 +24,7 @@
 extern crate alloc;
 
 mod block;
+pub mod cbor;
 mod cid_bytes;
 pub mod codec;
 mod error;

@@ -4,7 +4,10 @@
 //! [`Limits`] before anything is allocated.
 
 use carpool_bloom::Filter;
-use carpool_core::{Bytes, Cid, Limits, cid_exact};
+use carpool_core::{
+    Bytes, Cid, Limits,
+    cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head, write_link},
+};
 use carpool_mirror::Status;
 use std::fmt;
 
@@ -68,38 +71,15 @@ pub fn encode(kind: Kind, status: &Status) -> Bytes {
     let (bits, k) = status.have.as_ref().map_or((&[][..], 0), |f| (f.as_bytes(), f.k()));
     let mut out = Vec::with_capacity(24 + bits.len() + status.want.len() * 41);
     out.extend_from_slice(b"\xa3\x62bb");
-    head(&mut out, 2, bits.len() as u64);
+    write_head(&mut out, BYTES, bits.len() as u64);
     out.extend_from_slice(bits);
     out.extend_from_slice(b"\x62bk");
-    head(&mut out, 0, u64::from(k));
+    write_head(&mut out, UNSIGNED, u64::from(k));
     out.push(0x62);
     out.extend_from_slice(kind.key());
-    head(&mut out, 4, status.want.len() as u64);
-    for cid in &status.want {
-        let cid = cid.to_bytes();
-        out.extend_from_slice(b"\xd8\x2a");
-        head(&mut out, 2, cid.len() as u64 + 1);
-        out.push(0);
-        out.extend_from_slice(&cid);
-    }
+    write_head(&mut out, ARRAY, status.want.len() as u64);
+    status.want.iter().for_each(|cid| write_link(&mut out, cid));
     out.into()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "each arm's value fits")]
-fn head(out: &mut Vec<u8>, major: u8, value: u64) {
-    let major = major << 5;
-    match value {
-        0..=23 => out.push(major | value as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, value as u8]),
-        0x100..=0xffff => {
-            out.push(major | 25);
-            out.extend_from_slice(&(value as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 26);
-            out.extend_from_slice(&(value as u32).to_be_bytes());
-        }
-    }
 }
 
 /// Reads a message that is all of `input`.
@@ -107,25 +87,26 @@ fn head(out: &mut Vec<u8>, major: u8, value: u64) {
 /// # Errors
 /// [`MessageError`]; the peer's fault.
 pub fn decode(kind: Kind, input: &[u8], limits: &Limits) -> Result<Status, MessageError> {
-    let mut cursor = Cursor { input, at: 0 };
+    let mut reader = Reader::new(input);
     let (mut want, mut bits, mut k) = (None, None, None);
-    if cursor.head(5, "a map of three")? != 3 {
-        return Err(cursor.expected("a map of three"));
+    if reader.head(MAP).ok_or_else(|| wrong(&reader, "a map of three"))? != 3 {
+        return Err(wrong(&reader, "a map of three"));
     }
     for _ in 0..3 {
-        let key = cursor.bytes(3, "a text key")?;
+        let key = reader.string(TEXT).ok_or_else(|| wrong(&reader, "a text key"))?;
         if key == kind.key() && want.is_none() {
-            want = Some(cursor.cids(limits)?);
+            want = Some(read_cids(&mut reader, limits)?);
         } else if key == b"bb" && bits.is_none() {
-            bits = Some(cursor.bytes(2, "the filter's bytes")?);
+            let read = reader.string(BYTES);
+            bits = Some(read.ok_or_else(|| wrong(&reader, "the filter's bytes"))?);
         } else if key == b"bk" && k.is_none() {
-            k = Some(cursor.head(0, "a hash count")?);
+            k = Some(reader.head(UNSIGNED).ok_or_else(|| wrong(&reader, "a hash count"))?);
         } else {
-            return Err(cursor.expected("the three keys of the message, once each"));
+            return Err(wrong(&reader, "the three keys of the message, once each"));
         }
     }
-    let (Some(want), Some(bits), Some(k), []) = (want, bits, k, cursor.rest()) else {
-        return Err(cursor.expected("the end of the message"));
+    let (Some(want), Some(bits), Some(k), []) = (want, bits, k, reader.rest()) else {
+        return Err(wrong(&reader, "the end of the message"));
     };
     let k = u32::try_from(k).unwrap_or(u32::MAX);
     let have = Filter::from_wire(bits, k, &bloom_limits(limits)).map_err(MessageError::Bloom)?;
@@ -136,63 +117,16 @@ fn bloom_limits(limits: &Limits) -> carpool_bloom::Limits {
     carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k }
 }
 
-struct Cursor<'a> {
-    input: &'a [u8],
-    at: usize,
+fn read_cids(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Cid>, MessageError> {
+    let cids = reader.head(ARRAY).ok_or_else(|| wrong(reader, "an array of links"))?;
+    let max = limits.max_wanted as u64;
+    if cids > max {
+        return Err(MessageError::TooManyCids { cids, max });
+    }
+    (0..cids).map(|_| reader.link().ok_or_else(|| wrong(reader, "a link"))).collect()
 }
 
-impl<'a> Cursor<'a> {
-    const fn expected(&self, expected: &'static str) -> MessageError {
-        MessageError::Malformed { offset: self.at as u64, expected }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.input[self.at..]
-    }
-
-    fn head(&mut self, major: u8, expected: &'static str) -> Result<u64, MessageError> {
-        let wrong = self.expected(expected);
-        let [first, rest @ ..] = self.rest() else { return Err(wrong) };
-        let (actual, info) = (first >> 5, first & 0x1f);
-        let width = match info {
-            0..=23 => 0,
-            24..=27 => 1usize << (info - 24),
-            _ => return Err(wrong),
-        };
-        if actual != major || rest.len() < width {
-            return Err(wrong);
-        }
-        self.at += 1 + width;
-        let value = rest[..width].iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
-        Ok(if width == 0 { u64::from(info) } else { value })
-    }
-
-    fn bytes(&mut self, major: u8, expected: &'static str) -> Result<&'a [u8], MessageError> {
-        let len = self.head(major, expected)?;
-        let len = usize::try_from(len).ok().filter(|&len| len <= self.rest().len());
-        let len = len.ok_or_else(|| self.expected(expected))?;
-        let bytes = &self.rest()[..len];
-        self.at += len;
-        Ok(bytes)
-    }
-
-    fn cids(&mut self, limits: &Limits) -> Result<Vec<Cid>, MessageError> {
-        let cids = self.head(4, "an array of links")?;
-        let max = limits.max_wanted as u64;
-        if cids > max {
-            return Err(MessageError::TooManyCids { cids, max });
-        }
-        (0..cids).map(|_| self.cid()).collect()
-    }
-
-    fn cid(&mut self) -> Result<Cid, MessageError> {
-        let wrong = self.expected("a link");
-        if self.head(6, "a link")? != 42 {
-            return Err(wrong);
-        }
-        match self.bytes(2, "a link")? {
-            [0, cid @ ..] => cid_exact(cid).map_err(|_| wrong),
-            _ => Err(wrong),
-        }
-    }
+/// A fault where the reader stands.
+const fn wrong(reader: &Reader<'_>, expected: &'static str) -> MessageError {
+    MessageError::Malformed { offset: reader.at() as u64, expected }
 }

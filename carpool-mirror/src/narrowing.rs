@@ -56,6 +56,8 @@ pub fn filter_of(
     }
     let target = f64::min(1e-3, 0.1 / n as f64);
     let mut filter = Filter::new(Params::fitting(n as u64, target, limits.max_bloom_bytes));
-    each(&mut |cid| filter.insert(cid));
+    let mut batch = filter.batch();
+    each(&mut |cid| batch.insert(cid));
+    drop(batch);
     Some(filter)
 }

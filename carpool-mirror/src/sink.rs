@@ -156,7 +156,7 @@ impl Sink {
             return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
         }
         let held =
-            self.walk.done().contains(block.cid()) || self.seeds.held().contains(block.cid());
+            self.walk.seen().contains(block.cid()) || self.seeds.held().contains(block.cid());
         Ok(if held { Received::Duplicate } else { Received::Unreachable })
     }
 
@@ -245,7 +245,7 @@ impl Sink {
     /// All that is held below the root and below the old roots, but for what the source has just
     /// sent.
     fn filter(&self) -> Option<Filter> {
-        let (done, seeds) = (self.walk.done(), self.seeds.held());
+        let (done, seeds) = (self.walk.seen(), self.seeds.held());
         let mut n = done.len() - self.wants.len() - self.pushed.as_ref().map_or(0, CidSet::len);
         seeds.for_each(|cid| n += usize::from(!done.contains_bytes(cid)));
         filter_of(n, &self.limits, |insert| {

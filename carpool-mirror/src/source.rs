@@ -1,3 +1,4 @@
+use alloc::vec::Vec;
 use carpool_core::{Block, Bytes, Cid, CidSet, Limits};
 use carpool_selector::{Order, Step, Walk};
 
@@ -27,6 +28,7 @@ pub struct Source {
     limits: Limits,
     order: Order,
     seed: u64,
+    /// What earlier rounds sent.
     sent: CidSet,
     round: Option<Round>,
 }
@@ -36,17 +38,59 @@ struct Round {
     walk: Walk,
     wanted: CidSet,
     narrowing: Narrowing,
+    /// What the walk left out because the sink seems to hold it, and what is not held here.
+    unsent: CidSet,
     /// Bytes that may still be sent, see [`Source::handle_cold_call`].
     budget: u64,
-    /// Whether anything was sent in earlier rounds; within one the walk visits nothing twice.
-    resumed: bool,
+    over: bool,
 }
 
 impl Round {
-    /// Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-    fn admits(wanted: &CidSet, hidden: &Narrowing, sent: Option<&CidSet>, cid: &Cid) -> bool {
-        let known = || sent.is_some_and(|sent| sent.contains(cid)) || hidden.hides(cid);
-        wanted.contains(cid) || !known()
+    fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
+        let step = self.step(sent).inspect_err(|_| self.over = true)?;
+        Ok(match step {
+            Some(Step::Load(cid)) => Some(SourceOutput::Load(cid)),
+            Some(Step::Missing { cid, .. }) => {
+                self.unsent.insert(&cid);
+                Some(SourceOutput::Missing(cid))
+            }
+            Some(Step::Visit(block)) => {
+                self.budget = self.budget.saturating_sub(block.data().len() as u64 + 1);
+                Some(SourceOutput::Transmit(block))
+            }
+            None => self.end(),
+        })
+    }
+
+    fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
+        if self.over || self.budget == 0 {
+            return Ok(None);
+        }
+        let Self { walk, wanted, narrowing, unsent, .. } = self;
+        walk.poll(|cid| {
+            let hidden = narrowing.hides(cid);
+            // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
+            let admitted = !(hidden || sent.contains(cid)) || wanted.contains(cid);
+            if hidden && !admitted {
+                unsent.insert(cid);
+            }
+            admitted
+        })
+    }
+
+    fn end(&mut self) -> Option<SourceOutput> {
+        let ends = !self.over && (self.budget == 0 || self.walk.is_done());
+        self.over |= ends;
+        ends.then_some(SourceOutput::EndRound)
+    }
+
+    /// What the round sent.
+    fn into_sent(self) -> CidSet {
+        let mut sent = self.walk.into_done();
+        self.unsent.for_each(|cid| {
+            sent.remove_bytes(cid);
+        });
+        sent
     }
 }
 
@@ -80,17 +124,30 @@ impl Source {
     /// Begins a round with no knowledge of the sink: at most `budget` bytes of blocks below `root`,
     /// and one block at least (CAR Mirror §3.1.3.1).
     pub fn handle_cold_call(&mut self, root: Cid, budget: u64) {
-        self.begin(alloc::vec![root], Narrowing::None, budget);
+        self.begin(alloc::vec![root], Narrowing::None, budget.max(1));
     }
 
-    fn begin(&mut self, want: alloc::vec::Vec<Cid>, narrowing: Narrowing, budget: u64) {
+    fn begin(&mut self, want: Vec<Cid>, narrowing: Narrowing, budget: u64) {
+        self.remember();
         let mut wanted = CidSet::with_seed(self.seed);
         for cid in &want {
             wanted.insert(cid);
         }
         let walk = Walk::new(want, self.order, &self.limits, self.seed);
-        let resumed = !self.sent.is_empty();
-        self.round = Some(Round { walk, wanted, narrowing, budget, resumed });
+        let unsent = CidSet::with_seed(self.seed);
+        self.round = Some(Round { walk, wanted, narrowing, unsent, budget, over: false });
+    }
+
+    /// Most transfers are one round, so what a round sent is made out when the next begins.
+    fn remember(&mut self) {
+        let Some(round) = self.round.take() else { return };
+        let mut fewer = round.into_sent();
+        if fewer.len() > self.sent.len() {
+            core::mem::swap(&mut fewer, &mut self.sent);
+        }
+        fewer.for_each(|cid| {
+            self.sent.insert_bytes(cid);
+        });
     }
 
     /// Answers a [`SourceOutput::Load`], in any order: the block's bytes, verified before, or
@@ -107,36 +164,6 @@ impl Source {
     /// # Errors
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
-        let Some(round) = &mut self.round else { return Ok(None) };
-        let Round { walk, wanted, narrowing, budget, resumed } = round;
-        let sent = resumed.then_some(&self.sent);
-        let step = walk.poll(|cid| Round::admits(wanted, narrowing, sent, cid));
-        match step {
-            Err(error) => {
-                self.round = None;
-                Err(error.into())
-            }
-            Ok(Some(Step::Load(cid))) => Ok(Some(SourceOutput::Load(cid))),
-            Ok(Some(Step::Missing { cid, .. })) => Ok(Some(SourceOutput::Missing(cid))),
-            Ok(Some(Step::Visit(block))) => {
-                *budget = budget.saturating_sub(block.data().len() as u64 + 1);
-                let spent = *budget == 0;
-                Ok(Some(self.transmit(block, spent)))
-            }
-            Ok(None) if walk.is_done() => {
-                self.round = None;
-                Ok(Some(SourceOutput::EndRound))
-            }
-            Ok(None) => Ok(None),
-        }
-    }
-
-    /// A round whose budget is spent ends with this block.
-    fn transmit(&mut self, block: Block, spent: bool) -> SourceOutput {
-        self.sent.insert(block.cid());
-        if let (true, Some(round)) = (spent, &mut self.round) {
-            round.walk = Walk::new([], self.order, &self.limits, self.seed);
-        }
-        SourceOutput::Transmit(block)
+        self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.sent))
     }
 }

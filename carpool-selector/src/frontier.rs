@@ -1,4 +1,4 @@
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::collections::VecDeque;
 use carpool_core::Cid;
 
 use crate::Order;
@@ -9,14 +9,17 @@ pub(crate) struct Pending {
     pub(crate) cid: Cid,
     /// Links between a root and this CID, on the way it was first found.
     pub(crate) depth: u32,
-    /// Whether it was asked for.
-    pub(crate) requested: bool,
+    pub(crate) asked: Asked,
 }
 
-impl Pending {
-    pub(crate) const fn new(cid: Cid, depth: u32) -> Self {
-        Self { cid, depth, requested: false }
-    }
+/// How far the look-up of a [`Pending`] CID has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    NotYet,
+    /// It carries its data and needs no look-up.
+    Needless,
+    /// Under this slot of the look-ups.
+    Slot(usize),
 }
 
 /// What is to be visited, next first.
@@ -28,30 +31,37 @@ pub(crate) struct Frontier {
 }
 
 impl Frontier {
-    /// Adds the links of the block that was just visited.
-    pub(crate) fn extend(&mut self, links: Vec<Pending>, order: Order) {
-        match order {
-            Order::BreadthFirst => self.queue.extend(links),
-            Order::DepthFirst => {
-                self.asked = 0;
-                links.into_iter().rev().for_each(|link| self.queue.push_front(link));
-            }
+    /// Adds one link at the end; [`settle`](Self::settle) follows when the block's last was added.
+    pub(crate) fn push(&mut self, cid: Cid, depth: u32) {
+        self.queue.push_back(Pending { cid, depth, asked: Asked::NotYet });
+    }
+
+    /// Puts the last `n` where `order` wants the links of the block that was just visited.
+    pub(crate) fn settle(&mut self, n: usize, order: Order) {
+        if order == Order::DepthFirst {
+            self.asked = 0;
+            self.queue.rotate_right(n);
         }
+    }
+
+    /// Takes all but the first `len` out again.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.queue.truncate(len);
     }
 
     pub(crate) fn front(&self) -> Option<&Pending> {
         self.queue.front()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Pending> {
+    pub(crate) fn pop(&mut self) {
         self.asked = self.asked.saturating_sub(1);
-        self.queue.pop_front()
+        self.queue.pop_front();
     }
 
     /// The first CID among the next `window` that was not asked for.
     pub(crate) fn next_unasked(&mut self, window: usize) -> Option<&mut Pending> {
         let end = window.min(self.queue.len());
-        while self.asked < end && self.queue[self.asked].requested {
+        while self.asked < end && self.queue[self.asked].asked != Asked::NotYet {
             self.asked += 1;
         }
         if self.asked < end { self.queue.get_mut(self.asked) } else { None }

@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod frontier;
+mod lookups;
 pub mod reference;
 mod walk;
 

@@ -1,9 +1,9 @@
-use alloc::vec::Vec;
-use carpool_core::{
-    Block, Bytes, Cid, CidMap, CidSet, Error, Limits, for_each_link, identity_data,
-};
+use carpool_core::{Block, Bytes, Cid, CidSet, Error, Limits, for_each_link, identity_data};
 
-use crate::frontier::{Frontier, Pending};
+use crate::{
+    frontier::{Asked, Frontier, Pending},
+    lookups::{Lookups, State},
+};
 
 /// In which order a [`Walk`] visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +44,13 @@ pub struct Walk {
     limits: Limits,
     window: usize,
     frontier: Frontier,
-    /// Visited, found missing or left out.
-    done: CidSet,
+    /// Asked for or left out.
+    seen: CidSet,
     /// Identity CIDs that were entered.
     entered: CidSet,
-    /// Asked for, until visited.
-    asked: CidMap<Lookup>,
+    lookups: Lookups,
     /// Whether the front is known to await an answer: then nothing moves until one comes.
     blocked: bool,
-}
-
-#[derive(Debug)]
-enum Lookup {
-    Waiting,
-    Answered(Option<Bytes>),
 }
 
 impl Walk {
@@ -70,16 +63,15 @@ impl Walk {
         seed: u64,
     ) -> Self {
         let mut frontier = Frontier::default();
-        let roots = roots.into_iter().map(|cid| Pending::new(cid, 0)).collect();
-        frontier.extend(roots, Order::BreadthFirst);
+        roots.into_iter().for_each(|cid| frontier.push(cid, 0));
         Self {
             order,
             limits: limits.clone(),
             window: DEFAULT_WINDOW,
             frontier,
-            done: CidSet::with_seed(seed),
+            seen: CidSet::with_seed(seed),
             entered: CidSet::with_seed(seed),
-            asked: CidMap::with_seed(seed),
+            lookups: Lookups::default(),
             blocked: false,
         }
     }
@@ -94,7 +86,7 @@ impl Walk {
 
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
-        self.frontier.extend(alloc::vec![Pending::new(cid, 0)], Order::BreadthFirst);
+        self.frontier.push(cid, 0);
     }
 
     /// Goes on below a block that was missing and has come, `depth` links below a root.
@@ -102,25 +94,32 @@ impl Walk {
     /// # Errors
     /// As [`poll`](Self::poll).
     pub fn handle_block(&mut self, block: &Block, depth: u32) -> Result<(), Error> {
-        let links = self.links(block.cid(), block.data(), depth)?;
-        self.frontier.extend(links, self.order);
         self.blocked = false;
-        Ok(())
+        self.descend(block.cid(), block.data(), depth)
     }
 
     /// Answers a [`Step::Load`]: the block's bytes, verified before, or `None` where it is not
     /// held. Answers may come in any order; one that nobody asked for is dropped.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
-        if let Some(lookup) = self.asked.get_mut(cid) {
-            *lookup = Lookup::Answered(data);
+        if self.lookups.answer(cid, data) {
             self.blocked = false;
         }
     }
 
-    /// The CIDs that were visited, found missing or left out; identity CIDs are never among them.
+    /// The CIDs that were visited, found missing or left out, and those that were asked for and
+    /// are still to be visited; identity CIDs are never among them.
     #[must_use]
-    pub const fn done(&self) -> &CidSet {
-        &self.done
+    pub const fn seen(&self) -> &CidSet {
+        &self.seen
+    }
+
+    /// Ends the walk: the CIDs that were visited, found missing or left out.
+    #[must_use]
+    pub fn into_done(mut self) -> CidSet {
+        for cid in self.lookups.cids() {
+            self.seen.remove(cid);
+        }
+        self.seen
     }
 
     /// How many CIDs are known and not yet visited, repeats included.
@@ -145,19 +144,23 @@ impl Walk {
             return Ok(self.next_load(&mut enter).map(Step::Load));
         }
         while let Some(front) = self.frontier.front() {
-            let Pending { cid, depth, requested } = *front;
+            let Pending { cid, depth, asked } = *front;
             if identity_data(&cid).is_some() {
                 self.enter_identity(&cid, depth)?;
                 continue;
             }
-            match self.asked.get(&cid) {
-                Some(Lookup::Answered(_)) => return self.visit(&cid, depth).map(Some),
-                None if requested => drop(self.frontier.pop()),
-                _ => {
-                    let load = self.next_load(&mut enter);
-                    if requested || load.is_some() {
-                        self.blocked = requested;
-                        return Ok(load.map(Step::Load));
+            match asked {
+                Asked::Slot(slot) => match self.lookups.state(slot, &cid) {
+                    State::Answered => return self.visit(slot, &cid, depth).map(Some),
+                    State::Gone => self.frontier.pop(),
+                    State::Awaited => {
+                        self.blocked = true;
+                        return Ok(self.next_load(&mut enter).map(Step::Load));
+                    }
+                },
+                Asked::NotYet | Asked::Needless => {
+                    if let Some(load) = self.next_load(&mut enter) {
+                        return Ok(Some(Step::Load(load)));
                     }
                 }
             }
@@ -175,21 +178,31 @@ impl Walk {
     /// always asked for: without it nothing moves.
     fn next_load(&mut self, enter: &mut impl FnMut(&Cid) -> bool) -> Option<Cid> {
         loop {
-            let window = if self.asked.len() < self.window { self.window } else { 1 };
+            let window = if self.lookups.len() < self.window { self.window } else { 1 };
             let pending = self.frontier.next_unasked(window)?;
             let cid = pending.cid;
-            if self.done.contains(&cid) {
-                self.frontier.remove_unasked();
-            } else if self.asked.contains(&cid) || identity_data(&cid).is_some() {
-                pending.requested = true;
+            if identity_data(&cid).is_some() {
+                pending.asked = Asked::Needless;
+            } else if !self.seen.insert(&cid) {
+                match Self::earlier(&self.lookups, self.order, &cid) {
+                    Some(slot) => pending.asked = Asked::Slot(slot),
+                    None => self.frontier.remove_unasked(),
+                }
             } else if enter(&cid) {
-                pending.requested = true;
-                self.asked.insert(&cid, Lookup::Waiting);
+                pending.asked = Asked::Slot(self.lookups.open(&cid));
                 return Some(cid);
             } else {
-                self.done.insert(&cid);
                 self.frontier.remove_unasked();
             }
+        }
+    }
+
+    /// Depth first, a CID that is looked up already may have been found later in the walk than
+    /// where it is found now: then it is visited here, and its later place is skipped.
+    fn earlier(lookups: &Lookups, order: Order, cid: &Cid) -> Option<usize> {
+        match order {
+            Order::BreadthFirst => None,
+            Order::DepthFirst => lookups.find(cid),
         }
     }
 
@@ -197,33 +210,32 @@ impl Walk {
     fn enter_identity(&mut self, cid: &Cid, depth: u32) -> Result<(), Error> {
         self.frontier.pop();
         if self.entered.insert(cid) {
-            let links = self.links(cid, identity_data(cid).unwrap_or(&[]), depth)?;
-            self.frontier.extend(links, self.order);
+            self.descend(cid, identity_data(cid).unwrap_or(&[]), depth)?;
         }
         Ok(())
     }
 
-    fn visit(&mut self, cid: &Cid, depth: u32) -> Result<Step, Error> {
+    fn visit(&mut self, slot: usize, cid: &Cid, depth: u32) -> Result<Step, Error> {
         self.frontier.pop();
-        self.done.insert(cid);
-        let Some(Lookup::Answered(Some(data))) = self.asked.remove(cid) else {
+        let Some(data) = self.lookups.close(slot) else {
             return Ok(Step::Missing { cid: *cid, depth });
         };
-        let links = self.links(cid, &data, depth)?;
-        self.frontier.extend(links, self.order);
+        self.descend(cid, &data, depth)?;
         Ok(Step::Visit(Block::new_unchecked(*cid, data)))
     }
 
-    fn links(&self, cid: &Cid, data: &[u8], depth: u32) -> Result<Vec<Pending>, Error> {
-        let mut links = Vec::new();
-        for_each_link(cid, data, &self.limits, |link| {
-            if !self.done.contains(&link) {
-                links.push(Pending::new(link, depth + 1));
-            }
-        })?;
-        if depth >= self.limits.max_depth && !links.is_empty() {
+    /// Adds what a block links to; nothing of a block that does not parse.
+    fn descend(&mut self, cid: &Cid, data: &[u8], depth: u32) -> Result<(), Error> {
+        let (before, frontier) = (self.frontier.len(), &mut self.frontier);
+        let scanned = for_each_link(cid, data, &self.limits, |link| frontier.push(link, depth + 1));
+        let added = frontier.len() - before;
+        let too_deep = depth >= self.limits.max_depth && added > 0;
+        if scanned.is_err() || too_deep {
+            frontier.truncate(before);
+            scanned?;
             return Err(Error::TooDeep { cid: *cid, max: self.limits.max_depth });
         }
-        Ok(links)
+        frontier.settle(added, self.order);
+        Ok(())
     }
 }

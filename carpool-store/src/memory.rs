@@ -100,16 +100,18 @@ pub(crate) fn check_sizes(blocks: &[Block], max: usize) -> Result<()> {
 impl BlockStore for MemoryStore {
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Bytes>>> {
         let blocks = self.read();
-        let get = |cid: &Cid| match identity_data(cid) {
+        let found = blocks.get_many(cids.iter().map(key::canonical));
+        let get = |(cid, held): (&Cid, Option<&Held>)| match identity_data(cid) {
             Some(data) => Some(Bytes::copy_from_slice(data)),
-            None => blocks.get(&key::canonical(cid)).map(|held| held.data.clone()),
+            None => held.map(|held| held.data.clone()),
         };
-        Ok(cids.iter().map(get).collect())
+        Ok(cids.iter().zip(found).map(get).collect())
     }
 
     fn has_many(&self, cids: &[Cid]) -> Result<Vec<bool>> {
         let blocks = self.read();
-        Ok(cids.iter().map(|c| is_identity(c) || blocks.contains(&key::canonical(c))).collect())
+        let found = blocks.get_many(cids.iter().map(key::canonical));
+        Ok(cids.iter().zip(found).map(|(cid, held)| held.is_some() || is_identity(cid)).collect())
     }
 
     fn put_many(&self, blocks: &[Block]) -> Result<()> {

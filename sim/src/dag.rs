@@ -11,7 +11,11 @@
 //! A *changed* leaf is of version 1, every other of version 0. So two versions share all leaves
 //! that did not change, and all nodes above only such.
 
-use carpool_core::{Block, Bytes, Cid, Multihash, codec};
+use carpool_core::{
+    Block, Bytes, Cid, Multihash,
+    cbor::{ARRAY, write_head, write_link},
+    codec,
+};
 use std::collections::BTreeSet;
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -121,33 +125,11 @@ fn stack(leaves: Vec<Block>, fanout: usize) -> Dag {
 
 /// A DAG-CBOR array of links.
 pub fn node<'a>(links: impl IntoIterator<Item = &'a Cid>) -> Block {
-    let links: Vec<_> = links.into_iter().map(Cid::to_bytes).collect();
+    let links: Vec<_> = links.into_iter().collect();
     let mut data = Vec::with_capacity(9 + links.len() * 41);
-    head(&mut data, 4, links.len());
-    for cid in links {
-        data.extend_from_slice(&[0xd8, 0x2a]);
-        head(&mut data, 2, cid.len() + 1);
-        data.push(0);
-        data.extend_from_slice(&cid);
-    }
+    write_head(&mut data, ARRAY, links.len() as u64);
+    links.into_iter().for_each(|link| write_link(&mut data, link));
     Block::new(codec::DAG_CBOR, data.into())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "each arm's value fits")]
-fn head(out: &mut Vec<u8>, major: u8, n: usize) {
-    let major = major << 5;
-    match n {
-        0..=23 => out.push(major | n as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, n as u8]),
-        0x100..=0xffff => {
-            out.push(major | 25);
-            out.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 26);
-            out.extend_from_slice(&(n as u32).to_be_bytes());
-        }
-    }
 }
 
 /// `count` leaves of `leaves`, scattered: a partial Fisher-Yates shuffle.

@@ -1,9 +1,12 @@
 //! CARs to test with, and how to take them apart.
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, unused_imports, reason = "no test needs all of it")]
+
+#[path = "../../../carpool-core/tests/samples/inputs.rs"]
+mod inputs;
 
 use carpool_car::{Decoder, Error, Item, header, section_prefix};
 use carpool_core::{Block, Bytes, Cid, Limits, Multihash, codec};
-use std::path::PathBuf;
+pub(crate) use inputs::{fixture, hex};
 
 /// A CAR with these roots and blocks.
 pub(crate) fn car(roots: &[Cid], blocks: &[Block]) -> Vec<u8> {
@@ -66,23 +69,4 @@ pub(crate) fn decode(input: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Er
 /// The error that bytes end in.
 pub(crate) fn fault(input: &[u8]) -> Error {
     decode(input, &Limits::default()).1.expect_err("not a CAR")
-}
-
-/// Bytes written as hex.
-pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let text = |pair| std::str::from_utf8(pair).expect("filtered");
-    digits.chunks(2).map(|pair| u8::from_str_radix(text(pair), 16).expect("filtered")).collect()
-}
-
-/// A file or folder of the public fixtures; `None`, and a word about it, where there are none.
-pub(crate) fn fixture(path: &str) -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/fixtures");
-    let folder = std::env::var("CARPOOL_FIXTURES").unwrap_or_else(|_| default.to_owned());
-    let path = PathBuf::from(folder).join(path);
-    if !path.exists() {
-        println!("skipped: no fixtures");
-        return None;
-    }
-    Some(path)
 }

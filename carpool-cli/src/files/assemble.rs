@@ -16,7 +16,10 @@ use std::{
     thread,
 };
 
-use super::scan::{Event, Problem, Scanner, Selection};
+use super::{
+    scan::{Event, Problem, Scanner},
+    selection::Selection,
+};
 use crate::{
     failure::{Exit, Failure, Outcome},
     remote::random_seed,

@@ -25,6 +25,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Extracted {
     pub(crate) files: AtomicU64,
+    /// Of blocks those that hold bytes of files.
+    pub(crate) blocks: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
 
@@ -142,6 +144,7 @@ impl Writer<'_> {
     fn file(&self, cid: Cid, path: &Path, metadata: Metadata) -> Outcome {
         let mut file = File::create_new(path).map_err(|error| self.taken(path, &error))?;
         blocks::read_file(self.store, cid, |data| {
+            self.done.blocks.fetch_add(1, Relaxed);
             self.done.bytes.fetch_add(data.len() as u64, Relaxed);
             file.write_all(data).map_err(|error| self.failed(path, &error))
         })?;

@@ -3,7 +3,10 @@
 mod assemble;
 mod extract;
 mod scan;
+mod selection;
+mod survey;
 
 pub(crate) use assemble::{Imported, Importer, Tally, import};
 pub(crate) use extract::{Extracted, beside, extract};
-pub(crate) use scan::Selection;
+pub(crate) use selection::Selection;
+pub(crate) use survey::survey;

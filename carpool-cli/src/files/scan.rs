@@ -2,7 +2,6 @@
 
 use carpool_core::Bytes;
 use carpool_unixfs::{Chunk, Chunker, Metadata, Mtime, Options};
-use ignore::gitignore::Gitignore;
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
@@ -11,20 +10,12 @@ use std::{
     sync::mpsc::SyncSender,
 };
 
+use super::selection::{Selection, identity};
+
 /// Batches are sent on when they hold this many bytes,
 const BATCH_BYTES: usize = 4 << 20;
 /// or this many events.
 const BATCH_EVENTS: usize = 2048;
-
-/// What is taken and what is left out.
-#[derive(Debug)]
-pub(crate) struct Selection {
-    pub(crate) hidden: bool,
-    pub(crate) ignore: Gitignore,
-    pub(crate) dereference: bool,
-    pub(crate) mode: bool,
-    pub(crate) mtime: bool,
-}
 
 /// One step through the tree.
 #[derive(Debug)]
@@ -87,12 +78,8 @@ impl<'a> Scanner<'a> {
 
     /// Reads one argument; its name is that of its last component.
     pub(crate) fn argument(&mut self, path: &Path) {
-        let resolved = path.canonicalize();
-        let named = path.file_name().map(OsStr::to_os_string).or_else(|| {
-            resolved.as_ref().ok().and_then(|path| path.file_name()).map(OsStr::to_os_string)
-        });
         self.root = path.to_path_buf();
-        self.entry(path, &named.unwrap_or_else(|| OsString::from("root")));
+        self.entry(path, &argument_name(path));
         self.folders();
     }
 
@@ -124,7 +111,7 @@ impl<'a> Scanner<'a> {
         let Some(name) = name.to_str().map(|name| name.as_bytes().to_vec()) else {
             return self.problem(path, "skipped: its name is not UTF-8");
         };
-        match self.look(path) {
+        match self.selection.look(path) {
             Err(error) => self.problem(path, format_args!("skipped: {error}")),
             Ok(found) if found.is_dir() => self.folder(path, name, &found),
             Ok(found) if found.is_file() => self.file(path, name),
@@ -169,20 +156,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn is_left_out(&mut self, path: &Path, name: &OsStr) -> bool {
-        if !self.selection.hidden && name.as_encoded_bytes().starts_with(b".") {
+        if self.selection.hides(name) {
             self.emit(Event::HiddenSkipped, 0);
             return true;
         }
-        let ignore = &self.selection.ignore;
-        if ignore.is_empty() {
-            return false;
-        }
-        let is_folder = self.look(path).is_ok_and(|found| found.is_dir());
-        ignore.matched(path.strip_prefix(&self.root).unwrap_or(path), is_folder).is_ignore()
-    }
-
-    fn look(&self, path: &Path) -> std::io::Result<fs::Metadata> {
-        if self.selection.dereference { fs::metadata(path) } else { path.symlink_metadata() }
+        self.selection.ignores(&self.root, path)
     }
 
     fn symlink(&mut self, path: &Path, name: Vec<u8>, found: &fs::Metadata) {
@@ -265,7 +243,14 @@ fn read_piece(file: &mut File, bytes: usize) -> std::io::Result<Bytes> {
     Ok(piece.into())
 }
 
-fn sorted_names(path: &Path) -> std::io::Result<Vec<OsString>> {
+/// An argument's last component, also of `.` and `..`.
+pub(super) fn argument_name(path: &Path) -> OsString {
+    let resolved = path.canonicalize();
+    let named = path.file_name().or_else(|| resolved.as_ref().ok()?.file_name());
+    named.map_or_else(|| OsString::from("root"), OsStr::to_os_string)
+}
+
+pub(super) fn sorted_names(path: &Path) -> std::io::Result<Vec<OsString>> {
     let names = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name()));
     let mut names = names.collect::<std::io::Result<Vec<_>>>()?;
     names.sort_unstable();
@@ -276,19 +261,6 @@ fn changed(before: &fs::Metadata, after: Option<&fs::Metadata>, read: u64) -> bo
     let Some(after) = after else { return true };
     let same_time = before.modified().ok() == after.modified().ok();
     !(same_time && before.len() == read && after.len() == read)
-}
-
-#[cfg(unix)]
-fn identity(found: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (found.dev(), found.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> (u64, u64) {
-    // Without file numbers only the depth of paths ends a loop.
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    (0, NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
 }
 
 #[cfg(unix)]

@@ -11,8 +11,9 @@ use crate::{
     args::{AddArgs, ImportFlags},
     blocks,
     failure::{Exit, Failure, Outcome},
-    files::{Imported, Importer, Selection, Tally, import},
-    output::{Meter, Output, Reading, printable, size},
+    files::{Imported, Importer, Selection, Tally, import, survey},
+    output::{Output, printable, size},
+    progress::{Meter, Reading, Total},
 };
 
 pub(crate) fn run(args: &AddArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &AddArgs, store: Option<PathBuf>, output: &Output) -> Ou
         wrap: args.wrap.unwrap_or(false),
         tally: &tally,
     };
-    let meter = meter(output, &tally, &args.paths);
+    let meter = meter(output, &tally, &args.paths, &selection);
     let imported = import(&importer, &args.paths, store.as_deref().map(|s| s as &dyn BlockStore))?;
     drop(meter);
     for (name, root) in &imported.roots {
@@ -89,19 +90,22 @@ fn gitignore(patterns: &[String]) -> Outcome<Gitignore> {
     builder.build().map_err(|error| Failure::new(Exit::Usage, error))
 }
 
-/// A progress bar for an import; how long it takes is known for files alone.
-pub(crate) fn meter(output: &Output, tally: &Arc<Tally>, paths: &[PathBuf]) -> Meter {
-    let tally = Arc::clone(tally);
-    let lengths =
-        paths.iter().map(|path| Some(path.metadata().ok()?).filter(|found| found.is_file()));
-    let lengths: Option<Vec<u64>> = lengths.map(|found| Some(found?.len())).collect();
-    let total_bytes = lengths.map_or(0, |lengths| lengths.iter().sum());
+/// A progress bar for an import. It begins at once; the end becomes known when a look through the
+/// same tree has added up the files' lengths.
+pub(crate) fn meter(
+    output: &Output,
+    tally: &Arc<Tally>,
+    paths: &[PathBuf],
+    selection: &Selection,
+) -> Meter {
+    let (tally, forecast) = (Arc::clone(tally), output.forecast());
+    let (paths, selection) = (paths.to_vec(), selection.clone());
+    forecast.begin(move |stop| survey(&paths, &selection, stop));
     output.meter(move || Reading {
-        what: "files",
-        done: tally.files.load(Relaxed),
-        total: 0,
-        total_bytes,
+        what: "blocks",
+        done: tally.blocks.load(Relaxed),
         bytes: tally.bytes.load(Relaxed),
+        total: Total::Bytes(forecast.total()),
     })
 }
 

@@ -20,7 +20,8 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files::beside,
     interrupt::Leftover,
-    output::{Meter, Output, Reading, size},
+    output::{Output, size},
+    progress::{Meter, Reading, Total},
     remote::random_seed,
     verbs::push::dag_bytes,
 };
@@ -91,7 +92,7 @@ fn meter(output: &Output, moved: &Arc<Moved>, total_bytes: u64) -> Meter {
     let moved = Arc::clone(moved);
     output.meter(move || {
         let (done, bytes) = moved.now();
-        Reading { what: "blocks", done, total: 0, bytes, total_bytes }
+        Reading { what: "blocks", done, bytes, total: Total::Bytes(total_bytes) }
     })
 }
 

@@ -13,7 +13,8 @@ use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
     files::{Extracted, extract},
-    output::{Meter, Output, Reading, size},
+    output::{Output, size},
+    progress::{Meter, Reading, Total},
     verbs::push::dag_bytes,
 };
 
@@ -50,11 +51,10 @@ fn print(store: &LocalStore, cid: Cid, path: &str, output: &Output) -> Outcome {
 fn meter(output: &Output, done: &Arc<Extracted>, total_bytes: u64) -> Meter {
     let done = Arc::clone(done);
     output.meter(move || Reading {
-        what: "files",
-        done: done.files.load(Relaxed),
-        total: 0,
+        what: "blocks",
+        done: done.blocks.load(Relaxed),
         bytes: done.bytes.load(Relaxed),
-        total_bytes,
+        total: Total::Bytes(total_bytes),
     })
 }
 

@@ -8,7 +8,9 @@ use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
     output::Output,
-    remote::{block_on, client, meter, split_name, stopped_short, transfer_json, transfer_line},
+    remote::{
+        block_on, client, pull_meter, split_name, stopped_short, transfer_json, transfer_line,
+    },
     verbs::{push::dag_bytes, sync::named_here},
 };
 
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
         };
         let seeds = seeds(&store, &args.have, name)?;
         let (begun, progress) = (Instant::now(), client.progress());
-        let meter = meter(output, &progress);
+        let meter = pull_meter(output, &progress);
         let pulled = client.pull(root, seeds, Arc::clone(&store)).await;
         drop(meter);
         let pulled =

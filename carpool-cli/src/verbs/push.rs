@@ -1,14 +1,27 @@
-use carpool_core::{Cid, codec};
+use carpool_core::{Bytes, Cid, Limits, codec, may_link};
+use carpool_http::gather;
+use carpool_selector::{Order, Step, Walk};
 use carpool_store::{BlockStore, LocalStore};
 use carpool_unixfs::Node;
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
 use crate::{
     args::PushArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
     output::Output,
-    remote::{block_on, client, meter, split_name, stopped_short, transfer_json, transfer_line},
+    progress::Forecast,
+    remote::{
+        block_on, client, push_meter, random_seed, split_name, stopped_short, transfer_json,
+        transfer_line,
+    },
 };
 
 pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
@@ -25,7 +38,9 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
     }
     block_on(async {
         let (begun, progress) = (Instant::now(), client.progress());
-        let meter = meter(output, &progress);
+        let forecast = Arc::new(output.forecast());
+        let meter = push_meter(output, &progress, &forecast);
+        foresee(&forecast, &store, args.root, &args.held);
         let (held, diff) = (args.held.clone(), args.diff.as_deref());
         let pushed = client.push(args.root, held, diff, Arc::clone(&store)).await;
         drop(meter);
@@ -36,6 +51,38 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
         output.result(&json, transfer_line(&pushed.root, &pushed.totals, pushed.seconds, whole));
         Ok(())
     })
+}
+
+/// Finds out how many blocks a push sends. It is right where the server holds what `held` says;
+/// a server that holds more, of which it tells only in its answers, is sent less.
+pub(crate) fn foresee(forecast: &Forecast, store: &Arc<LocalStore>, root: Cid, held: &[Cid]) {
+    let (store, held) = (Arc::clone(store), held.to_vec());
+    forecast.begin(move |stop| beyond(&*store, root, &held, stop));
+}
+
+/// How many blocks lie below `root` and not below `held`. Leaves are counted by their links and not
+/// read; what is missing is for the push itself to find.
+fn beyond(store: &dyn BlockStore, root: Cid, held: &[Cid], stop: &AtomicBool) -> Option<u64> {
+    let (limits, seed) = (Limits::default(), random_seed());
+    let known = gather(store, held, &limits, seed).ok()?.held;
+    let mut walk = Walk::new([root], Order::BreadthFirst, &limits, seed);
+    let (mut blocks, mut loads) = (0, Vec::new());
+    while !stop.load(Relaxed) {
+        match walk.poll(|cid| !known.contains(cid)).ok()? {
+            Some(Step::Load(cid)) if may_link(&cid) => loads.push(cid),
+            Some(Step::Load(leaf)) => walk.handle_load(&leaf, Some(Bytes::new())),
+            Some(Step::Visit(_)) => blocks += 1,
+            Some(Step::Missing { .. }) => {}
+            None if loads.is_empty() => return Some(blocks),
+            None => {
+                for (cid, data) in loads.iter().zip(store.get_many(&loads).ok()?) {
+                    walk.handle_load(cid, data);
+                }
+                loads.clear();
+            }
+        }
+    }
+    None
 }
 
 /// Bytes of all blocks of a UnixFS DAG as its root says; `None` for other DAGs.
@@ -50,4 +97,40 @@ pub(crate) fn dag_bytes(store: &Arc<LocalStore>, root: &Cid) -> Option<u64> {
         Node::Raw(_) | Node::Shard(_) | Node::Symlink(_) => return None,
     };
     Some(own + below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carpool_core::{Block, cbor};
+    use carpool_store::MemoryStore;
+
+    fn leaf(n: u8) -> Block {
+        Block::new(codec::RAW, vec![n].into())
+    }
+
+    fn node(links: &[&Block]) -> Block {
+        let mut data = Vec::new();
+        cbor::write_head(&mut data, cbor::ARRAY, links.len() as u64);
+        links.iter().for_each(|link| cbor::write_link(&mut data, link.cid()));
+        Block::new(codec::DAG_CBOR, data.into())
+    }
+
+    #[test]
+    fn blocks_beyond_what_is_held_are_counted_once_each() {
+        let leaves = [leaf(1), leaf(2), leaf(3)];
+        let old = node(&[&leaves[0], &leaves[1]]);
+        let new = node(&[&old, &leaves[2], &leaves[2], &leaves[0]]);
+        let store = MemoryStore::default();
+        store.put_many(&leaves).unwrap();
+        store.put_many(&[old.clone(), new.clone()]).unwrap();
+        let count = |root: &Block, held: &[&Block]| {
+            let held: Vec<Cid> = held.iter().map(|block| *block.cid()).collect();
+            beyond(&store, *root.cid(), &held, &AtomicBool::new(false))
+        };
+        assert_eq!(count(&new, &[]), Some(5));
+        assert_eq!(count(&new, &[&old]), Some(2));
+        assert_eq!(count(&old, &[&new]), Some(0));
+        assert_eq!(beyond(&store, *new.cid(), &[], &AtomicBool::new(true)), None);
+    }
 }

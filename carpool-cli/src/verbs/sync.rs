@@ -13,8 +13,13 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Tally, import},
     output::Output,
-    remote::{block_on, client, meter, split_name, stopped_short, transfer_json, transfer_line},
-    verbs::{add, push::dag_bytes},
+    remote::{
+        block_on, client, push_meter, split_name, stopped_short, transfer_json, transfer_line,
+    },
+    verbs::{
+        add,
+        push::{dag_bytes, foresee},
+    },
 };
 
 pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
@@ -30,8 +35,10 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
     };
     let report = block_on(async {
         let (begun, progress) = (Instant::now(), client.progress());
-        let meter = meter(output, &progress);
-        let pushed = push_named(&client, &store, &name, root).await;
+        let forecast = Arc::new(output.forecast());
+        let meter = push_meter(output, &progress, &forecast);
+        let begins = |held: &[Cid]| foresee(&forecast, &store, root, held);
+        let pushed = push_named(&client, &store, &name, root, begins).await;
         drop(meter);
         pushed.map_err(|error| stopped_short(&root, error, &progress, begun, output))
     })?;
@@ -60,7 +67,7 @@ fn import_folder(args: &SyncArgs, store: &Arc<LocalStore>, output: &Output) -> O
         wrap: false,
         tally: &tally,
     };
-    let _meter = add::meter(output, &tally, std::slice::from_ref(&args.dir));
+    let _meter = add::meter(output, &tally, std::slice::from_ref(&args.dir), &selection);
     import(&importer, std::slice::from_ref(&args.dir), Some(&**store as &dyn BlockStore))
 }
 
@@ -72,17 +79,20 @@ pub(crate) struct Synced {
 
 /// Pushes what changed since the root that the name points to, and moves the name; nothing where
 /// the name points there already, because a server holds what its names point to. A name that has
-/// moved meanwhile is a conflict and stays as it is.
+/// moved meanwhile is a conflict and stays as it is. Where blocks are to be sent, `begins` is told
+/// before what the server is known to hold.
 pub(crate) async fn push_named(
     client: &Client,
     store: &Arc<LocalStore>,
     name: &str,
     root: Cid,
+    begins: impl FnOnce(&[Cid]),
 ) -> Result<Synced, carpool_http::Error> {
     let begun = Instant::now();
     let before = client.name(name).await?.map(|record| record.root);
     if before != Some(root) {
         let held: Vec<Cid> = before.into_iter().collect();
+        begins(&held);
         let diff = Some(name).filter(|_| before.is_some());
         client.push(root, held, diff, Arc::clone(store)).await?;
         client.set_name(name, root, before).await?;

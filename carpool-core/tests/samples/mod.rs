@@ -1,8 +1,10 @@
 //! What several tests need.
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, unused_imports, reason = "no test needs all of it")]
+
+mod inputs;
 
 use carpool_core::{Block, Bytes, Cid, Error, Limits, Multihash, codec, links};
-use std::path::PathBuf;
+pub(crate) use inputs::{fixture, hex};
 
 /// The links of DAG-CBOR bytes.
 pub(crate) fn cbor_links(data: &[u8]) -> Result<Vec<Cid>, Error> {
@@ -31,23 +33,4 @@ pub(crate) fn cid(kind: u8, digest: &[u8]) -> Cid {
 
 fn wrap(code: u64, digest: &[u8]) -> Multihash<64> {
     Multihash::wrap(code, digest).expect("at most 64 bytes")
-}
-
-/// Bytes written as hex.
-pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let text = |pair| std::str::from_utf8(pair).expect("filtered");
-    digits.chunks(2).map(|pair| u8::from_str_radix(text(pair), 16).expect("filtered")).collect()
-}
-
-/// A file or folder of the public fixtures; `None`, and a word about it, where there are none.
-pub(crate) fn fixture(path: &str) -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/fixtures");
-    let folder = std::env::var("CARPOOL_FIXTURES").unwrap_or_else(|_| default.to_owned());
-    let path = PathBuf::from(folder).join(path);
-    if !path.exists() {
-        println!("skipped: no fixtures");
-        return None;
-    }
-    Some(path)
 }

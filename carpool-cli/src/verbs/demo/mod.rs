@@ -89,7 +89,7 @@ async fn mirror(
 ) -> Outcome<Mirrored> {
     let root = add(store, folder)?;
     let baseline = baseline(store, root, before)?;
-    let pushed = push_named(&client(&server.url)?, store, NAME, root).await?;
+    let pushed = push_named(&client(&server.url)?, store, NAME, root, |_| ()).await?;
     Ok(Mirrored { root, totals: pushed.totals, baseline })
 }
 
