@@ -17,6 +17,10 @@ use output::Output;
 use serde_json::json;
 use std::process::ExitCode;
 
+/// Blocks come and go in great numbers and on several threads: see `docs/architecture.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log();

@@ -133,14 +133,21 @@ impl<V> CidMap<V> {
     }
 
     fn entry(&mut self, probe: &Probe<'_>) -> Entry<'_, (Key, V)> {
+        self.entry_hashed(probe.hash(&self.state), probe)
+    }
+
+    fn entry_hashed(&mut self, hash: u64, probe: &Probe<'_>) -> Entry<'_, (Key, V)> {
         let state = &self.state;
-        let hash = |(key, _): &(Key, V)| Probe::of_bytes(key.as_bytes()).hash(state);
-        self.table.entry(probe.hash(state), |(key, _)| probe.is(key), hash)
+        let again = |(key, _): &(Key, V)| Probe::of_bytes(key.as_bytes()).hash(state);
+        self.table.entry(hash, |(key, _)| probe.is(key), again)
     }
 
     fn find(&self, probe: &Probe<'_>) -> Option<&V> {
-        let found = self.table.find(probe.hash(&self.state), |(key, _)| probe.is(key));
-        found.map(|(_, value)| value)
+        self.find_hashed(probe.hash(&self.state), probe)
+    }
+
+    fn find_hashed(&self, hash: u64, probe: &Probe<'_>) -> Option<&V> {
+        self.table.find(hash, |(key, _)| probe.is(key)).map(|(_, value)| value)
     }
 
     /// Puts `value` under `cid` and returns what was there before.
@@ -149,7 +156,11 @@ impl<V> CidMap<V> {
     }
 
     fn put(&mut self, probe: Probe<'_>, value: V) -> Option<V> {
-        match self.entry(&probe) {
+        self.put_hashed(probe.hash(&self.state), probe, value)
+    }
+
+    fn put_hashed(&mut self, hash: u64, probe: Probe<'_>, value: V) -> Option<V> {
+        match self.entry_hashed(hash, &probe) {
             Entry::Occupied(mut there) => Some(core::mem::replace(&mut there.get_mut().1, value)),
             Entry::Vacant(vacant) => {
                 vacant.insert((probe.into_key(), value));
@@ -178,11 +189,8 @@ impl<V> CidMap<V> {
     /// hashes are made first, so that several memory accesses are on their way at once.
     pub fn get_many(&self, cids: impl Iterator<Item = Cid> + Clone) -> Vec<Option<&V>> {
         let hashes: Vec<u64> = cids.clone().map(|cid| Probe::of(&cid).hash(&self.state)).collect();
-        let found = hashes.into_iter().zip(cids).map(|(hash, cid)| {
-            let probe = Probe::of(&cid);
-            self.table.find(hash, |(key, _)| probe.is(key)).map(|(_, value)| value)
-        });
-        found.collect()
+        let find = |(hash, cid): (u64, Cid)| self.find_hashed(hash, &Probe::of(&cid));
+        hashes.into_iter().zip(cids).map(find).collect()
     }
 
     /// What lies under `cid`, to be changed.
@@ -256,6 +264,24 @@ impl CidSet {
     /// Adds `cid`; `false` when it was there already.
     pub fn insert(&mut self, cid: &Cid) -> bool {
         self.map.insert(cid, ()).is_none()
+    }
+
+    /// The hash of `cid` in this set, for the functions that take one: whoever looks at a CID twice
+    /// hashes it once.
+    #[must_use]
+    pub fn hash(&self, cid: &Cid) -> u64 {
+        Probe::of(cid).hash(&self.map.state)
+    }
+
+    /// As [`insert`](Self::insert), with the CID's [`hash`](Self::hash).
+    pub fn insert_hashed(&mut self, hash: u64, cid: &Cid) -> bool {
+        self.map.put_hashed(hash, Probe::of(cid), ()).is_none()
+    }
+
+    /// As [`contains`](Self::contains), with the CID's [`hash`](Self::hash).
+    #[must_use]
+    pub fn contains_hashed(&self, hash: u64, cid: &Cid) -> bool {
+        self.map.find_hashed(hash, &Probe::of(cid)).is_some()
     }
 
     /// Adds the CID with these bytes; `false` when it was there already.

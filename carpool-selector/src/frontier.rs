@@ -7,6 +7,8 @@ use crate::Order;
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) cid: Cid,
+    /// The CID's hash in the set of what the walk has seen.
+    pub(crate) hash: u64,
     /// Links between a root and this CID, on the way it was first found.
     pub(crate) depth: u32,
     pub(crate) asked: Asked,
@@ -32,16 +34,31 @@ pub(crate) struct Frontier {
 
 impl Frontier {
     /// Adds one link at the end; [`settle`](Self::settle) follows when the block's last was added.
-    pub(crate) fn push(&mut self, cid: Cid, depth: u32) {
-        self.queue.push_back(Pending { cid, depth, asked: Asked::NotYet });
+    pub(crate) fn push(&mut self, cid: Cid, hash: u64, depth: u32) {
+        self.queue.push_back(Pending { cid, hash, depth, asked: Asked::NotYet });
     }
 
-    /// Puts the last `n` where `order` wants the links of the block that was just visited.
-    pub(crate) fn settle(&mut self, n: usize, order: Order) {
+    /// Puts all but the first `before` where `order` wants the links of the block that was just
+    /// visited.
+    pub(crate) fn settle(&mut self, before: usize, order: Order) {
         if order == Order::DepthFirst {
             self.asked = 0;
-            self.queue.rotate_right(n);
+            self.queue.rotate_right(self.queue.len() - before);
         }
+    }
+
+    /// Keeps of all but the first `before` those that are to be `kept`, in their order.
+    pub(crate) fn retain(&mut self, before: usize, kept: impl Fn(&Pending) -> bool) {
+        let mut end = before;
+        for at in before..self.queue.len() {
+            if kept(&self.queue[at]) {
+                if at != end {
+                    self.queue.swap(end, at);
+                }
+                end += 1;
+            }
+        }
+        self.queue.truncate(end);
     }
 
     /// Takes all but the first `len` out again.

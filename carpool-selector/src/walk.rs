@@ -63,13 +63,14 @@ impl Walk {
         seed: u64,
     ) -> Self {
         let mut frontier = Frontier::default();
-        roots.into_iter().for_each(|cid| frontier.push(cid, 0));
+        let seen = CidSet::with_seed(seed);
+        roots.into_iter().for_each(|cid| frontier.push(cid, seen.hash(&cid), 0));
         Self {
             order,
             limits: limits.clone(),
             window: DEFAULT_WINDOW,
             frontier,
-            seen: CidSet::with_seed(seed),
+            seen,
             entered: CidSet::with_seed(seed),
             lookups: Lookups::default(),
             blocked: false,
@@ -86,7 +87,7 @@ impl Walk {
 
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
-        self.frontier.push(cid, 0);
+        self.frontier.push(cid, self.seen.hash(&cid), 0);
     }
 
     /// Goes on below a block that was missing and has come, `depth` links below a root.
@@ -144,7 +145,7 @@ impl Walk {
             return Ok(self.next_load(&mut enter).map(Step::Load));
         }
         while let Some(front) = self.frontier.front() {
-            let Pending { cid, depth, asked } = *front;
+            let Pending { cid, depth, asked, .. } = *front;
             if identity_data(&cid).is_some() {
                 self.enter_identity(&cid, depth)?;
                 continue;
@@ -180,10 +181,10 @@ impl Walk {
         loop {
             let window = if self.lookups.len() < self.window { self.window } else { 1 };
             let pending = self.frontier.next_unasked(window)?;
-            let cid = pending.cid;
+            let (cid, hash) = (pending.cid, pending.hash);
             if identity_data(&cid).is_some() {
                 pending.asked = Asked::Needless;
-            } else if !self.seen.insert(&cid) {
+            } else if !self.seen.insert_hashed(hash, &cid) {
                 match Self::earlier(&self.lookups, self.order, &cid) {
                     Some(slot) => pending.asked = Asked::Slot(slot),
                     None => self.frontier.remove_unasked(),
@@ -224,10 +225,23 @@ impl Walk {
         Ok(Step::Visit(Block::new_unchecked(*cid, data)))
     }
 
+    /// Takes links out again that lead to nothing new. Done for a block's links in one go, because
+    /// the places in memory where their CIDs are looked for are far apart, and a processor that
+    /// fetches them all at once, for later too, takes little longer than for one.
+    fn drop_known(&mut self, before: usize) {
+        let Self { frontier, seen, lookups, order, .. } = self;
+        frontier.retain(before, |link| {
+            let known = seen.contains_hashed(link.hash, &link.cid);
+            !known || Self::earlier(lookups, *order, &link.cid).is_some()
+        });
+    }
+
     /// Adds what a block links to; nothing of a block that does not parse.
     fn descend(&mut self, cid: &Cid, data: &[u8], depth: u32) -> Result<(), Error> {
-        let (before, frontier) = (self.frontier.len(), &mut self.frontier);
-        let scanned = for_each_link(cid, data, &self.limits, |link| frontier.push(link, depth + 1));
+        let (before, frontier, seen) = (self.frontier.len(), &mut self.frontier, &self.seen);
+        let scanned = for_each_link(cid, data, &self.limits, |link| {
+            frontier.push(link, seen.hash(&link), depth + 1);
+        });
         let added = frontier.len() - before;
         let too_deep = depth >= self.limits.max_depth && added > 0;
         if scanned.is_err() || too_deep {
@@ -235,7 +249,8 @@ impl Walk {
             scanned?;
             return Err(Error::TooDeep { cid: *cid, max: self.limits.max_depth });
         }
-        frontier.settle(added, self.order);
+        self.drop_known(before);
+        self.frontier.settle(before, self.order);
         Ok(())
     }
 }

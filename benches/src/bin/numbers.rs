@@ -5,6 +5,10 @@
 //! cargo run --release -p benches --bin numbers -- [--json] [--long] [--only CASE]…
 //! ```
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use benches::{
     cases::{ALL, Case, peak_pull, peak_push, serve_sink, serve_source},
     report::HEAD,
