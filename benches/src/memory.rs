@@ -3,7 +3,7 @@
 
 use carpool_car::{Decoder, Item, header, section_prefix};
 use carpool_core::{Block, Bytes, Cid, Limits, Unverified, verify};
-use carpool_http::message::{self, Kind};
+use carpool_http::message::{self, Dialect, Kind};
 use carpool_mirror::{Received, Sink, SinkOutput, Source, SourceOutput, Status};
 use carpool_selector::Order;
 use carpool_store::{BlockStore, MemoryStore};
@@ -125,9 +125,10 @@ impl<'a, S: BlockStore> Giver<'a, S> {
     }
 
     fn hear(&mut self, kind: Kind, status: &Status, moved: &mut Moved) {
-        let bytes = message::encode(kind, status);
+        let bytes = message::encode(Dialect::Spec, kind, status);
         moved.message_bytes += bytes.len() as u64;
-        let status = message::decode(kind, &bytes, &Limits::default()).expect("our own message");
+        let status = message::decode(Dialect::Spec, kind, &bytes, &Limits::default())
+            .expect("our own message");
         self.source.handle_status(status).expect("within the limits");
     }
 

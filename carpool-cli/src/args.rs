@@ -2,7 +2,7 @@
 
 use carpool_core::Cid;
 use carpool_unixfs::{Chunking, Profile};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -233,6 +233,18 @@ pub(crate) struct ServeArgs {
     pub(crate) token: Option<String>,
 }
 
+/// The dialects of CAR Mirror.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum DialectArg {
+    /// Find out: a URL that ends in /dag is tried as car-mirror's first, others as the specification's
+    #[default]
+    Auto,
+    /// CAR Mirror over HTTP 0.2.0
+    Spec,
+    /// car-mirror 0.1.0 for Rust
+    CarMirror,
+}
+
 /// How to speak to a server.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RemoteFlags {
@@ -242,6 +254,9 @@ pub(crate) struct RemoteFlags {
     /// The token that the server wants
     #[arg(long, env = "CARPOOL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// How the server speaks: as the specification says, or as car-mirror 0.1.0 does
+    #[arg(long, value_enum, default_value_t, value_name = "DIALECT")]
+    pub(crate) dialect: DialectArg,
     /// HTTP/2 over cleartext at once (https negotiates it)
     #[arg(long)]
     pub(crate) http2: bool,

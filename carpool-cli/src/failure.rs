@@ -94,7 +94,9 @@ impl From<Http> for Failure {
     fn from(error: Http) -> Self {
         let exit = match &error {
             Http::Usage(_) => Exit::Usage,
-            Http::Refused { .. } | Http::Conflict { .. } => Exit::Refused,
+            Http::Refused { .. } | Http::Conflict { .. } | Http::PeerTakesLess { .. } => {
+                Exit::Refused
+            }
             Http::Status { status, .. } if status.as_u16() == 413 => Exit::Refused,
             Http::Status { status, .. } if status.as_u16() == 507 => {
                 return Self::new(Exit::Io, "at the server the disk is full");

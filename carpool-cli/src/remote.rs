@@ -1,7 +1,7 @@
 //! Speaking to a server: options, names in URLs, the summary of a transfer.
 
 use carpool_core::Cid;
-use carpool_http::{Client, ClientOptions, Error as Http, Progress, Totals};
+use carpool_http::{Client, ClientOptions, Error as Http, Progress, Totals, message::Dialect};
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    args::RemoteFlags,
+    args::{DialectArg, RemoteFlags},
     failure::{Exit, Failure, Outcome},
     output::{Output, size},
     progress::{Forecast, Meter, Reading, Total},
@@ -33,6 +33,11 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
 pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
     let mut options = ClientOptions::default();
     options.http2 = flags.http2;
+    options.dialect = match flags.dialect {
+        DialectArg::Auto => None,
+        DialectArg::Spec => Some(Dialect::Spec),
+        DialectArg::CarMirror => Some(Dialect::CarMirror),
+    };
     options.seed = random_seed();
     options.headers =
         flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;

@@ -79,6 +79,29 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
+    /// Steps over one item of whatever type, with all that is inside it. No stack is kept and
+    /// nothing is allocated: the work is bounded by the bytes at hand, whatever lengths they claim.
+    pub fn skip(&mut self) -> Option<()> {
+        let mut left: u64 = 1;
+        while left > 0 {
+            left = left - 1 + self.skip_head()?;
+        }
+        Some(())
+    }
+
+    /// Steps over a head, and the contents of a string; returns how many items lie inside.
+    fn skip_head(&mut self) -> Option<u64> {
+        let at_hand = self.rest().len() as u64;
+        match self.rest().first()? >> 5 {
+            major @ (BYTES | TEXT) => self.string(major).map(|_| 0),
+            // Whatever is inside takes a byte an item at least.
+            ARRAY => self.head(ARRAY).filter(|items| *items <= at_hand),
+            MAP => self.head(MAP).filter(|pairs| *pairs <= at_hand).map(|pairs| pairs * 2),
+            TAG => self.head(TAG).map(|_| 1),
+            other => self.head(other).map(|_| 0),
+        }
+    }
+
     /// The next item, which has to be a link.
     pub fn link(&mut self) -> Option<Cid> {
         let start = self.at;
@@ -135,6 +158,32 @@ mod tests {
         (0x1_0000_0000, 9),
         (u64::MAX, 9),
     ];
+
+    #[test]
+    fn steps_over_one_item_of_any_type() {
+        let table: [&[u8]; 9] = [
+            &[0x18, 0x64],
+            &[0x38, 0x64],
+            &[0x43, 1, 2, 3],
+            &[0x62, b'a', b'b'],
+            &[0x83, 1, 0x81, 2, 3],
+            &[0xa1, 0x61, b'a', 0xa1, 0x61, b'b', 0x80],
+            &[0xd8, 0x2a, 0x41, 0],
+            &[0xf5],
+            &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        for item in table {
+            let followed = [item, &[0xf6]].concat();
+            let mut reader = Reader::new(&followed);
+            assert_eq!((reader.skip(), reader.at()), (Some(()), item.len()), "{item:x?}");
+            assert_eq!(Reader::new(&item[..item.len() - 1]).skip(), None, "{item:x?}");
+        }
+        for endless in [&[0x9f, 1, 0xff][..], &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255], &[]]
+        {
+            assert_eq!(Reader::new(endless).skip(), None);
+        }
+        assert_eq!(Reader::new(&[0x81; 100_000]).skip(), None);
+    }
 
     #[test]
     fn reads_what_it_writes_and_not_what_was_cut() {

@@ -374,6 +374,30 @@ pub fn gather<S: BlockStore + ?Sized>(
     }
 }
 
+/// A block below `root` of more than `max` bytes, and its size; what is not held is left out.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn larger_than<S: BlockStore + ?Sized>(
+    store: &S,
+    root: Cid,
+    max: u64,
+    limits: &Limits,
+    seed: u64,
+) -> Result<Option<(Cid, u64)>> {
+    let found = gather(store, &[root], limits, seed)?;
+    let mut cids = Vec::new();
+    found.held.for_each(|cid| cids.extend(carpool_core::cid_exact(cid)));
+    for some in cids.chunks(1024) {
+        let sizes = some.iter().zip(store.size_many(some)?);
+        let mut known = sizes.filter_map(|(cid, size)| Some((*cid, size?)));
+        if let Some(large) = known.find(|(_, size)| *size > max) {
+            return Ok(Some(large));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether `store` holds all of the DAG below `root`.
 ///
 /// # Errors

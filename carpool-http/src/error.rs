@@ -46,6 +46,15 @@ pub enum Error {
         /// One of them.
         cid: Cid,
     },
+    /// The server speaks car-mirror's dialect, and no block as large as this fits it.
+    PeerTakesLess {
+        /// The block.
+        cid: Cid,
+        /// Its size in bytes.
+        bytes: u64,
+        /// What the peer takes, in bytes.
+        max: u64,
+    },
     /// A block does not hash to its CID, or does not parse.
     Block(carpool_core::Error),
     /// The bytes are no CAR.
@@ -70,7 +79,10 @@ impl Error {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Usage(_) | Self::Store(_) | Self::SourceLacks { .. } => Fault::Caller,
+            Self::Usage(_)
+            | Self::Store(_)
+            | Self::SourceLacks { .. }
+            | Self::PeerTakesLess { .. } => Fault::Caller,
             Self::Connect(_)
             | Self::Refused { .. }
             | Self::Conflict { .. }
@@ -113,6 +125,11 @@ impl fmt::Display for Error {
                 write!(f, ": {reason}")
             }
             Self::SourceLacks { cid } => write!(f, "block {cid} of the DAG is not held here"),
+            Self::PeerTakesLess { cid, bytes, max } => write!(
+                f,
+                "block {cid} has {bytes} bytes and car-mirror takes {max}: profile unixfs-v1-2025 \
+                 makes blocks of 1 MiB, unixfs-v0-2015 (or --chunker=size-262144) of 256 KiB"
+            ),
             Self::Block(error) => error.fmt(f),
             Self::Car(error) => error.fmt(f),
             Self::Mirror(error) => error.fmt(f),
@@ -153,6 +170,7 @@ impl std::error::Error for Error {
             | Self::Status { .. }
             | Self::Incomplete { .. }
             | Self::SourceLacks { .. }
+            | Self::PeerTakesLess { .. }
             | Self::TooLarge { .. }
             | Self::Cut(_) => None,
         }

@@ -1,7 +1,8 @@
-//! The two messages (HTTP §2.2 and §3.3): `{rs, bk, bb}` and `{dr, bk, bb}` in DAG-CBOR.
+//! The two messages (HTTP §2.2 and §3.3), in the two dialects that exist: the specification's
+//! `{rs, bk, bb}` and `{dr, bk, bb}` with links, and that of car-mirror 0.1.0, `{rs, bk, bb}` and
+//! `{sr, bk, bb}` with CIDs as text.
 //!
-//! Written in canonical order with links for CIDs. Read in any order; what they claim is held to
-//! [`Limits`] before anything is allocated.
+//! Read in any order of keys; what they claim is held to [`Limits`] before anything is allocated.
 
 use carpool_bloom::Filter;
 use carpool_core::{
@@ -9,25 +10,52 @@ use carpool_core::{
     cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head, write_link},
 };
 use carpool_mirror::Status;
-use std::fmt;
+use multibase::Base;
+use std::{borrow::Cow, fmt};
+
+/// How a peer writes its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The specification of CAR Mirror over HTTP, v0.2.0, in canonical DAG-CBOR.
+    Spec,
+    /// What car-mirror 0.1.0 writes: CIDs as text, its own order of keys, `sr` in place of `dr`.
+    /// Keys that are not known are skipped, and a filter may be base64url text, as that peer has it.
+    CarMirror,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spec => "spec",
+            Self::CarMirror => "car-mirror",
+        })
+    }
+}
 
 /// Which of the two messages: they differ in the key of their list of CIDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The body of a pull request; its list is `rs`.
     PullRequest,
-    /// The answer to a push; its list is `dr`.
+    /// The answer to a push; its list is `dr`, or `sr` to car-mirror.
     PushResponse,
 }
 
 impl Kind {
-    const fn key(self) -> &'static [u8; 2] {
-        match self {
-            Self::PullRequest => b"rs",
-            Self::PushResponse => b"dr",
+    const fn key(self, dialect: Dialect) -> &'static [u8; 2] {
+        match (self, dialect) {
+            (Self::PullRequest, _) => b"rs",
+            (Self::PushResponse, Dialect::Spec) => b"dr",
+            (Self::PushResponse, Dialect::CarMirror) => b"sr",
         }
     }
 }
+
+/// The longest CID as text: the longest digest in hexadecimal takes 211 characters.
+const MAX_CID_TEXT: usize = 256;
+
+/// The hash count that car-mirror writes beside no filter.
+const NO_FILTER_K: u32 = 3;
 
 /// Why bytes are no message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,65 +93,170 @@ impl fmt::Display for MessageError {
 
 impl std::error::Error for MessageError {}
 
-/// Writes a status as a message: `bb`, `bk`, then the list, which is the canonical order.
+/// Writes a status as a message, in the dialect's order of keys: `bb`, `bk`, list for the
+/// specification, which is the canonical one, and list, `bk`, `bb` for car-mirror.
 #[must_use]
-pub fn encode(kind: Kind, status: &Status) -> Bytes {
-    let (bits, k) = status.have.as_ref().map_or((&[][..], 0), |f| (f.as_bytes(), f.k()));
-    let mut out = Vec::with_capacity(24 + bits.len() + status.want.len() * 41);
-    out.extend_from_slice(b"\xa3\x62bb");
-    write_head(&mut out, BYTES, bits.len() as u64);
-    out.extend_from_slice(bits);
-    out.extend_from_slice(b"\x62bk");
-    write_head(&mut out, UNSIGNED, u64::from(k));
-    out.push(0x62);
-    out.extend_from_slice(kind.key());
-    write_head(&mut out, ARRAY, status.want.len() as u64);
-    status.want.iter().for_each(|cid| write_link(&mut out, cid));
+pub fn encode(dialect: Dialect, kind: Kind, status: &Status) -> Bytes {
+    let bits = status.have.as_ref().map_or(&[][..], Filter::as_bytes);
+    let mut out = Vec::with_capacity(24 + bits.len() + status.want.len() * 64);
+    write_head(&mut out, MAP, 3);
+    match dialect {
+        Dialect::Spec => {
+            write_filter(&mut out, bits);
+            write_k(&mut out, status.have.as_ref().map_or(0, Filter::k));
+            write_list(&mut out, dialect, kind, &status.want);
+        }
+        Dialect::CarMirror => {
+            write_list(&mut out, dialect, kind, &status.want);
+            write_k(&mut out, status.have.as_ref().map_or(NO_FILTER_K, Filter::k));
+            write_filter(&mut out, bits);
+        }
+    }
     out.into()
+}
+
+fn write_filter(out: &mut Vec<u8>, bits: &[u8]) {
+    out.extend_from_slice(b"\x62bb");
+    write_head(out, BYTES, bits.len() as u64);
+    out.extend_from_slice(bits);
+}
+
+fn write_k(out: &mut Vec<u8>, k: u32) {
+    out.extend_from_slice(b"\x62bk");
+    write_head(out, UNSIGNED, u64::from(k));
+}
+
+fn write_list(out: &mut Vec<u8>, dialect: Dialect, kind: Kind, cids: &[Cid]) {
+    out.push(0x62);
+    out.extend_from_slice(kind.key(dialect));
+    write_head(out, ARRAY, cids.len() as u64);
+    for cid in cids {
+        match dialect {
+            Dialect::Spec => write_link(out, cid),
+            Dialect::CarMirror => {
+                let text = cid.to_string();
+                write_head(out, TEXT, text.len() as u64);
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
 }
 
 /// Reads a message that is all of `input`.
 ///
 /// # Errors
 /// [`MessageError`]; the peer's fault.
-pub fn decode(kind: Kind, input: &[u8], limits: &Limits) -> Result<Status, MessageError> {
+pub fn decode(
+    dialect: Dialect,
+    kind: Kind,
+    input: &[u8],
+    limits: &Limits,
+) -> Result<Status, MessageError> {
     let mut reader = Reader::new(input);
-    let (mut want, mut bits, mut k) = (None, None, None);
-    if reader.head(MAP).ok_or_else(|| wrong(&reader, "a map of three"))? != 3 {
+    let pairs = reader.head(MAP).ok_or_else(|| wrong(&reader, "a map"))?;
+    if dialect == Dialect::Spec && pairs != 3 {
         return Err(wrong(&reader, "a map of three"));
     }
-    for _ in 0..3 {
+    let mut fields = Fields::default();
+    for _ in 0..pairs {
         let key = reader.string(TEXT).ok_or_else(|| wrong(&reader, "a text key"))?;
-        if key == kind.key() && want.is_none() {
-            want = Some(read_cids(&mut reader, limits)?);
-        } else if key == b"bb" && bits.is_none() {
-            let read = reader.string(BYTES);
-            bits = Some(read.ok_or_else(|| wrong(&reader, "the filter's bytes"))?);
-        } else if key == b"bk" && k.is_none() {
-            k = Some(reader.head(UNSIGNED).ok_or_else(|| wrong(&reader, "a hash count"))?);
-        } else {
-            return Err(wrong(&reader, "the three keys of the message, once each"));
-        }
+        fields.read(key, dialect, kind, &mut reader, limits)?;
     }
-    let (Some(want), Some(bits), Some(k), []) = (want, bits, k, reader.rest()) else {
-        return Err(wrong(&reader, "the end of the message"));
-    };
-    let k = u32::try_from(k).unwrap_or(u32::MAX);
-    let have = Filter::from_wire(bits, k, &bloom_limits(limits)).map_err(MessageError::Bloom)?;
-    Ok(Status { want, have })
+    match reader.rest() {
+        [] => fields.status(&reader, limits),
+        _ => Err(wrong(&reader, "the end of the message")),
+    }
+}
+
+/// What has been read of a message.
+#[derive(Default)]
+struct Fields<'a> {
+    want: Option<Vec<Cid>>,
+    bits: Option<Cow<'a, [u8]>>,
+    k: Option<u64>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(
+        &mut self,
+        key: &[u8],
+        dialect: Dialect,
+        kind: Kind,
+        reader: &mut Reader<'a>,
+        limits: &Limits,
+    ) -> Result<(), MessageError> {
+        if key == kind.key(dialect) && self.want.is_none() {
+            self.want = Some(read_cids(dialect, reader, limits)?);
+        } else if key == b"bb" && self.bits.is_none() {
+            let read = read_filter(dialect, reader, limits);
+            self.bits = Some(read.ok_or_else(|| wrong(reader, "the filter's bytes"))?);
+        } else if key == b"bk" && self.k.is_none() {
+            let read = reader.head(UNSIGNED).filter(|k| u32::try_from(*k).is_ok());
+            self.k = Some(read.ok_or_else(|| wrong(reader, "a hash count of 32 bits"))?);
+        } else if dialect == Dialect::CarMirror && !self.knows(key, dialect, kind) {
+            reader.skip().ok_or_else(|| wrong(reader, "a value"))?;
+        } else {
+            return Err(wrong(reader, "the three keys of the message, once each"));
+        }
+        Ok(())
+    }
+
+    fn knows(&self, key: &[u8], dialect: Dialect, kind: Kind) -> bool {
+        key == b"bb" || key == b"bk" || key == kind.key(dialect)
+    }
+
+    fn status(self, reader: &Reader<'_>, limits: &Limits) -> Result<Status, MessageError> {
+        let (Some(want), Some(bits), Some(k)) = (self.want, self.bits, self.k) else {
+            return Err(wrong(reader, "all three keys of the message"));
+        };
+        let (k, limits) = (u32::try_from(k).unwrap_or(u32::MAX), bloom_limits(limits));
+        let have = Filter::from_wire(bits, k, &limits).map_err(MessageError::Bloom)?;
+        Ok(Status { want, have })
+    }
 }
 
 fn bloom_limits(limits: &Limits) -> carpool_bloom::Limits {
     carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k }
 }
 
-fn read_cids(reader: &mut Reader<'_>, limits: &Limits) -> Result<Vec<Cid>, MessageError> {
-    let cids = reader.head(ARRAY).ok_or_else(|| wrong(reader, "an array of links"))?;
+/// Text is not decoded where the filter would break its limit: the bytes of the text stand for it.
+fn read_filter<'a>(
+    dialect: Dialect,
+    reader: &mut Reader<'a>,
+    limits: &Limits,
+) -> Option<Cow<'a, [u8]>> {
+    let is_text = reader.rest().first()? >> 5 == TEXT;
+    if dialect == Dialect::Spec || !is_text {
+        return reader.string(BYTES).map(Cow::Borrowed);
+    }
+    let text = reader.string(TEXT)?;
+    if text.len() / 4 * 3 > limits.max_bloom_bytes {
+        return Some(Cow::Borrowed(text));
+    }
+    let decoded = Base::Base64Url.decode(str::from_utf8(text).ok()?).ok()?;
+    Some(Cow::Owned(decoded))
+}
+
+fn read_cids(
+    dialect: Dialect,
+    reader: &mut Reader<'_>,
+    limits: &Limits,
+) -> Result<Vec<Cid>, MessageError> {
+    let cids = reader.head(ARRAY).ok_or_else(|| wrong(reader, "an array of CIDs"))?;
     let max = limits.max_wanted as u64;
     if cids > max {
         return Err(MessageError::TooManyCids { cids, max });
     }
-    (0..cids).map(|_| reader.link().ok_or_else(|| wrong(reader, "a link"))).collect()
+    let read = |reader: &mut Reader<'_>| match dialect {
+        Dialect::Spec => reader.link().ok_or_else(|| wrong(reader, "a link")),
+        Dialect::CarMirror => read_text_cid(reader).ok_or_else(|| wrong(reader, "a CID as text")),
+    };
+    (0..cids).map(|_| read(reader)).collect()
+}
+
+fn read_text_cid(reader: &mut Reader<'_>) -> Option<Cid> {
+    let text = reader.string(TEXT).filter(|text| text.len() <= MAX_CID_TEXT)?;
+    str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// A fault where the reader stands.

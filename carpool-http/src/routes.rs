@@ -4,6 +4,10 @@
 pub const PULL: &str = "/api/v0/dag/pull";
 /// Where a source brings blocks (HTTP §3.1).
 pub const PUSH: &str = "/api/v0/dag/push";
+/// Where a sink asks car-mirror 0.1.0 for blocks: this, `/`, and the root.
+pub const CAR_MIRROR_PULL: &str = "/dag/pull";
+/// Where a source brings car-mirror 0.1.0 blocks: this, `/`, and the root.
+pub const CAR_MIRROR_PUSH: &str = "/dag/push";
 /// Names: `GET` lists them; a name's own route is this, `/`, and the name percent-encoded.
 pub const NAMES: &str = "/api/v0/names";
 

@@ -3,7 +3,7 @@
 mod common;
 
 use carpool_core::{Block, Cid, codec};
-use carpool_http::message::{self, Kind};
+use carpool_http::message::{self, Dialect, Kind};
 use carpool_mirror::Status;
 use common::{client, holding, post, serve_default};
 
@@ -15,7 +15,7 @@ fn leaf(n: u32) -> Block {
 }
 
 fn request(want: Vec<Cid>) -> Vec<u8> {
-    message::encode(Kind::PullRequest, &Status { want, have: None }).to_vec()
+    message::encode(Dialect::Spec, Kind::PullRequest, &Status { want, have: None }).to_vec()
 }
 
 fn car(roots: &[Cid], sections: &[(&Cid, &[u8])]) -> Vec<u8> {

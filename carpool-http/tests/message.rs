@@ -2,11 +2,19 @@
 
 use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Cid, Limits, codec};
-use carpool_http::message::{Kind, MessageError, decode, encode};
+use carpool_http::message::{self, Dialect, Kind, MessageError};
 use carpool_mirror::Status;
 use proptest::prelude::*;
 use serde_ipld_dagcbor::codec::DagCborCodec;
 use std::collections::BTreeMap;
+
+fn encode(kind: Kind, status: &Status) -> carpool_core::Bytes {
+    message::encode(Dialect::Spec, kind, status)
+}
+
+fn decode(kind: Kind, bytes: &[u8], limits: &Limits) -> Result<Status, MessageError> {
+    message::decode(Dialect::Spec, kind, bytes, limits)
+}
 
 /// The twin: a map built by a library, in canonical order.
 fn reference(key: &str, status: &Status) -> Vec<u8> {

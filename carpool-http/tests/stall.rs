@@ -73,7 +73,8 @@ async fn a_server_that_takes_a_little_and_dies_ends_a_push() {
     let dag = original(&SHAPE);
     let status = carpool_mirror::Status { want: vec![*dag.blocks[1].cid()], have: None };
     let kind = carpool_http::message::Kind::PushResponse;
-    let message = carpool_http::message::encode(kind, &status);
+    let message =
+        carpool_http::message::encode(carpool_http::message::Dialect::Spec, kind, &status);
     let head = format!("HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n", message.len());
     let answer = [head.as_bytes(), &message].concat();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

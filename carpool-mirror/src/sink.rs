@@ -131,6 +131,12 @@ impl Sink {
         self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
     }
 
+    /// As [`handle_begin_round`](Self::handle_begin_round), for a source that forgets what it sent:
+    /// the answer's filter has these blocks too.
+    pub fn handle_begin_round_of_forgetful(&mut self) {
+        self.round = Round { open: true, ..Round::default() };
+    }
+
     /// Takes a block of the round.
     ///
     /// # Errors

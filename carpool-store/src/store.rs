@@ -38,6 +38,15 @@ pub trait BlockStore: Send + Sync {
     /// When the store cannot be written. See [`Error`](crate::Error).
     fn flush(&self) -> Result<()>;
 
+    /// The size of each block in bytes, in the order of `cids`; `None` for a block that is not held.
+    ///
+    /// # Errors
+    /// As [`get_many`](Self::get_many).
+    fn size_many(&self, cids: &[Cid]) -> Result<Vec<Option<u64>>> {
+        let size = |cid| Ok(self.get(cid)?.map(|data| data.len() as u64));
+        cids.iter().map(size).collect()
+    }
+
     /// The bytes of one block; `None` when it is not held.
     ///
     /// # Errors
@@ -76,6 +85,9 @@ macro_rules! through {
             }
             fn has_many(&self, cids: &[Cid]) -> Result<Vec<bool>> {
                 (**self).has_many(cids)
+            }
+            fn size_many(&self, cids: &[Cid]) -> Result<Vec<Option<u64>>> {
+                (**self).size_many(cids)
             }
             fn put_many(&self, blocks: &[Block]) -> Result<()> {
                 (**self).put_many(blocks)

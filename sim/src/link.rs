@@ -1,7 +1,8 @@
 //! One direction of a connection, like netem in front of a socket: a machine without I/O.
 //!
 //! HTTP runs over a transport that neither loses nor reorders. What it does is to be late, to be
-//! slow, to be read slowly, and to break; so that is what a link does.
+//! slow, to be read slowly, to stand still, and to break; so that is what a link does. What stood
+//! still may come out after all, on a connection that was given up ([`Link::withheld`]).
 
 use carpool_core::Bytes;
 use std::{collections::VecDeque, time::Duration};
@@ -21,6 +22,8 @@ pub struct Conditions {
     pub window: usize,
     /// Bytes arrive in pieces of up to so many.
     pub segment: usize,
+    /// How long a reader waits without a byte before it gives the connection up.
+    pub patience: Duration,
     /// Decides the sizes of the pieces.
     pub seed: u64,
 }
@@ -33,6 +36,7 @@ impl Default for Conditions {
             reader: None,
             window: 1 << 20,
             segment: 16 << 10,
+            patience: Duration::from_secs(60),
             seed: 0,
         }
     }
@@ -47,20 +51,33 @@ pub enum Cut {
     Broken(u64),
     /// It ends after so many bytes as if that were all, which is what a bad proxy makes of a cut.
     Clean(u64),
+    /// Nothing more arrives after so many bytes, until the reader gives up.
+    Stalled(u64),
+    /// It breaks after so many bytes because the source's process died; a new one begins with what
+    /// its store holds.
+    SourceDied(u64),
+    /// The same of the sink's process.
+    SinkDied(u64),
 }
 
 impl Cut {
     const fn after(self) -> u64 {
         match self {
             Self::Never => u64::MAX,
-            Self::Broken(bytes) | Self::Clean(bytes) => bytes,
+            Self::Broken(bytes)
+            | Self::Clean(bytes)
+            | Self::Stalled(bytes)
+            | Self::SourceDied(bytes)
+            | Self::SinkDied(bytes) => bytes,
         }
     }
 
     const fn arrival(self) -> Arrival {
         match self {
-            Self::Broken(_) => Arrival::Cut,
             Self::Clean(_) | Self::Never => Arrival::End,
+            Self::Broken(_) | Self::Stalled(_) | Self::SourceDied(_) | Self::SinkDied(_) => {
+                Arrival::Cut
+            }
         }
     }
 }
@@ -84,6 +101,7 @@ pub struct Link {
     accepted: u64,
     over: bool,
     queue: VecDeque<(Duration, Arrival)>,
+    withheld: Vec<Bytes>,
     line_free: Duration,
     reader_free: Duration,
     in_flight: usize,
@@ -102,6 +120,7 @@ impl Link {
             accepted: 0,
             over: false,
             queue: VecDeque::new(),
+            withheld: Vec::new(),
             line_free: Duration::ZERO,
             reader_free: Duration::ZERO,
             in_flight: 0,
@@ -115,6 +134,7 @@ impl Link {
         self.accepted = 0;
         self.over = false;
         self.queue.clear();
+        self.withheld.clear();
         self.in_flight = 0;
         (self.line_free, self.reader_free) = (now, now);
     }
@@ -125,11 +145,31 @@ impl Link {
             let left = self.cut.map_or(u64::MAX, |cut| cut.after() - self.accepted);
             let room = usize::try_from(left).unwrap_or(usize::MAX);
             if room == 0 {
-                return self.handle_end(now);
+                self.handle_end(now);
+                break;
             }
             let piece = self.segment().min(bytes.len()).min(room);
             self.carry(now, bytes.split_to(piece));
         }
+        self.withhold(bytes);
+    }
+
+    /// Bytes that a stalled connection took in and does not give out fill its window.
+    fn withhold(&mut self, bytes: Bytes) {
+        if self.stalls() && !bytes.is_empty() {
+            self.in_flight += bytes.len();
+            self.peak = self.peak.max(self.in_flight);
+            self.withheld.push(bytes);
+        }
+    }
+
+    const fn stalls(&self) -> bool {
+        matches!(self.cut, Some(Cut::Stalled(_)))
+    }
+
+    /// What the stalled connection took in and did not give out.
+    pub fn withheld(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.withheld)
     }
 
     /// Says that the message has ended. On a connection that is to be cut, the end is lost.
@@ -137,7 +177,8 @@ impl Link {
         if !self.over {
             self.over = true;
             let arrival = self.cut.map_or(Arrival::End, Cut::arrival);
-            let at = self.reader_free.max(now + self.conditions.latency);
+            let patience = if self.stalls() { self.conditions.patience } else { Duration::ZERO };
+            let at = self.reader_free.max(now + self.conditions.latency) + patience;
             self.queue.push_back((at, arrival));
         }
     }
@@ -175,10 +216,10 @@ impl Link {
         self.queue.front().map(|(at, _)| *at)
     }
 
-    /// Whether the sender may hand over more.
+    /// Whether the sender may hand over more. A message that has ended, or was cut, takes none.
     #[must_use]
     pub const fn has_room(&self) -> bool {
-        self.in_flight < self.conditions.window
+        self.in_flight < self.conditions.window && (!self.over || self.stalls())
     }
 
     /// The most bytes that were ever under way or unread.

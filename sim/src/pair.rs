@@ -1,11 +1,13 @@
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{Outcome, SinkOutput, Status};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     Clock, Direction, Failure, Setup, Store,
-    link::{Arrival, Conditions, Link},
-    message::{self, Kind},
+    late::{Late, Older},
+    lies::{SinkLie, SourceLie},
+    link::{Arrival, Conditions, Cut, Link},
+    message::{self, Dialect, Kind},
     sender::{Sender, Sending, Tamper},
     taker::Taker,
 };
@@ -46,6 +48,8 @@ pub struct Report {
     pub unreachable: u64,
     /// Blocks that the sink stored.
     pub stored: u64,
+    /// Bytes that arrived on connections that had been given up.
+    pub late_bytes: u64,
     /// The most bytes that were under way at once.
     pub peak_in_flight: usize,
     /// Virtual time.
@@ -62,6 +66,10 @@ pub struct Pair {
     taker: Taker,
     blocks: Link,
     statuses: Link,
+    /// How the connection that is up will be cut.
+    cut: Cut,
+    late: VecDeque<Late>,
+    sink_lie: Option<SinkLie>,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -82,6 +90,9 @@ impl Pair {
             taker: Taker::new(setup, root, sink),
             blocks: Link::new(conditions.clone()),
             statuses: Link::new(statuses),
+            cut: Cut::Never,
+            late: VecDeque::new(),
+            sink_lie: None,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -103,6 +114,20 @@ impl Pair {
         let boxed: Tamper = Box::new(tamper);
         self.sender.tamper = Some(boxed);
         self
+    }
+
+    /// Makes the sink say this in place of what is so.
+    #[must_use]
+    pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
+        self.sink_lie = Some(lie);
+        self
+    }
+
+    /// Makes the source do this in place of what it should.
+    #[must_use]
+    pub fn with_source_lie(mut self, lie: SourceLie) -> Self {
+        self.sender.endless = lie == SourceLie::Endless;
+        self.with_tamper(lie.tamper())
     }
 
     /// The sink's store.
@@ -138,7 +163,8 @@ impl Pair {
             return Ok(false);
         }
         if !(self.sending && self.blocks.has_room()) {
-            let next = [self.blocks.poll_timeout(), self.statuses.poll_timeout()];
+            let late = self.late.front().map(|late| late.at);
+            let next = [self.blocks.poll_timeout(), self.statuses.poll_timeout(), late];
             self.clock.jump(next.into_iter().flatten().min().ok_or(Stuck)?);
         }
         Ok(true)
@@ -194,9 +220,9 @@ impl Pair {
     /// Every request is a connection of its own as far as cuts go.
     fn connect(&mut self) {
         let now = self.clock.now();
-        let next = if self.setup.cuts.is_empty() { None } else { Some(self.setup.cuts.remove(0)) };
-        self.blocks.connect(now, next);
-        self.statuses.connect(now, None);
+        self.cut = next(&mut self.setup.cuts);
+        self.blocks.connect(now, Some(self.cut));
+        self.statuses.connect(now, Some(next(&mut self.setup.status_cuts)));
         self.message.clear();
         self.body_empty = true;
     }
@@ -221,6 +247,11 @@ impl Pair {
 
     fn deliver(&mut self) -> Result<(), Failure> {
         let now = self.clock.now();
+        while self.late.front().is_some_and(|late| late.at <= now) {
+            if let Some(late) = self.late.pop_front() {
+                self.deliver_late(late)?;
+            }
+        }
         while let Some(arrival) = self.blocks.poll(now) {
             self.at_sink(arrival)?;
         }
@@ -228,37 +259,81 @@ impl Pair {
             match arrival {
                 Arrival::Data(bytes) => self.message.extend_from_slice(&bytes),
                 Arrival::End => self.at_source()?,
-                Arrival::Cut => unreachable!("only bodies are cut"),
+                Arrival::Cut => self.status_cut()?,
             }
         }
         Ok(())
     }
 
     fn at_sink(&mut self, arrival: Arrival) -> Result<(), Failure> {
-        let whole = match arrival {
+        match arrival {
             Arrival::Data(bytes) => {
                 self.body_empty = false;
-                return self.taker.take(bytes);
+                self.taker.take(bytes)
             }
-            Arrival::End => self.taker.end(self.body_empty),
+            Arrival::End if self.taker.end(self.body_empty) => self.speak(),
+            Arrival::End => self.again(),
             Arrival::Cut => {
-                self.taker.cut();
-                false
+                let withheld = self.blocks.withheld();
+                let older = self.taker.cut(self.setup.direction);
+                self.keep_late(withheld, Some(older));
+                self.again()
             }
-        };
-        if whole { self.speak() } else { self.again() }
+        }
     }
 
-    /// After a cut: a new connection, and nothing is known of what was sent.
+    /// The sink's message did not arrive whole: a pull's request, or the answer to a push.
+    fn status_cut(&mut self) -> Result<(), Failure> {
+        if self.setup.direction == Direction::Pull {
+            let mut whole = vec![std::mem::take(&mut self.message).into()];
+            whole.append(&mut self.statuses.withheld());
+            drop(self.taker.cut(Direction::Pull));
+            self.keep_late(whole, None);
+        }
+        self.again()
+    }
+
+    /// What a stalled connection took in comes out later, if it does.
+    fn keep_late(&mut self, withheld: Vec<Bytes>, older: Option<Older>) {
+        let bytes: Bytes = withheld.concat().into();
+        if let (Some(delay), false) = (self.setup.late, bytes.is_empty()) {
+            self.late.push_back(Late { at: self.clock.now() + delay, bytes, older });
+        }
+    }
+
+    /// A late body goes to the sink that was on its connection. A late request is answered, and
+    /// the answer goes to the sink of today, as does all else on a client's older connections.
+    fn deliver_late(&mut self, late: Late) -> Result<(), Failure> {
+        self.report.late_bytes += late.bytes.len() as u64;
+        match late.older {
+            Some(older) => self.taker.take_late(older, late.bytes),
+            None => {
+                let limits = &self.setup.limits;
+                let status = message::decode(Dialect::Spec, self.kind(), &late.bytes, limits);
+                let Ok(status) = status else { return Ok(()) };
+                let body = self.sender.answer_late(status)?;
+                let older = Older { unframing: self.taker.new_unframing(), sink: None };
+                self.taker.take_late(older, body)
+            }
+        }
+    }
+
+    /// After a cut: a new connection, and nothing is known of what was sent. A process that died
+    /// knows nothing at all.
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
         self.sender.renew();
         self.sending = false;
+        if matches!(self.cut, Cut::SinkDied(_)) {
+            self.taker.restart();
+        }
         match self.setup.direction {
             Direction::Pull => self.speak(),
             Direction::Push => {
                 self.wanted_before.clear();
-                self.sender.open(&[]);
+                let reborn = matches!(self.cut, Cut::SourceDied(_));
+                let estimate = if reborn { self.setup.estimate.clone() } else { Vec::new() };
+                self.sender.open(&estimate);
                 self.begin_push()
             }
         }
@@ -267,10 +342,17 @@ impl Pair {
     /// The sink says what it wants, or that it has ended.
     fn speak(&mut self) -> Result<(), Failure> {
         let push = self.setup.direction == Direction::Push;
-        let status = match self.taker.settle()? {
-            Some(SinkOutput::Transmit(status)) => status,
-            Some(SinkOutput::Done(outcome)) if push && outcome.missing == 0 => Status::default(),
-            Some(SinkOutput::Done(outcome)) => {
+        let said = self.taker.settle()?;
+        let status = match (self.sink_lie, said) {
+            (Some(lie), _) => match self.lie(lie) {
+                Some(status) => status,
+                None => return Ok(()),
+            },
+            (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Done(outcome))) if push && outcome.missing == 0 => {
+                Status::default()
+            }
+            (None, Some(SinkOutput::Done(outcome))) => {
                 self.end = Some(end_of(outcome));
                 return Ok(());
             }
@@ -280,9 +362,21 @@ impl Pair {
             self.report.rounds += 1;
             self.connect();
         }
-        let message = message::encode(self.kind(), &status);
+        let message = message::encode(Dialect::Spec, self.kind(), &status);
         self.say(message);
         Ok(())
+    }
+
+    /// What a lying sink says. As a client it decides itself when it has had enough.
+    fn lie(&mut self, lie: SinkLie) -> Option<Status> {
+        let (rounds, max) = (self.report.rounds, self.setup.limits.max_rounds);
+        let want = lie.want(self.taker.root(), rounds);
+        if self.setup.direction == Direction::Pull && rounds >= max {
+            let missing = want.len() as u64;
+            self.end = Some(End::Incomplete(Outcome { missing, named: want, rounds }));
+            return None;
+        }
+        Some(Status { want, have: None })
     }
 
     fn say(&mut self, message: Bytes) {
@@ -302,7 +396,7 @@ impl Pair {
     /// A whole message from the sink.
     fn at_source(&mut self) -> Result<(), Failure> {
         let message = std::mem::take(&mut self.message);
-        let status = message::decode(self.kind(), &message, &self.setup.limits);
+        let status = message::decode(Dialect::Spec, self.kind(), &message, &self.setup.limits);
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
             Direction::Pull => {
@@ -336,6 +430,11 @@ impl Pair {
     }
 }
 
+/// How the next connection will be cut.
+fn next(cuts: &mut Vec<Cut>) -> Cut {
+    if cuts.is_empty() { Cut::Never } else { cuts.remove(0) }
+}
+
 fn end_of(outcome: Outcome) -> End {
     if outcome.missing == 0 { End::Complete } else { End::Incomplete(outcome) }
 }
@@ -351,6 +450,7 @@ const fn empty_report() -> Report {
         duplicates: 0,
         unreachable: 0,
         stored: 0,
+        late_bytes: 0,
         peak_in_flight: 0,
         time: Duration::ZERO,
         transcript: [0; 32],

@@ -2,7 +2,12 @@ use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
 use carpool_mirror::{Narrowing, Source, SourceOutput, Status};
 use std::collections::VecDeque;
 
-use crate::{Failure, Setup, Store, answers::AnswerOrder, reference};
+use crate::{
+    Failure, Setup, Store,
+    answers::AnswerOrder,
+    lies::{claim, unrelated},
+    reference,
+};
 
 /// What is sent in place of a block: the hand of an adversary, or of a bad disk.
 pub(crate) type Tamper = Box<dyn FnMut(Block) -> Vec<Unverified>>;
@@ -15,6 +20,8 @@ pub(crate) struct Sender {
     root: Cid,
     answers: AnswerOrder,
     pub(crate) tamper: Option<Tamper>,
+    /// Whether rounds end with blocks that nobody wants, and never.
+    pub(crate) endless: bool,
     ready: VecDeque<Bytes>,
     opened: bool,
     pub(crate) blocks_sent: u64,
@@ -35,6 +42,7 @@ impl Sender {
             root,
             answers: AnswerOrder::new(setup.answers),
             tamper: None,
+            endless: false,
             ready: VecDeque::new(),
             opened: false,
             blocks_sent: 0,
@@ -49,6 +57,7 @@ impl Sender {
     }
 
     pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {
+        self.ready.clear();
         self.opened = false;
         Ok(self.source.handle_status(status)?)
     }
@@ -76,8 +85,10 @@ impl Sender {
                 Some(SourceOutput::Load(cid)) => asked.push(cid),
                 Some(SourceOutput::Transmit(block)) => self.transmit(block),
                 Some(SourceOutput::Missing(_)) => {}
-                Some(SourceOutput::EndRound) => return Ok(Some(Sending::End)),
-                None if asked.is_empty() => return Ok(None),
+                Some(SourceOutput::EndRound) if !self.endless => return Ok(Some(Sending::End)),
+                None if asked.is_empty() && !self.endless => return Ok(None),
+                Some(SourceOutput::EndRound) => self.send(vec![unrelated(self.blocks_sent)]),
+                None if asked.is_empty() => self.send(vec![unrelated(self.blocks_sent)]),
                 None => self.answer(&mut asked),
             }
             if !self.ready.is_empty() {
@@ -94,15 +105,30 @@ impl Sender {
         }
     }
 
+    /// All that answers a status whose connection has been given up.
+    pub(crate) fn answer_late(&mut self, status: Status) -> Result<Bytes, Failure> {
+        let mut other = Self::new(&self.setup, self.root, std::mem::take(&mut self.store));
+        let mut body = Vec::new();
+        let sent = other.handle_status(status).and_then(|()| {
+            while let Some(Sending::Bytes(bytes)) = other.poll()? {
+                body.extend_from_slice(&bytes);
+            }
+            Ok(())
+        });
+        self.store = other.store;
+        sent.map(|()| body.into())
+    }
+
     fn transmit(&mut self, block: Block) {
         let sent = match &mut self.tamper {
             Some(tamper) => tamper(block),
-            None => {
-                let (cid, data) = block.into_parts();
-                vec![Unverified { cid, data }]
-            }
+            None => vec![claim(block)],
         };
-        for Unverified { cid, data } in sent {
+        self.send(sent);
+    }
+
+    fn send(&mut self, blocks: Vec<Unverified>) {
+        for Unverified { cid, data } in blocks {
             if !self.opened {
                 self.opened = true;
                 self.ready.push_back(self.setup.framing.opening(&self.root));

@@ -1,5 +1,6 @@
 use carpool_core::{Cid, Limits};
 use carpool_selector::Order;
+use std::time::Duration;
 
 use crate::{
     framing::Framing,
@@ -31,6 +32,11 @@ pub struct Setup {
     /// How the connections that carry blocks are cut, one after another; those after the last are
     /// not.
     pub cuts: Vec<Cut>,
+    /// How those that carry the sink's messages are cut.
+    pub status_cuts: Vec<Cut>,
+    /// How long after it was given up a stalled connection gives out what it withheld; `None` is
+    /// never.
+    pub late: Option<Duration>,
     /// Old roots that the sink looks at first.
     pub seeds: Vec<Cid>,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
@@ -54,6 +60,8 @@ impl Setup {
             limits: Limits::default(),
             network: Conditions::default(),
             cuts: Vec::new(),
+            status_cuts: Vec::new(),
+            late: None,
             seeds: Vec::new(),
             estimate: Vec::new(),
             cold_call_bytes: 64 << 10,

@@ -1,7 +1,9 @@
 use carpool_core::{Bytes, Cid, verify};
 use carpool_mirror::{Received, Sink, SinkOutput};
 
-use crate::{Failure, Setup, Store, answers::AnswerOrder, framing::Unframing};
+use crate::{
+    Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
+};
 
 /// The sink's end: a sink, its store, and its way to get blocks out of bytes.
 pub(crate) struct Taker {
@@ -37,8 +39,22 @@ impl Taker {
         self.settle().map(drop)
     }
 
-    fn reset_unframing(&mut self) {
-        self.unframing = Unframing::new(self.setup.framing, &self.setup.limits);
+    /// A new process: what is held is all that is left of the one before.
+    pub(crate) fn restart(&mut self) {
+        self.sink = sink(&self.setup, self.root);
+        drop(self.reset_unframing());
+    }
+
+    pub(crate) const fn root(&self) -> Cid {
+        self.root
+    }
+
+    pub(crate) fn new_unframing(&self) -> Unframing {
+        Unframing::new(self.setup.framing, &self.setup.limits)
+    }
+
+    fn reset_unframing(&mut self) -> Unframing {
+        std::mem::replace(&mut self.unframing, Unframing::new(self.setup.framing, &self.setup.limits))
     }
 
     pub(crate) fn take(&mut self, bytes: Bytes) -> Result<(), Failure> {
@@ -57,7 +73,7 @@ impl Taker {
     /// no bytes at all is a round without blocks.
     pub(crate) fn end(&mut self, empty: bool) -> bool {
         let whole = empty || self.unframing.handle_eof();
-        self.reset_unframing();
+        drop(self.reset_unframing());
         if whole {
             self.sink.handle_end_round();
         } else {
@@ -66,9 +82,33 @@ impl Taker {
         whole
     }
 
-    pub(crate) fn cut(&mut self) {
-        self.reset_unframing();
+    /// The connection broke. What of it is still up somewhere is handed out: in a push the server
+    /// still reads it, with the sink that it was opened with.
+    pub(crate) fn cut(&mut self, direction: Direction) -> Older {
+        let unframing = self.reset_unframing();
+        if direction == Direction::Push {
+            let older = std::mem::replace(&mut self.sink, sink(&self.setup, self.root));
+            return Older { unframing, sink: Some(older) };
+        }
         self.sink.handle_cut();
+        Older { unframing, sink: None }
+    }
+
+    /// Bytes of a connection that was given up, and its end. A server's older connection cannot
+    /// fail the new one.
+    pub(crate) fn take_late(&mut self, mut older: Older, bytes: Bytes) -> Result<(), Failure> {
+        std::mem::swap(&mut self.unframing, &mut older.unframing);
+        let taken = match older.sink {
+            Some(sink) => {
+                let today = std::mem::replace(&mut self.sink, sink);
+                let _ = self.take(bytes);
+                self.sink = today;
+                Ok(())
+            }
+            None => self.take(bytes),
+        };
+        self.unframing = older.unframing;
+        taken
     }
 
     /// Answers look-ups until the sink waits for its peer, or has something for it.

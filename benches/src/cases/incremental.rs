@@ -1,7 +1,7 @@
 //! What a change costs where the sink holds the version before.
 
 use carpool_core::Cid;
-use carpool_http::message::{self, Kind};
+use carpool_http::message::{self, Dialect, Kind};
 use carpool_mirror::{Status, filter_of};
 use carpool_store::MemoryStore;
 use sim::dag::{Dag, Shape, generate, original, scattered};
@@ -61,7 +61,7 @@ impl Change {
             held.iter().for_each(|block| insert(&block.cid().to_bytes()));
         });
         let status = Status { want: vec![self.new.root], have };
-        message::encode(Kind::PullRequest, &status).len() as u64
+        message::encode(Dialect::Spec, Kind::PullRequest, &status).len() as u64
     }
 }
 

@@ -5,6 +5,7 @@ mod names;
 mod patience;
 mod pull;
 mod push;
+mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
@@ -20,10 +21,11 @@ use hyper_util::{
 };
 use std::{sync::Arc, time::Duration};
 
-use crate::{Error, Progress, Result, body::collect, progress::add};
+use crate::{Error, Progress, Result, body::collect, message::Dialect, progress::add};
 use connection::CountingConnector;
 pub use pull::PullReport;
 pub use push::PushReport;
+use speech::Speech;
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -33,6 +35,9 @@ pub struct ClientOptions {
     pub limits: Limits,
     /// Headers that go with every request, as `(name, value)`.
     pub headers: Vec<(String, String)>,
+    /// The dialect that the server speaks. Default: found out, from the base URL and from what the
+    /// server answers.
+    pub dialect: Option<Dialect>,
     /// Speak HTTP/2 over cleartext at once. Over TLS the version is negotiated. Default false.
     pub http2: bool,
     /// More roots of trust for `https`, as PEM, beside those of the system.
@@ -54,6 +59,7 @@ impl Default for ClientOptions {
         Self {
             limits: Limits::default(),
             headers: Vec::new(),
+            dialect: None,
             http2: false,
             extra_roots: Vec::new(),
             cold_call_bytes: 64 << 10,
@@ -72,6 +78,7 @@ type RequestBody = UnsyncBoxBody<Bytes, Error>;
 pub struct Client {
     http: HyperClient<HttpsConnector<CountingConnector>, RequestBody>,
     base: String,
+    speech: Arc<Speech>,
     headers: HeaderMap,
     options: Arc<ClientOptions>,
     progress: Arc<Progress>,
@@ -79,16 +86,20 @@ pub struct Client {
 
 impl Client {
     /// A client of the server at `base`: `http://` or `https://`, a host, and a path before the
-    /// routes if the server has one.
+    /// routes if the server has one. A path that ends in `/dag` is what car-mirror's own client
+    /// takes: its dialect is then tried first.
     ///
     /// # Errors
     /// [`Error::Usage`] for a URL or header that cannot be used.
     pub fn new(base: &str, options: ClientOptions) -> Result<Self> {
-        let base = checked_base(base)?;
+        let checked = checked_base(base)?;
+        let outside = checked.strip_suffix("/dag");
+        let speech = Arc::new(Speech::new(options.dialect, outside.is_some()));
+        let base = outside.unwrap_or(&checked).to_owned();
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        Ok(Self { http, base, headers, options: Arc::new(options), progress })
+        Ok(Self { http, base, speech, headers, options: Arc::new(options), progress })
     }
 
     /// The counters of all that this client does.

@@ -1,17 +1,18 @@
-use carpool_core::Cid;
+use carpool_core::{Cid, Limits};
 use carpool_mirror::{Outcome, Sink, Status};
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
-use super::{Client, blocking, full, patience::Patience};
+use super::{Client, blocking, full, patience::Patience, speech::pull_path};
 use crate::{
     Error, Result, Totals,
     body::pump,
     driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
-    message::{self, Kind},
+    message::{self, Dialect, Kind},
     progress::add,
     routes,
 };
@@ -44,9 +45,27 @@ impl Client {
         store: Arc<S>,
     ) -> Result<PullReport> {
         let begun = Instant::now();
-        let limits = &self.options.limits;
-        let sink = Sink::new([root], seeds, limits, self.options.seed);
-        let mut driver = SinkDriver::new(sink, store, limits, self.progress());
+        loop {
+            match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
+                Err(error) if self.speech.turn(&error) => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        Ok(PullReport { root, totals, seconds })
+    }
+
+    /// The whole transfer, in the dialect that is believed in.
+    async fn pull_speaking<S: BlockStore + ?Sized + 'static>(
+        &self,
+        root: Cid,
+        seeds: Vec<Cid>,
+        store: Arc<S>,
+    ) -> Result<()> {
+        let limits = self.pull_limits();
+        let sink = Sink::new([root], seeds, &limits, self.options.seed);
+        let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         loop {
             let next;
@@ -58,11 +77,11 @@ impl Client {
             let status = match next? {
                 Next::Request(status) => status,
                 Next::Done(outcome) => {
-                    return self.pulled(root, &driver, &outcome, begun);
+                    return pulled(&driver, &outcome);
                 }
             };
             let round;
-            (driver, round) = self.pull_round(driver, status).await;
+            (driver, round) = self.pull_round(driver, root, status).await;
             match round.map_err(cut_if_truncated) {
                 Ok(()) => driver.sink().handle_end_round(),
                 Err(error) => {
@@ -76,33 +95,28 @@ impl Client {
         }
     }
 
-    fn pulled<S: BlockStore + ?Sized>(
-        &self,
-        root: Cid,
-        driver: &Driver<S>,
-        outcome: &Outcome,
-        begun: Instant,
-    ) -> Result<PullReport> {
-        driver.flush()?;
-        if outcome.missing > 0 {
-            return Err(Error::Incomplete {
-                missing: outcome.missing,
-                example: outcome.named.first().copied(),
-                reason: "the server does not have them".into(),
-            });
+    /// car-mirror reads no request above 2 MiB, and without a word takes it for one that asks for
+    /// everything.
+    fn pull_limits(&self) -> Limits {
+        const FILTER_BYTES: usize = 1 << 20;
+        let mut limits = self.options.limits.clone();
+        if self.speech.dialect() == Dialect::CarMirror {
+            limits.max_bloom_bytes = limits.max_bloom_bytes.min(FILTER_BYTES);
         }
-        let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
-        Ok(PullReport { root, totals, seconds })
+        limits
     }
 
     async fn pull_round<S: BlockStore + ?Sized + 'static>(
         &self,
         driver: Driver<S>,
+        root: Cid,
         status: Status,
     ) -> (Driver<S>, Result<()>) {
         add(&self.progress.rounds, 1);
-        let message = message::encode(Kind::PullRequest, &status);
-        let sent = self.send(Method::POST, routes::PULL, Some(routes::DAG_CBOR), full(message));
+        let dialect = self.speech.dialect();
+        let message = full(message::encode(dialect, Kind::PullRequest, &status));
+        let path = pull_path(dialect, &root);
+        let sent = self.send(Method::POST, &path, Some(routes::DAG_CBOR), message);
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
@@ -110,19 +124,23 @@ impl Client {
         }
     }
 
-    /// "Unable to find any new root CIDs" (HTTP §2.4) is a round without blocks.
+    /// "Unable to find any new root CIDs" (HTTP §2.4) is a round without blocks, and so is the empty
+    /// body of car-mirror.
     async fn pull_answer<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
         response: Response<Incoming>,
     ) -> (Driver<S>, Result<()>) {
         match response.status() {
-            StatusCode::NOT_FOUND => return (driver, Ok(())),
+            StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(())),
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;
                 return (driver, Err(refusal));
             }
-            _ => {}
+            _ => self.speech.understood(),
+        }
+        if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
+            return (driver, Ok(()));
         }
         let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
         let taken = tokio::task::spawn_blocking(move || {
@@ -136,6 +154,18 @@ impl Client {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+fn pulled<S: BlockStore + ?Sized>(driver: &Driver<S>, outcome: &Outcome) -> Result<()> {
+    driver.flush()?;
+    if outcome.missing == 0 {
+        return Ok(());
+    }
+    Err(Error::Incomplete {
+        missing: outcome.missing,
+        example: outcome.named.first().copied(),
+        reason: "the server does not have them".into(),
+    })
 }
 
 /// HTTP said that the body is whole, and the CAR says that it is not: a proxy may have cut it.

@@ -1,19 +1,18 @@
-use carpool_core::Cid;
+use carpool_core::{Cid, CidSet};
 use carpool_mirror::{Narrowing, Source, Status};
 use carpool_selector::Order;
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{sync::Arc, time::Instant};
 
-use super::{Client, blocking, patience::Patience};
+use super::{Client, blocking, patience::Patience, speech::push_path};
 use crate::{
     Error, Result, Totals,
     body::{channel, collect},
-    driver::{Sent, SourceDriver, gather},
-    message::{self, Kind},
+    driver::{Sent, SourceDriver, gather, larger_than},
+    message::{self, Dialect, Kind},
     progress::add,
     routes,
 };
@@ -29,6 +28,9 @@ pub struct PushReport {
     /// Wall-clock time, in seconds.
     pub seconds: f64,
 }
+
+/// Bytes of the largest block that car-mirror 0.1.0 takes.
+const CAR_MIRROR_BLOCK_BYTES: u64 = 1_000_000;
 
 type Driver<S> = SourceDriver<Arc<S>>;
 
@@ -50,14 +52,38 @@ impl Client {
         store: Arc<S>,
     ) -> Result<PushReport> {
         let begun = Instant::now();
-        let path = push_path(diff);
+        let estimate = self.estimate(&held, &store).await?;
+        loop {
+            match self.push_speaking(root, estimate.as_ref(), diff, &store).await {
+                Err(error) if self.speech.turn(&error) => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        Ok(PushReport { root, totals, seconds })
+    }
+
+    /// The whole transfer, in the dialect that is believed in.
+    async fn push_speaking<S: BlockStore + ?Sized + 'static>(
+        &self,
+        root: Cid,
+        estimate: Option<&CidSet>,
+        diff: Option<&str>,
+        store: &Arc<S>,
+    ) -> Result<()> {
+        let dialect = self.speech.dialect();
+        if dialect == Dialect::CarMirror {
+            self.check_block_sizes(root, store).await?;
+        }
+        let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
-        let mut estimate = self.estimate(&held, &store).await?;
+        let mut estimate = estimate.cloned().map(Narrowing::Known);
         let mut answered = 0;
         loop {
-            let driver = self.first_call(root, estimate.take(), &store);
+            let driver = self.first_call(root, estimate.take(), store);
             match self.push_rounds(driver, root, &path, &mut answered).await {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
                     let done =
@@ -67,22 +93,39 @@ impl Client {
                 }
             }
         }
-        let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
-        Ok(PushReport { root, totals, seconds })
+    }
+
+    /// car-mirror refuses larger blocks in the midst of a transfer: better to say so before the
+    /// first byte.
+    async fn check_block_sizes<S: BlockStore + ?Sized + 'static>(
+        &self,
+        root: Cid,
+        store: &Arc<S>,
+    ) -> Result<()> {
+        let (store, options) = (Arc::clone(store), Arc::clone(&self.options));
+        let found = blocking(move || {
+            larger_than(&*store, root, CAR_MIRROR_BLOCK_BYTES, &options.limits, options.seed)
+        });
+        match found.await? {
+            None => Ok(()),
+            Some((cid, bytes)) => {
+                Err(Error::PeerTakesLess { cid, bytes, max: CAR_MIRROR_BLOCK_BYTES })
+            }
+        }
     }
 
     async fn estimate<S: BlockStore + ?Sized + 'static>(
         &self,
         held: &[Cid],
         store: &Arc<S>,
-    ) -> Result<Option<Narrowing>> {
+    ) -> Result<Option<CidSet>> {
         if held.is_empty() {
             return Ok(None);
         }
         let (held, store, options) = (held.to_vec(), Arc::clone(store), Arc::clone(&self.options));
         let gathered =
             blocking(move || gather(&*store, &held, &options.limits, options.seed)).await?;
-        Ok(Some(gathered.held).filter(|held| !held.is_empty()).map(Narrowing::Known))
+        Ok(Some(gathered.held).filter(|held| !held.is_empty()))
     }
 
     /// After a cut nobody knows what arrived, so the estimate serves once.
@@ -111,6 +154,8 @@ impl Client {
         for _ in 0..self.options.limits.max_rounds {
             let (status, sent);
             (driver, sent, status) = self.push_round(driver, root, path).await?;
+            let mut wanted = status.want.clone();
+            wanted.sort_unstable();
             *answered += 1;
             self.progress
                 .missing
@@ -118,10 +163,10 @@ impl Client {
             if status.want.is_empty() {
                 return Ok(());
             }
-            if status.want == wanted_before {
+            if wanted == wanted_before {
                 return Err(stuck(&status, &sent));
             }
-            wanted_before.clone_from(&status.want);
+            wanted_before = wanted;
             driver.source().handle_status(status)?;
         }
         Err(Error::Incomplete {
@@ -189,21 +234,13 @@ impl Client {
         if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
             return Err(self.refusal(response).await);
         }
+        self.speech.understood();
         let duplicate = response.headers().get(routes::DUPLICATE_BLOCKS);
         let duplicate = duplicate.and_then(|value| value.to_str().ok()?.parse().ok());
         add(&self.progress.duplicate, duplicate.unwrap_or(0));
         let (limits, stall) = (&self.options.limits, self.options.stall_timeout);
         let body = collect(response.into_body(), limits.max_message_bytes, stall).await?;
-        Ok(message::decode(Kind::PushResponse, &body, limits)?)
-    }
-}
-
-fn push_path(diff: Option<&str>) -> String {
-    match diff {
-        Some(diff) => {
-            format!("{}?diff={}", routes::PUSH, utf8_percent_encode(diff, NON_ALPHANUMERIC))
-        }
-        None => routes::PUSH.to_owned(),
+        Ok(message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?)
     }
 }
 

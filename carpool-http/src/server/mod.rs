@@ -1,4 +1,4 @@
-//! The server: CAR Mirror's two routes and the names, over one store.
+//! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
 mod connections;
 mod names;
@@ -88,6 +88,11 @@ impl Server {
         Router::new()
             .route(routes::PULL, post(pull::pull))
             .route(routes::PUSH, post(push::push))
+            .route(
+                &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
+                get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
+            )
+            .route(&format!("{}/{{root}}", routes::CAR_MIRROR_PUSH), post(push::push_as_car_mirror))
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
             .layer(middleware::from_fn_with_state(self.clone(), authorise))
@@ -124,6 +129,12 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("options", &self.options).finish_non_exhaustive()
     }
+}
+
+/// The root that a route of car-mirror names.
+fn root_of(text: &str) -> Result<Cid, Refusal> {
+    let wrong = |_| Refusal::new(StatusCode::BAD_REQUEST, "the path names no CID");
+    text.parse().map_err(wrong)
 }
 
 async fn authorise(

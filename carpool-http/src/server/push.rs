@@ -1,5 +1,5 @@
 use axum::{
-    extract::{Query, Request, State},
+    extract::{Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
 use carpool_core::Cid;
@@ -9,12 +9,12 @@ use serde::Deserialize;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::mpsc;
 
-use super::{Server, SharedStore, refusal::Refusal};
+use super::{Server, SharedStore, refusal::Refusal, root_of};
 use crate::{
     Error, Progress, Result,
     body::{drain, pump},
     driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
-    message::{self, Kind},
+    message::{self, Dialect, Kind},
     progress::add,
     routes,
 };
@@ -33,45 +33,69 @@ pub(super) async fn push(
     Query(query): Query<PushQuery>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let target = Target { dialect: Dialect::Spec, root: None, hint: query.diff };
+    receive(server, target, request).await
+}
+
+/// `POST /dag/push/{root}`, as car-mirror 0.1.0 has it: the path names the root, whatever the CAR's
+/// header says.
+pub(super) async fn push_as_car_mirror(
+    State(server): State<Server>,
+    Path(root): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let root = match root_of(&root) {
+        Ok(root) => root,
+        Err(refusal) => {
+            server.drain(request).await;
+            return Err(refusal);
+        }
+    };
+    let target = Target { dialect: Dialect::CarMirror, root: Some(root), hint: None };
+    receive(server, target, request).await
+}
+
+/// What a push is about, beside its CAR.
+struct Target {
+    dialect: Dialect,
+    /// The root, where the CAR's header does not name it.
+    root: Option<Cid>,
+    /// A related CID or name (HTTP §3.1.2).
+    hint: Option<String>,
+}
+
+async fn receive(server: Server, target: Target, request: Request) -> Result<Response, Refusal> {
     add(&server.progress.requests, 1);
     if server.options.read_only {
         server.drain(request).await;
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this server is read-only"));
     }
+    let (dialect, stall) = (target.dialect, server.options.stall_timeout);
+    let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
-    let limits = server.options.limits.clone();
-    let taking = {
-        let server = server.clone();
-        tokio::task::spawn_blocking(move || {
-            let seeds = query.diff.as_deref().and_then(|diff| related(&*server.store, diff));
-            take(&server, Body::new(incoming, &limits), seeds)
-        })
-    };
-    let stall = server.options.stall_timeout;
+    let taking = tokio::task::spawn_blocking(move || {
+        let body = Body::new(incoming, &server.options.limits);
+        take(&server, body, &target)
+    });
     let rest = pump(request.into_body(), to, stall).await;
     let taken = match taking.await {
         Ok(taken) => taken,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
     if taken.is_err() {
-        drain(rest, server.options.drain_bytes, stall).await;
+        drain(rest, drain_bytes, stall).await;
     }
     let (status, duplicates) = taken?;
-    Ok(answer(&status, duplicates))
+    Ok(answer(dialect, &status, duplicates))
 }
 
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
-fn take(server: &Server, mut body: Body, seed: Option<Cid>) -> Result<(Status, u64)> {
-    let options = &server.options;
-    let roots = body.roots()?;
-    if roots.is_empty() {
-        return Err(Error::Usage("a push names the root of its DAG in the CAR's header".into()));
-    }
-    let mut sink = Sink::new(roots.iter().copied(), seed, &options.limits, options.seed);
-    sink.handle_begin_round();
+fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64)> {
+    let (roots, sink) = sink(server, &mut body, target)?;
     let progress = Arc::<Progress>::default();
+    let limits = &server.options.limits;
     let mut driver =
-        SinkDriver::new(sink, Arc::clone(&server.store), &options.limits, Arc::clone(&progress));
+        SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
     driver.settle()?;
     driver.receive(&mut body)?;
     driver.sink().handle_end_round();
@@ -88,6 +112,24 @@ fn take(server: &Server, mut body: Body, seed: Option<Cid>) -> Result<(Status, u
             Ok((Status::default(), duplicates))
         }
     }
+}
+
+/// A sink of the roots that the push is about. A source of the specification remembers what it
+/// sent; that of car-mirror begins every request anew.
+fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, Sink)> {
+    let named = body.roots()?;
+    let roots = target.root.map_or(named, |root| vec![root]);
+    if roots.is_empty() {
+        return Err(Error::Usage("a push names the root of its DAG in the CAR's header".into()));
+    }
+    let hint = target.hint.as_deref().and_then(|hint| related(&*server.store, hint));
+    let options = &server.options;
+    let mut sink = Sink::new(roots.iter().copied(), hint, &options.limits, options.seed);
+    match target.dialect {
+        Dialect::Spec => sink.handle_begin_round(),
+        Dialect::CarMirror => sink.handle_begin_round_of_forgetful(),
+    }
+    Ok((roots, sink))
 }
 
 /// Success is said after the blocks are safe from a power loss.
@@ -111,11 +153,11 @@ fn related<S: carpool_store::Names + ?Sized>(store: &S, diff: &str) -> Option<Ci
     store.name(bare).ok().flatten().map(|entry| entry.root)
 }
 
-fn answer(status: &Status, duplicates: u64) -> Response {
+fn answer(dialect: Dialect, status: &Status, duplicates: u64) -> Response {
     let code = if status.want.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let headers = [
         (header::CONTENT_TYPE.as_str(), routes::DAG_CBOR.to_owned()),
         (routes::DUPLICATE_BLOCKS, duplicates.to_string()),
     ];
-    (code, headers, message::encode(Kind::PushResponse, status)).into_response()
+    (code, headers, message::encode(dialect, Kind::PushResponse, status)).into_response()
 }

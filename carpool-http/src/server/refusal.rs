@@ -65,6 +65,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::Conflict { .. }
         | Error::Status { .. }
         | Error::Incomplete { .. }
-        | Error::SourceLacks { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        | Error::SourceLacks { .. }
+        | Error::PeerTakesLess { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -139,3 +139,43 @@ pub async fn post(url: &str, path: &str, body: &[u8]) -> u16 {
     let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
     code.unwrap_or(0)
 }
+
+/// An answer.
+pub struct Answer {
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// One request and its answer, over HTTP/1.1.
+pub async fn exchange(method: &str, url: String, content_type: &str, body: &[u8]) -> Answer {
+    use http_body_util::{BodyExt, Full};
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    let request = http::Request::builder().method(method).uri(url);
+    let request = request.header("content-type", content_type);
+    let request = request.body(Full::new(bytes::Bytes::copy_from_slice(body))).expect("good");
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.request(request).await.expect("an answer");
+    let content_type = answer.headers().get("content-type");
+    let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.expect("a whole body").to_bytes().to_vec();
+    Answer { status, content_type, body }
+}
+
+/// A server that knows the routes of one dialect only.
+pub async fn serve_only(store: Arc<dyn Store>, prefix: &'static str) -> String {
+    use axum::{extract::Request, middleware::Next, response::IntoResponse};
+    let only = move |request: Request, next: Next| async move {
+        if request.uri().path().starts_with(prefix) {
+            return next.run(request).await;
+        }
+        http::StatusCode::NOT_FOUND.into_response()
+    };
+    let router = Server::new(store, ServerOptions::default()).router();
+    let router = router.layer(axum::middleware::from_fn(only));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}

@@ -105,6 +105,15 @@ impl BlockStore for LocalStore {
         Ok(rows.iter().zip(cids).map(|(row, cid)| row.is_some() || is_identity(cid)).collect())
     }
 
+    fn size_many(&self, cids: &[Cid]) -> Result<Vec<Option<u64>>> {
+        let rows = self.locate(cids)?;
+        let size = |(row, cid): (&Option<Row>, &Cid)| match identity_data(cid) {
+            Some(data) => Some(data.len() as u64),
+            None => row.as_ref().map(|row| row.len),
+        };
+        Ok(rows.iter().zip(cids).map(size).collect())
+    }
+
     fn put_many(&self, blocks: &[Block]) -> Result<()> {
         check_sizes(blocks, self.options.max_block_bytes)?;
         self.writer().put(blocks)
