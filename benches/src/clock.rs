@@ -30,6 +30,19 @@ const fn thread_seconds() -> Option<f64> {
     None
 }
 
+/// Processor time of all threads of this process so far, in seconds; where the system does not
+/// tell, time on the wall.
+#[must_use]
+pub fn process_seconds() -> f64 {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    }
+    #[cfg(not(unix))]
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |time| time.as_secs_f64())
+}
+
 /// How long `work` takes, in seconds; what it gives is dropped off the clock.
 pub fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
     timed(work).0

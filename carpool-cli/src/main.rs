@@ -2,6 +2,7 @@
 
 mod args;
 mod blocks;
+mod explain;
 mod failure;
 mod files;
 mod interrupt;
@@ -10,7 +11,7 @@ mod progress;
 mod remote;
 mod verbs;
 
-use args::{Cli, CompletionsArgs, Verb};
+use args::{Cli, CompletionsArgs, LogFormat, Verb};
 use clap::{CommandFactory, Parser};
 use failure::Outcome;
 use output::Output;
@@ -23,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log();
+    log(&cli.verb);
     let output = Output::new(cli.json);
     let done = run(cli, &output).and_then(|()| output.written());
     interrupt::yield_to();
@@ -36,11 +37,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warnings on standard error; `CARPOOL_LOG=debug` for more.
-fn log() {
+/// Warnings on standard error, and with them the requests that are served; `CARPOOL_LOG=debug` for
+/// more. Servers run long, so their lines say when.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only servers log what they do")]
+fn log(verb: &Verb) {
     use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_env("CARPOOL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let (format, default) = match verb {
+        Verb::Serve(args) => (Some(args.log_format), "warn,carpool::request=info"),
+        _ => (None, "warn"),
+    };
+    let filter = EnvFilter::try_from_env("CARPOOL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        None => log.without_time().init(),
+        Some(LogFormat::Text) => log.init(),
+        Some(LogFormat::Json) => log.json().flatten_event(true).init(),
+    }
 }
 
 fn run(cli: Cli, output: &Output) -> Outcome {

@@ -27,6 +27,11 @@ impl Output {
         Self { json, bars, unwritten: Arc::default() }
     }
 
+    /// Without bars where lines explain what goes on.
+    pub(crate) fn explaining(&self, verbose: bool) -> Self {
+        Self { bars: self.bars && !verbose, ..self.clone() }
+    }
+
     /// Whether results are JSON.
     pub(crate) const fn json(&self) -> bool {
         self.json
@@ -99,6 +104,11 @@ impl Output {
 /// Says something to people; where they cannot be reached there is nobody else to tell.
 pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "carpool: {line}");
+}
+
+/// A line of what was asked to be told.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Control characters in a stranger's names do not reach the terminal.

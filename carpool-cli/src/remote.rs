@@ -1,7 +1,9 @@
 //! Speaking to a server: options, names in URLs, the summary of a transfer.
 
 use carpool_core::Cid;
-use carpool_http::{Client, ClientOptions, Error as Http, Progress, Totals, message::Dialect};
+use carpool_http::{
+    Client, ClientOptions, Error as Http, Progress, Totals, client::Listener, message::Dialect,
+};
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -12,8 +14,9 @@ use std::{
 
 use crate::{
     args::{DialectArg, RemoteFlags},
+    explain::event_line,
     failure::{Exit, Failure, Outcome},
-    output::{Output, size},
+    output::{Output, say, size},
     progress::{Forecast, Meter, Reading, Total},
 };
 
@@ -39,6 +42,7 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
         DialectArg::CarMirror => Some(Dialect::CarMirror),
     };
     options.seed = random_seed();
+    options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
     options.headers =
         flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;
     if let Some(token) = &flags.token {

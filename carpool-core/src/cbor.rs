@@ -79,12 +79,16 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
-    /// Steps over one item of whatever type, with all that is inside it. No stack is kept and
-    /// nothing is allocated: the work is bounded by the bytes at hand, whatever lengths they claim.
-    pub fn skip(&mut self) -> Option<()> {
-        let mut left: u64 = 1;
-        while left > 0 {
-            left = left - 1 + self.skip_head()?;
+    /// Steps over one item of whatever type, with all that is inside it: `max` items at most. No
+    /// stack is kept and nothing is allocated, whatever lengths are claimed.
+    pub fn skip(&mut self, max: u64) -> Option<()> {
+        let (mut left, mut done) = (1, 0);
+        while left > done {
+            left += self.skip_head()?;
+            done += 1;
+            if left > max {
+                return None;
+            }
         }
         Some(())
     }
@@ -175,14 +179,16 @@ mod tests {
         for item in table {
             let followed = [item, &[0xf6]].concat();
             let mut reader = Reader::new(&followed);
-            assert_eq!((reader.skip(), reader.at()), (Some(()), item.len()), "{item:x?}");
-            assert_eq!(Reader::new(&item[..item.len() - 1]).skip(), None, "{item:x?}");
+            assert_eq!((reader.skip(9), reader.at()), (Some(()), item.len()), "{item:x?}");
+            assert_eq!(Reader::new(&item[..item.len() - 1]).skip(9), None, "{item:x?}");
         }
         for endless in [&[0x9f, 1, 0xff][..], &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255], &[]]
         {
-            assert_eq!(Reader::new(endless).skip(), None);
+            assert_eq!(Reader::new(endless).skip(u64::MAX), None);
         }
-        assert_eq!(Reader::new(&[0x81; 100_000]).skip(), None);
+        let three = [0x82, 1, 2];
+        assert_eq!(Reader::new(&three).skip(3), Some(()));
+        assert_eq!(Reader::new(&three).skip(2), None);
     }
 
     #[test]

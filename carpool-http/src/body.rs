@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use std::{
     pin::Pin,
     sync::{
@@ -11,24 +10,31 @@ use std::{
         },
     },
     task::{Context, Poll},
-    time::Duration,
 };
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
 };
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    pace::{Pace, Watch},
+};
 
 /// Chunks of a body that wait between a machine and the network.
 const CHUNKS: usize = 8;
 
-/// A body that a machine on a blocking thread fills, and the end by which it does.
-pub(crate) fn channel() -> (Outgoing, ChannelBody, Alive) {
+/// Bytes of one of them: what waits for a slow reader is bounded, and its pace can be told.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// A body that a machine on a blocking thread fills, and the end by which it does. A reader that
+/// falls behind `pace` is given up.
+pub(crate) fn channel(pace: Pace) -> (Outgoing, ChannelBody, Alive) {
     let (to, rest) = mpsc::channel(CHUNKS);
     let (alive, gone) = watch::channel(());
     let whole = Arc::new(AtomicBool::new(false));
-    let outgoing = Outgoing { to, gone, whole: Arc::clone(&whole), runtime: Handle::current() };
+    let (whole_too, runtime) = (Arc::clone(&whole), Handle::current());
+    let outgoing = Outgoing { to, gone, whole: whole_too, runtime, pace };
     (outgoing, ChannelBody { first: None, rest, whole }, Alive { _alive: alive })
 }
 
@@ -43,14 +49,23 @@ pub(crate) struct Outgoing {
     gone: watch::Receiver<()>,
     whole: Arc<AtomicBool>,
     runtime: Handle,
+    pace: Pace,
 }
 
 impl Outgoing {
     /// Waits until there is room.
     ///
     /// # Errors
-    /// [`Error::Cut`] when nobody wants the body any more.
-    pub(crate) fn send(&mut self, chunk: Bytes) -> Result<()> {
+    /// [`Error::Cut`] when nobody wants the body any more, or nobody reads it.
+    pub(crate) fn send(&mut self, mut bytes: Bytes) -> Result<()> {
+        while bytes.len() > CHUNK_BYTES {
+            let chunk = bytes.split_to(CHUNK_BYTES);
+            self.send_chunk(chunk)?;
+        }
+        self.send_chunk(bytes)
+    }
+
+    fn send_chunk(&mut self, chunk: Bytes) -> Result<()> {
         match self.to.try_send(Ok(chunk)) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(chunk)) => self.wait(chunk),
@@ -59,10 +74,14 @@ impl Outgoing {
     }
 
     fn wait(&mut self, chunk: Result<Bytes>) -> Result<()> {
-        let Self { to, gone, runtime, .. } = self;
+        let Self { to, gone, runtime, pace, .. } = self;
+        let patience = pace.patience(CHUNK_BYTES);
         runtime.block_on(async {
             tokio::select! {
-                sent = to.send(chunk) => sent.map_err(|_| Self::gone()),
+                sent = tokio::time::timeout(patience, to.send(chunk)) => match sent {
+                    Ok(sent) => sent.map_err(|_| Self::gone()),
+                    Err(_) => Err(Error::Cut("the peer does not read".into())),
+                },
                 _ = gone.changed() => Err(Self::gone()),
             }
         })
@@ -121,23 +140,16 @@ impl Body for ChannelBody {
     }
 }
 
-/// Moves a body's chunks into a channel until it ends, breaks, stands still for `stall`, or nobody
+/// Moves a body's chunks into a channel until it ends, breaks, falls behind its pace, or nobody
 /// takes them any more; then gives back what is left of it.
-pub(crate) async fn pump<B>(mut body: B, to: mpsc::Sender<Result<Bytes>>, stall: Duration) -> B
+pub(crate) async fn pump<B>(mut body: B, to: mpsc::Sender<Result<Bytes>>, pace: Pace) -> B
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
+    let mut watch = Watch::new(pace);
     loop {
-        let chunk = match tokio::time::timeout(stall, body.frame()).await {
-            Err(_) => Err(Error::Cut(format!("no data for {} s", stall.as_secs()))),
-            Ok(None) => return body,
-            Ok(Some(Err(error))) => Err(Error::Cut(format!("the connection broke: {error}"))),
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Ok(data),
-                Err(_) => continue,
-            },
-        };
+        let Some(chunk) = watch.data(&mut body).await.transpose() else { return body };
         let broken = chunk.is_err();
         if to.send(chunk).await.is_err() || broken {
             return body;
@@ -147,16 +159,16 @@ where
 
 /// Reads and drops up to `max` bytes of a body, so that a peer which still writes can read the
 /// answer; `false` when there was more.
-pub(crate) async fn drain<B>(mut body: B, max: u64, stall: Duration) -> bool
+pub(crate) async fn drain<B>(mut body: B, max: u64, pace: Pace) -> bool
 where
     B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
 {
-    let mut left = max;
+    let (mut watch, mut left) = (Watch::new(pace), max);
     loop {
-        let Ok(frame) = tokio::time::timeout(stall, body.frame()).await else { return false };
-        let Some(Ok(frame)) = frame else { return true };
-        let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-        let Some(rest) = left.checked_sub(len) else { return false };
+        let Ok(data) = watch.data(&mut body).await else { return false };
+        let Some(data) = data else { return true };
+        let Some(rest) = left.checked_sub(data.len() as u64) else { return false };
         left = rest;
     }
 }
@@ -165,21 +177,17 @@ where
 ///
 /// # Errors
 /// [`Error::TooLarge`] beyond `max` bytes, [`Error::Cut`].
-pub(crate) async fn collect<B>(mut body: B, max: usize, stall: Duration) -> Result<Bytes>
+pub(crate) async fn collect<B>(mut body: B, max: usize, pace: Pace) -> Result<Vec<u8>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let mut all = bytes::BytesMut::new();
-    loop {
-        let frame = tokio::time::timeout(stall, body.frame()).await;
-        let frame = frame.map_err(|_| Error::Cut("a short body stood still".into()))?;
-        let Some(frame) = frame else { return Ok(all.freeze()) };
-        let frame = frame.map_err(|error| Error::Cut(format!("the connection broke: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
+    let (mut watch, mut all) = (Watch::new(pace), Vec::new());
+    while let Some(data) = watch.data(&mut body).await? {
         if all.len() + data.len() > max {
             return Err(Error::TooLarge { max: max as u64 });
         }
         all.extend_from_slice(&data);
     }
+    Ok(all)
 }

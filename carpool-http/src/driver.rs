@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Error, Progress, Result, body::Outgoing, progress::add};
+use crate::{Error, Progress, Result, body::Outgoing};
 
 /// Chunks of a body that wait between network and machine.
 pub(crate) const CHANNEL_CHUNKS: usize = 8;
@@ -40,12 +40,28 @@ pub(crate) struct SinkDriver<S> {
     progress: Arc<Progress>,
     pending: Vec<Block>,
     pending_bytes: usize,
+    /// Bytes of held blocks that may come before the sender is interrupted.
+    duplicate_bytes_left: u64,
 }
 
 impl<S: BlockStore> SinkDriver<S> {
     pub(crate) fn new(sink: Sink, store: S, limits: &Limits, progress: Arc<Progress>) -> Self {
         let limits = limits.clone();
-        Self { sink, store, limits, progress, pending: Vec::new(), pending_bytes: 0 }
+        Self {
+            sink,
+            store,
+            limits,
+            progress,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            duplicate_bytes_left: u64::MAX,
+        }
+    }
+
+    /// Ends [`receive`](Self::receive) early once so many bytes of held blocks have come: the
+    /// sender has to be told what it does not know.
+    pub(crate) const fn interrupt_after(&mut self, duplicate_bytes: u64) {
+        self.duplicate_bytes_left = duplicate_bytes;
     }
 
     pub(crate) fn sink(&mut self) -> &mut Sink {
@@ -88,8 +104,8 @@ impl<S: BlockStore> SinkDriver<S> {
     }
 
     fn keep(&mut self, block: Block) -> Result<()> {
-        add(&self.progress.blocks_received, 1);
-        add(&self.progress.block_bytes, block.data().len() as u64);
+        self.progress.count(|of| &of.blocks_received, 1);
+        self.progress.count(|of| &of.block_bytes, block.data().len() as u64);
         self.pending_bytes += block.data().len() + block.cid().encoded_len();
         self.pending.push(block);
         if self.pending_bytes >= STORE_BYTES { self.store_pending() } else { Ok(()) }
@@ -115,13 +131,22 @@ impl<S: BlockStore> SinkDriver<S> {
     fn receive_sections(&mut self, body: &mut Body) -> Result<()> {
         while let Some(batch) = body.next_sections()? {
             for block in verify(batch) {
-                if self.sink.handle_block(block?)? == Received::Duplicate {
-                    add(&self.progress.duplicate, 1);
-                }
-                self.settle()?;
+                self.receive_block(block?)?;
+            }
+            if self.duplicate_bytes_left == 0 {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn receive_block(&mut self, block: Block) -> Result<()> {
+        let bytes = block.data().len() as u64 + 1;
+        if self.sink.handle_block(block)? == Received::Duplicate {
+            self.progress.count(|of| &of.duplicate, 1);
+            self.duplicate_bytes_left = self.duplicate_bytes_left.saturating_sub(bytes);
+        }
+        self.settle().map(drop)
     }
 
     pub(crate) fn flush(&self) -> Result<()> {
@@ -142,14 +167,26 @@ pub(crate) struct Body {
     left: u64,
     max: u64,
     ended: bool,
+    /// What broke the body off behind the chunks that were taken.
     fault: Option<Error>,
+    /// What is wrong with the CAR behind the sections that were given out.
+    decoding: Option<carpool_car::Error>,
 }
 
 impl Body {
     pub(crate) fn new(incoming: Incoming, limits: &Limits) -> Self {
         let (left, max) = (limits.max_car_bytes, limits.max_car_bytes);
         let decoder = Decoder::new(limits);
-        Self { incoming, decoder, roots: None, left, max, ended: false, fault: None }
+        Self {
+            incoming,
+            decoder,
+            roots: None,
+            left,
+            max,
+            ended: false,
+            fault: None,
+            decoding: None,
+        }
     }
 
     /// The roots of the header, which has to come first.
@@ -167,12 +204,16 @@ impl Body {
     /// All whole sections of what has arrived, at least one; `None` at the end of the CAR.
     fn next_sections(&mut self) -> Result<Option<Vec<Unverified>>> {
         self.roots()?;
+        if let Some(fault) = self.decoding.take() {
+            return Err(fault.into());
+        }
         let mut batch = Vec::new();
         loop {
-            while let Some(item) = self.decoder.poll()? {
-                if let Item::Section(Section { cid, data, .. }) = item {
-                    batch.push(Unverified { cid, data });
-                }
+            let decoded = self.decode(&mut batch);
+            match decoded {
+                Err(fault) if batch.is_empty() => return Err(fault.into()),
+                // Whole sections in front of the fault count.
+                decoded => self.decoding = decoded.err(),
             }
             if !batch.is_empty() {
                 return Ok(Some(batch));
@@ -182,6 +223,16 @@ impl Body {
             }
             self.read()?;
         }
+    }
+
+    /// Whole sections of what has arrived, and the fault behind them.
+    fn decode(&mut self, batch: &mut Vec<Unverified>) -> Result<(), carpool_car::Error> {
+        while let Some(item) = self.decoder.poll()? {
+            if let Item::Section(Section { cid, data, .. }) = item {
+                batch.push(Unverified { cid, data });
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a chunk, and takes those that wait behind it. A fault behind them is told once
@@ -277,8 +328,8 @@ impl<S: BlockStore> SourceDriver<S> {
     }
 
     fn transmit(&self, body: &mut Frames<'_>, block: &Block) -> Result<()> {
-        add(&self.progress.blocks_sent, 1);
-        add(&self.progress.block_bytes, block.data().len() as u64);
+        self.progress.count(|of| &of.blocks_sent, 1);
+        self.progress.count(|of| &of.block_bytes, block.data().len() as u64);
         body.block(block)
     }
 

@@ -9,6 +9,7 @@ mod driver;
 mod error;
 pub mod message;
 mod names;
+mod pace;
 mod progress;
 pub mod routes;
 pub mod server;

@@ -11,7 +11,7 @@ use carpool_core::{
 };
 use carpool_mirror::Status;
 use multibase::Base;
-use std::{borrow::Cow, fmt};
+use std::{fmt, ops::Range};
 
 /// How a peer writes its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,12 @@ impl Kind {
         }
     }
 }
+
+/// The longest filter as text: it takes a copy to decode, and no peer is known that writes one.
+const MAX_FILTER_TEXT: usize = 512 << 10;
+
+/// CBOR items under a key that is not known.
+const MAX_SKIPPED: u64 = 1000;
 
 /// The longest CID as text: the longest digest in hexadecimal takes 211 characters.
 const MAX_CID_TEXT: usize = 256;
@@ -152,6 +158,63 @@ pub fn decode(
     input: &[u8],
     limits: &Limits,
 ) -> Result<Status, MessageError> {
+    let Parsed { want, bits, k } = parse(dialect, kind, input, limits)?;
+    let bits = match bits {
+        Bits::At(place) => input[place].to_vec(),
+        Bits::Decoded(bits) => bits,
+    };
+    status(want, bits, k, limits)
+}
+
+/// As [`decode`]; the filter, which can be nearly all of the message, keeps the message's memory.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_vec(
+    dialect: Dialect,
+    kind: Kind,
+    mut input: Vec<u8>,
+    limits: &Limits,
+) -> Result<Status, MessageError> {
+    let Parsed { want, bits, k } = parse(dialect, kind, &input, limits)?;
+    let bits = match bits {
+        Bits::At(place) => {
+            let len = place.len();
+            input.copy_within(place, 0);
+            input.truncate(len);
+            input
+        }
+        Bits::Decoded(bits) => bits,
+    };
+    status(want, bits, k, limits)
+}
+
+fn status(want: Vec<Cid>, bits: Vec<u8>, k: u32, limits: &Limits) -> Result<Status, MessageError> {
+    let have = Filter::from_wire(bits, k, &bloom_limits(limits)).map_err(MessageError::Bloom)?;
+    Ok(Status { want, have })
+}
+
+/// A message whose filter was not taken out yet.
+struct Parsed {
+    want: Vec<Cid>,
+    bits: Bits,
+    k: u32,
+}
+
+/// A filter's bits.
+enum Bits {
+    /// Here in the message.
+    At(Range<usize>),
+    /// Decoded from text.
+    Decoded(Vec<u8>),
+}
+
+fn parse(
+    dialect: Dialect,
+    kind: Kind,
+    input: &[u8],
+    limits: &Limits,
+) -> Result<Parsed, MessageError> {
     let mut reader = Reader::new(input);
     let pairs = reader.head(MAP).ok_or_else(|| wrong(&reader, "a map"))?;
     if dialect == Dialect::Spec && pairs != 3 {
@@ -162,56 +225,47 @@ pub fn decode(
         let key = reader.string(TEXT).ok_or_else(|| wrong(&reader, "a text key"))?;
         fields.read(key, dialect, kind, &mut reader, limits)?;
     }
-    match reader.rest() {
-        [] => fields.status(&reader, limits),
+    match (fields, reader.rest()) {
+        (Fields { want: Some(want), bits: Some(bits), k: Some(k) }, []) => {
+            Ok(Parsed { want, bits, k })
+        }
+        (_, []) => Err(wrong(&reader, "all three keys of the message")),
         _ => Err(wrong(&reader, "the end of the message")),
     }
 }
 
 /// What has been read of a message.
 #[derive(Default)]
-struct Fields<'a> {
+struct Fields {
     want: Option<Vec<Cid>>,
-    bits: Option<Cow<'a, [u8]>>,
-    k: Option<u64>,
+    bits: Option<Bits>,
+    k: Option<u32>,
 }
 
-impl<'a> Fields<'a> {
+impl Fields {
     fn read(
         &mut self,
         key: &[u8],
         dialect: Dialect,
         kind: Kind,
-        reader: &mut Reader<'a>,
+        reader: &mut Reader<'_>,
         limits: &Limits,
     ) -> Result<(), MessageError> {
-        if key == kind.key(dialect) && self.want.is_none() {
+        let list = kind.key(dialect);
+        if key == list && self.want.is_none() {
             self.want = Some(read_cids(dialect, reader, limits)?);
         } else if key == b"bb" && self.bits.is_none() {
-            let read = read_filter(dialect, reader, limits);
+            let read = read_filter(dialect, reader);
             self.bits = Some(read.ok_or_else(|| wrong(reader, "the filter's bytes"))?);
         } else if key == b"bk" && self.k.is_none() {
-            let read = reader.head(UNSIGNED).filter(|k| u32::try_from(*k).is_ok());
+            let read = reader.head(UNSIGNED).and_then(|k| u32::try_from(k).ok());
             self.k = Some(read.ok_or_else(|| wrong(reader, "a hash count of 32 bits"))?);
-        } else if dialect == Dialect::CarMirror && !self.knows(key, dialect, kind) {
-            reader.skip().ok_or_else(|| wrong(reader, "a value"))?;
+        } else if dialect == Dialect::CarMirror && ![&list[..], b"bb", b"bk"].contains(&key) {
+            reader.skip(MAX_SKIPPED).ok_or_else(|| wrong(reader, "a small value"))?;
         } else {
             return Err(wrong(reader, "the three keys of the message, once each"));
         }
         Ok(())
-    }
-
-    fn knows(&self, key: &[u8], dialect: Dialect, kind: Kind) -> bool {
-        key == b"bb" || key == b"bk" || key == kind.key(dialect)
-    }
-
-    fn status(self, reader: &Reader<'_>, limits: &Limits) -> Result<Status, MessageError> {
-        let (Some(want), Some(bits), Some(k)) = (self.want, self.bits, self.k) else {
-            return Err(wrong(reader, "all three keys of the message"));
-        };
-        let (k, limits) = (u32::try_from(k).unwrap_or(u32::MAX), bloom_limits(limits));
-        let have = Filter::from_wire(bits, k, &limits).map_err(MessageError::Bloom)?;
-        Ok(Status { want, have })
     }
 }
 
@@ -219,22 +273,15 @@ fn bloom_limits(limits: &Limits) -> carpool_bloom::Limits {
     carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k }
 }
 
-/// Text is not decoded where the filter would break its limit: the bytes of the text stand for it.
-fn read_filter<'a>(
-    dialect: Dialect,
-    reader: &mut Reader<'a>,
-    limits: &Limits,
-) -> Option<Cow<'a, [u8]>> {
+fn read_filter(dialect: Dialect, reader: &mut Reader<'_>) -> Option<Bits> {
     let is_text = reader.rest().first()? >> 5 == TEXT;
     if dialect == Dialect::Spec || !is_text {
-        return reader.string(BYTES).map(Cow::Borrowed);
+        let len = reader.string(BYTES)?.len();
+        return Some(Bits::At(reader.at() - len..reader.at()));
     }
-    let text = reader.string(TEXT)?;
-    if text.len() / 4 * 3 > limits.max_bloom_bytes {
-        return Some(Cow::Borrowed(text));
-    }
+    let text = reader.string(TEXT).filter(|text| text.len() <= MAX_FILTER_TEXT)?;
     let decoded = Base::Base64Url.decode(str::from_utf8(text).ok()?).ok()?;
-    Some(Cow::Owned(decoded))
+    Some(Bits::Decoded(decoded))
 }
 
 fn read_cids(
@@ -251,7 +298,12 @@ fn read_cids(
         Dialect::Spec => reader.link().ok_or_else(|| wrong(reader, "a link")),
         Dialect::CarMirror => read_text_cid(reader).ok_or_else(|| wrong(reader, "a CID as text")),
     };
-    (0..cids).map(|_| read(reader)).collect()
+    let mut all =
+        Vec::with_capacity(usize::try_from(cids).unwrap_or(0).min(reader.rest().len() / 8));
+    for _ in 0..cids {
+        all.push(read(reader)?);
+    }
+    Ok(all)
 }
 
 fn read_text_cid(reader: &mut Reader<'_>) -> Option<Cid> {

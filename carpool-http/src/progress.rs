@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// Counters of a transfer that goes on, to be looked at from another thread.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub struct Progress {
     pub(crate) block_bytes: AtomicU64,
     pub(crate) duplicate: AtomicU64,
     pub(crate) missing: AtomicU64,
+    /// What this is a part of, and counts for as well.
+    whole: Option<Arc<Self>>,
 }
 
 /// What a [`Progress`] has counted up to now.
@@ -22,9 +27,9 @@ pub struct Totals {
     pub requests: u64,
     /// CAR Mirror requests, each with its answer.
     pub rounds: u64,
-    /// TCP payload sent, in bytes.
+    /// TCP payload sent, in bytes; of a server, bytes of bodies.
     pub bytes_sent: u64,
-    /// TCP payload received, in bytes.
+    /// TCP payload received, in bytes; of a server, bytes of bodies.
     pub bytes_received: u64,
     /// Blocks sent.
     pub blocks_sent: u64,
@@ -39,6 +44,19 @@ pub struct Totals {
 }
 
 impl Progress {
+    /// Counters of a part: what they count, `whole` counts too.
+    pub(crate) fn part_of(whole: &Arc<Self>) -> Self {
+        Self { whole: Some(Arc::clone(whole)), ..Self::default() }
+    }
+
+    /// Adds to a counter, and to the same one of the whole.
+    pub(crate) fn count(&self, counter: fn(&Self) -> &AtomicU64, n: u64) {
+        add(counter(self), n);
+        if let Some(whole) = &self.whole {
+            whole.count(counter, n);
+        }
+    }
+
     /// What was counted up to now.
     #[must_use]
     pub fn totals(&self) -> Totals {

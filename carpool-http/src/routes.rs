@@ -11,6 +11,9 @@ pub const CAR_MIRROR_PUSH: &str = "/dag/push";
 /// Names: `GET` lists them; a name's own route is this, `/`, and the name percent-encoded.
 pub const NAMES: &str = "/api/v0/names";
 
+/// What the server has counted, for Prometheus.
+pub const METRICS: &str = "/metrics";
+
 /// Content type of requests and answers that are messages.
 pub const DAG_CBOR: &str = "application/vnd.ipld.dag-cbor";
 /// Content type of CARv1 bodies.

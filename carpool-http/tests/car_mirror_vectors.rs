@@ -11,34 +11,45 @@ use std::sync::Arc;
 const CBOR: &str = "application/vnd.ipld.dag-cbor";
 
 fn vector(name: &str) -> Value {
-    let all: Value = serde_json::from_str(include_str!("vectors/car-mirror.json")).unwrap();
-    let found = all["vectors"].as_array().unwrap().iter().find(|v| v["name"] == name);
-    found.unwrap_or_else(|| panic!("{name}")).clone()
+    let all: Value =
+        serde_json::from_str(include_str!("vectors/car-mirror.json")).expect("a good vector");
+    let found =
+        all["vectors"].as_array().expect("a good vector").iter().find(|v| v["name"] == name);
+    found.expect(name).clone()
 }
 
 fn hex(value: &Value) -> Vec<u8> {
-    let digits = value.as_str().unwrap();
+    let digits = value.as_str().expect("a good vector");
     (0..digits.len())
         .step_by(2)
-        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap())
+        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("a good vector"))
         .collect()
 }
 
 fn cids(value: &Value) -> Vec<Cid> {
-    value.as_array().unwrap().iter().map(|cid| cid.as_str().unwrap().parse().unwrap()).collect()
+    value
+        .as_array()
+        .expect("a good vector")
+        .iter()
+        .map(|cid| cid.as_str().expect("a good vector").parse().expect("a good vector"))
+        .collect()
 }
 
 fn verified(cid: Cid, data: Vec<u8>) -> Block {
     let block = Unverified { cid, data: data.into() };
-    carpool_core::verify(vec![block]).into_iter().next().unwrap().unwrap()
+    carpool_core::verify(vec![block])
+        .into_iter()
+        .next()
+        .expect("a good vector")
+        .expect("a good vector")
 }
 
 /// The blocks of the tiny DAG, breadth first.
 fn tiny() -> Vec<Block> {
     let vector = vector("cold-pull-tiny");
-    let blocks = vector["dag_bfs"].as_array().unwrap().iter();
+    let blocks = vector["dag_bfs"].as_array().expect("a good vector").iter();
     let block = |block: &Value| {
-        let cid = block["cid"].as_str().unwrap().parse().unwrap();
+        let cid = block["cid"].as_str().expect("a good vector").parse().expect("a good vector");
         verified(cid, hex(&block["hex"]))
     };
     blocks.map(block).collect()
@@ -101,7 +112,8 @@ async fn a_pull_is_resumed_as_the_peer_does() {
     assert_eq!(answer.status, 200);
     let mut ours = sections(&answer.body);
     let mut theirs = sections(&hex(&vector["car_hex"]));
-    (ours.sort(), theirs.sort());
+    ours.sort();
+    theirs.sort();
     assert_eq!(ours, theirs);
     let sink = holding(&blocks[..4]);
     let client = client_with(&url, |options| options.dialect = Some(Dialect::CarMirror));
@@ -136,7 +148,7 @@ fn sections(car: &[u8]) -> Vec<(Cid, Bytes)> {
     decoder.handle_data(Bytes::copy_from_slice(car));
     decoder.handle_eof();
     let mut all = Vec::new();
-    while let Some(item) = decoder.poll().unwrap() {
+    while let Some(item) = decoder.poll().expect("a good CAR") {
         if let carpool_car::Item::Section(section) = item {
             all.push((section.cid, section.data));
         }

@@ -21,7 +21,7 @@ async fn both_ways(prefix: &'static str, path: &str) -> (u64, u64) {
     let pulled = client(&format!("{from}{path}")).pull(dag.root, vec![], sink.clone()).await;
     let pushed = client(&format!("{to}{path}")).push(dag.root, vec![], None, full).await;
     assert!(holds_all(&sink, &dag.blocks) && holds_all(&empty, &dag.blocks));
-    (pulled.unwrap().totals.requests, pushed.unwrap().totals.requests)
+    (pulled.expect("pulled").totals.requests, pushed.expect("pushed").totals.requests)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,6 +81,8 @@ struct Round {
     asked: Vec<Cid>,
     wanted: u64,
     unwanted_bytes: u64,
+    /// Blocks that came although held, see [`Sink::handle_block`].
+    repeated: Option<CidSet>,
 }
 
 impl Sink {
@@ -139,6 +141,10 @@ impl Sink {
 
     /// Takes a block of the round.
     ///
+    /// A source that knows nothing of the sink may send each held block once; what it sends beyond
+    /// that, and what nothing links to, is held to
+    /// [`max_unwanted_bytes`](Limits::max_unwanted_bytes).
+    ///
     /// # Errors
     /// [`Error::Block`] for a wanted block that does not parse, [`Error::Unwanted`]. The transfer
     /// is to be given up then; blocks stored before stay good.
@@ -156,13 +162,17 @@ impl Sink {
     }
 
     fn unwanted(&mut self, block: &Block) -> Result<Received, Error> {
+        let held =
+            self.walk.seen().contains(block.cid()) || self.seeds.held().contains(block.cid());
+        let repeated = self.round.repeated.get_or_insert_with(|| CidSet::with_seed(self.seed));
+        if held && repeated.insert(block.cid()) {
+            return Ok(Received::Duplicate);
+        }
         self.round.unwanted_bytes += block.data().len() as u64 + 1;
         let (bytes, max) = (self.round.unwanted_bytes, self.limits.max_unwanted_bytes);
         if bytes > max {
             return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
         }
-        let held =
-            self.walk.seen().contains(block.cid()) || self.seeds.held().contains(block.cid());
         Ok(if held { Received::Duplicate } else { Received::Unreachable })
     }
 

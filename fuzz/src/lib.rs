@@ -4,22 +4,34 @@
 
 mod bloom;
 mod car_decode;
+mod car_header;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
+mod cbor_reader;
 mod choices;
 mod cid;
 mod http_message;
+mod http_request;
 mod links;
 mod mirror_session;
+mod session_faults;
+mod sink_events;
+mod source_events;
 mod unixfs_node;
 mod varint;
 
 pub use bloom::bloom;
 pub use car_decode::car_decode;
+pub use car_header::car_header;
+pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use http_message::http_message;
+pub use http_request::http_request;
 pub use links::links;
 pub use mirror_session::mirror_session;
+pub use session_faults::session_faults;
+pub use sink_events::sink_events;
+pub use source_events::source_events;
 pub use unixfs_node::unixfs_node;
 pub use varint::varint;
 
@@ -27,13 +39,19 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 14] = [
     ("bloom", bloom),
     ("car_decode", car_decode),
+    ("car_header", car_header),
+    ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("http_message", http_message),
+    ("http_request", http_request),
     ("links", links),
     ("mirror_session", mirror_session),
+    ("session_faults", session_faults),
+    ("sink_events", sink_events),
+    ("source_events", source_events),
     ("unixfs_node", unixfs_node),
     ("varint", varint),
 ];

@@ -1,4 +1,4 @@
-use carpool_core::{Block, Bytes, Cid, Limits, codec};
+use carpool_core::{Block, Bytes, Cid, Error, Limits, codec};
 use ipld_core::{codec::Links, ipld::Ipld};
 use serde_ipld_dagcbor::codec::DagCborCodec;
 
@@ -15,6 +15,22 @@ pub fn links(data: &[u8]) {
         assert_eq!(found, Ok(expected));
     }
     assert_eq!(scan(codec::RAW), Ok(vec![]));
+    at_the_limit(data, codec::DAG_CBOR, found.ok());
+    at_the_limit(data, codec::DAG_PB, scan(codec::DAG_PB).ok());
+}
+
+/// As many links as the limit are found, and one more is refused.
+fn at_the_limit(data: &[u8], codec: u64, found: Option<Vec<Cid>>) {
+    let Some(found) = found else { return };
+    let mut limits = Limits::default();
+    let cid = *Block::new(codec, Bytes::new()).cid();
+    limits.max_links = found.len();
+    assert_eq!(carpool_core::links(&cid, data, &limits).as_ref(), Ok(&found));
+    if let Some(less) = found.len().checked_sub(1) {
+        limits.max_links = less;
+        let max = less as u64;
+        assert_eq!(carpool_core::links(&cid, data, &limits), Err(Error::TooManyLinks { cid, max }));
+    }
 }
 
 /// The other decoder reads more than it writes, such as CIDs with bytes after them.

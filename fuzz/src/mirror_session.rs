@@ -225,7 +225,7 @@ fn answers(source: &mut Source, store: &Blocks) -> Result<Vec<Block>, Error> {
 }
 
 /// A DAG of up to 20 nodes, each of which links to some before it.
-fn blocks(choices: &mut Choices<'_>) -> Vec<Block> {
+pub(crate) fn blocks(choices: &mut Choices<'_>) -> Vec<Block> {
     let mut blocks = vec![Block::new(codec::RAW, "leaf".into())];
     for i in 0..1 + choices.below(20) {
         let picks = choices.byte();

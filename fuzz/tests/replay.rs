@@ -3,11 +3,13 @@
 use sim::dag::mix;
 use std::{fs, path::Path};
 
-/// The inputs of a target in the order of their names.
+/// The inputs of a target in the order of their names: the corpus, and past findings.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
-    let files = fs::read_dir(&folder).expect("every target has a corpus");
-    let mut paths: Vec<_> = files.map(|file| file.expect("readable").path()).collect();
+    let folder = |kind: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);
+    let files = fs::read_dir(folder("corpus")).expect("every target has a corpus");
+    let findings = fs::read_dir(folder("regressions")).into_iter().flatten();
+    let mut paths: Vec<_> =
+        files.chain(findings).map(|file| file.expect("readable").path()).collect();
     paths.sort_unstable();
     paths.iter().map(|path| fs::read(path).expect("readable")).collect()
 }

@@ -224,6 +224,7 @@ impl Pair {
         self.blocks.connect(now, Some(self.cut));
         self.statuses.connect(now, Some(next(&mut self.setup.status_cuts)));
         self.message.clear();
+        self.sending = false;
         self.body_empty = true;
     }
 

@@ -54,7 +54,10 @@ impl Taker {
     }
 
     fn reset_unframing(&mut self) -> Unframing {
-        std::mem::replace(&mut self.unframing, Unframing::new(self.setup.framing, &self.setup.limits))
+        std::mem::replace(
+            &mut self.unframing,
+            Unframing::new(self.setup.framing, &self.setup.limits),
+        )
     }
 
     pub(crate) fn take(&mut self, bytes: Bytes) -> Result<(), Failure> {

@@ -3,9 +3,11 @@
 mod bloom;
 mod cold;
 mod file;
+mod hostile;
 mod incremental;
 mod linear;
 mod peak;
+mod peer;
 mod throughput;
 mod tree;
 
@@ -25,7 +27,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 8] = [
+pub const ALL: [Case; 10] = [
     Case { name: "cold", long: false, measure: cold::measure },
     Case { name: "linear", long: false, measure: linear::measure },
     Case { name: "tree", long: false, measure: tree::measure },
@@ -33,6 +35,8 @@ pub const ALL: [Case; 8] = [
     Case { name: "incremental", long: false, measure: incremental::measure },
     Case { name: "throughput", long: false, measure: throughput::measure },
     Case { name: "bloom", long: false, measure: bloom::measure },
+    Case { name: "hostile", long: false, measure: hostile::measure },
+    Case { name: "peer", long: false, measure: peer::measure },
     Case { name: "peak", long: true, measure: peak::measure },
 ];
 

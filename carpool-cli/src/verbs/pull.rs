@@ -25,6 +25,7 @@ enum What<'a> {
 }
 
 pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let output = &output.explaining(args.remote.verbose);
     let what = what(args)?;
     let (What::Root(_, url) | What::Name(_, url)) = what;
     let client = client(url, &args.remote)?;

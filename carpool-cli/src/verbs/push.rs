@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let output = &output.explaining(args.remote.verbose);
     let (url, name) = split_name(&args.url);
     if name.is_some() {
         let what = "push sends a root; `sync` sends a folder under a name";

@@ -22,6 +22,8 @@ pub(crate) fn run(args: &ServeArgs, store: Option<PathBuf>, output: &Output) -> 
     let mut options = ServerOptions::default();
     options.read_only = args.read_only;
     options.token.clone_from(&args.token);
+    options.metrics = !args.no_metrics;
+    args.bounds.apply(&mut options);
     options.seed = random_seed();
     let server = Server::new(store, options);
     block_on(async {

@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let output = &output.explaining(args.remote.verbose);
     let (url, name) = split_name(&args.url);
     let name = name.map_or_else(|| folder_name(&args.dir), |name| Ok(name.to_owned()))?;
     let client = client(url, &args.remote)?;

@@ -63,11 +63,11 @@ impl Room {
         Running(Some(command.spawn().expect("the program starts")))
     }
 
-    /// Serves the store `store` of the room on a free port of loopback.
+    /// Serves the store `store` of the room on a free port of loopback; it logs no requests.
     pub fn serve(&self, store: &str, flags: &[&str]) -> Served {
         let store = self.path(store);
         let mut command = self.command(["--json", "serve", "--listen", "127.0.0.1:0"]);
-        command.args(flags).env("CARPOOL_STORE", store);
+        command.args(flags).env("CARPOOL_STORE", store).env("CARPOOL_LOG", "warn");
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("it is piped");

@@ -1,6 +1,7 @@
 //! The client: one per transfer, so that its counters are the transfer's.
 
 mod connection;
+mod events;
 mod names;
 mod patience;
 mod pull;
@@ -21,8 +22,9 @@ use hyper_util::{
 };
 use std::{sync::Arc, time::Duration};
 
-use crate::{Error, Progress, Result, body::collect, message::Dialect, progress::add};
+use crate::{Error, Progress, Result, body::collect, message::Dialect, pace::Pace, progress::add};
 use connection::CountingConnector;
+pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -50,6 +52,10 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// How long a body, or the answer to a request, may stand still. Default 60 s.
     pub stall_timeout: Duration,
+    /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
+    pub min_bytes_per_second: u64,
+    /// Who is told of each round. Default nobody.
+    pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
     pub seed: u64,
 }
@@ -66,8 +72,16 @@ impl Default for ClientOptions {
             retries: 4,
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
+            min_bytes_per_second: 1024,
+            listener: None,
             seed: 0,
         }
+    }
+}
+
+impl ClientOptions {
+    const fn pace(&self) -> Pace {
+        Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
     }
 }
 
@@ -131,7 +145,7 @@ impl Client {
     /// An answer that is not what was hoped for, as an error.
     async fn refusal(&self, response: Response<Incoming>) -> Error {
         let status = response.status();
-        let body = collect(response.into_body(), 4 << 10, self.options.stall_timeout).await;
+        let body = collect(response.into_body(), 4 << 10, self.options.pace()).await;
         let reason = body.map_or_else(
             |error| error.to_string(),
             |text| String::from_utf8_lossy(&text).trim().to_owned(),

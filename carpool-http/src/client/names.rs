@@ -54,7 +54,7 @@ impl Client {
         parse(status, &body)
     }
 
-    async fn json(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+    async fn json(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Vec<u8>)> {
         let stall = self.options.stall_timeout;
         let sent = self.send(method, path, Some("application/json"), full(body));
         let response = tokio::time::timeout(stall, sent).await;
@@ -64,7 +64,7 @@ impl Client {
             return Err(self.refusal(response).await);
         }
         let max = self.options.limits.max_message_bytes;
-        Ok((status, collect(response.into_body(), max, stall).await?))
+        Ok((status, collect(response.into_body(), max, self.options.pace()).await?))
     }
 }
 

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
-use super::{Client, blocking, full, patience::Patience, speech::pull_path};
+use super::{Call, Client, End, Wants, blocking, full, patience::Patience, speech::pull_path};
 use crate::{
     Error, Result, Totals,
     body::pump,
@@ -47,7 +47,7 @@ impl Client {
         let begun = Instant::now();
         loop {
             match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
-                Err(error) if self.speech.turn(&error) => {}
+                Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,
             }
@@ -80,9 +80,13 @@ impl Client {
                     return pulled(&driver, &outcome);
                 }
             };
+            let opened = self.open_round(|| Call::Request(Wants::of(&status)));
             let round;
             (driver, round) = self.pull_round(driver, root, status).await;
-            match round.map_err(cut_if_truncated) {
+            let round = round.map_err(cut_if_truncated);
+            let missing = driver.sink().missing() as u64;
+            self.close_round(opened, &round, |()| End::Missing(missing));
+            match round {
                 Ok(()) => driver.sink().handle_end_round(),
                 Err(error) => {
                     driver.sink().handle_cut();
@@ -137,7 +141,7 @@ impl Client {
                 let refusal = self.refusal(response).await;
                 return (driver, Err(refusal));
             }
-            _ => self.speech.understood(),
+            _ => self.understood(),
         }
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(()));
@@ -148,7 +152,7 @@ impl Client {
             let received = driver.receive(&mut body);
             (driver, received)
         });
-        drop(pump(response.into_body(), to, self.options.stall_timeout).await);
+        drop(pump(response.into_body(), to, self.options.pace()).await);
         match taken.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{sync::Arc, time::Instant};
 
-use super::{Client, blocking, patience::Patience, speech::push_path};
+use super::{Call, Client, End, Wants, blocking, patience::Patience, speech::push_path};
 use crate::{
     Error, Result, Totals,
     body::{channel, collect},
@@ -55,7 +55,7 @@ impl Client {
         let estimate = self.estimate(&held, &store).await?;
         loop {
             match self.push_speaking(root, estimate.as_ref(), diff, &store).await {
-                Err(error) if self.speech.turn(&error) => {}
+                Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,
             }
@@ -81,8 +81,9 @@ impl Client {
         let mut estimate = estimate.cloned().map(Narrowing::Known);
         let mut answered = 0;
         loop {
+            let call = if estimate.is_some() { Call::Estimate } else { Call::Cold };
             let driver = self.first_call(root, estimate.take(), store);
-            match self.push_rounds(driver, root, &path, &mut answered).await {
+            match self.push_rounds(driver, call, root, &path, &mut answered).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
@@ -146,6 +147,7 @@ impl Client {
     async fn push_rounds<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
+        mut call: Call,
         root: Cid,
         path: &str,
         answered: &mut u64,
@@ -153,7 +155,10 @@ impl Client {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
             let (status, sent);
-            (driver, sent, status) = self.push_round(driver, root, path).await?;
+            let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
+            let round = self.push_round(driver, root, path).await;
+            self.close_round(opened, &round, |(_, _, status)| End::Wants(Wants::of(status)));
+            (driver, sent, status) = round?;
             let mut wanted = status.want.clone();
             wanted.sort_unstable();
             *answered += 1;
@@ -184,7 +189,7 @@ impl Client {
         path: &str,
     ) -> Result<(Driver<S>, Sent, Status)> {
         add(&self.progress.rounds, 1);
-        let (mut outgoing, body, alive) = channel();
+        let (mut outgoing, body, alive) = channel(self.options.pace());
         let sending = tokio::task::spawn_blocking(move || {
             let sent = driver.send(Some(root), &mut outgoing);
             if sent.is_ok() {
@@ -234,13 +239,13 @@ impl Client {
         if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
             return Err(self.refusal(response).await);
         }
-        self.speech.understood();
+        self.understood();
         let duplicate = response.headers().get(routes::DUPLICATE_BLOCKS);
         let duplicate = duplicate.and_then(|value| value.to_str().ok()?.parse().ok());
         add(&self.progress.duplicate, duplicate.unwrap_or(0));
-        let (limits, stall) = (&self.options.limits, self.options.stall_timeout);
-        let body = collect(response.into_body(), limits.max_message_bytes, stall).await?;
-        Ok(message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?)
+        let (limits, pace) = (&self.options.limits, self.options.pace());
+        let body = collect(response.into_body(), limits.max_message_bytes, pace).await?;
+        Ok(message::decode_vec(self.speech.dialect(), Kind::PushResponse, body, limits)?)
     }
 }
 

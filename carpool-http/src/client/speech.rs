@@ -49,9 +49,12 @@ impl Speech {
         matches!(self.state(), State::Guessed(_))
     }
 
-    /// The server has answered as one does that speaks the dialect.
-    pub(crate) fn understood(&self) {
-        self.set(State::Known(self.dialect()));
+    /// The server has answered as one does that speaks the dialect; whether that is news.
+    pub(crate) fn understood(&self) -> bool {
+        let before = self.state();
+        let now = State::Known(self.dialect());
+        self.set(now);
+        before != now
     }
 
     /// After an error, whether the transfer is to begin again in the other dialect: what it met
@@ -120,7 +123,7 @@ mod tests {
         let forced = Speech::new(Some(Dialect::CarMirror), false);
         assert!(!forced.is_guess() && !forced.turn(&answered(StatusCode::NOT_FOUND)));
         let speech = Speech::new(None, false);
-        speech.understood();
+        assert!(speech.understood() && !speech.understood(), "it is news once");
         assert!(!speech.turn(&answered(StatusCode::NOT_FOUND)));
         assert_eq!(speech.dialect(), Dialect::Spec);
     }

@@ -1,10 +1,14 @@
 //! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
 mod connections;
+mod idle;
+mod metrics;
 mod names;
+mod observe;
 mod pull;
 mod push;
 mod refusal;
+mod route;
 
 use axum::{
     Router,
@@ -17,9 +21,13 @@ use carpool_core::{Cid, Limits, sha2_256};
 use carpool_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
-use crate::{Progress, Result, body::drain, driver::complete, routes};
+use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
+use metrics::Metrics;
 use refusal::Refusal;
 
 /// How a server behaves.
@@ -32,12 +40,27 @@ pub struct ServerOptions {
     pub read_only: bool,
     /// A token that every request has to carry (`Authorization: Bearer …`). Default none.
     pub token: Option<String>,
+    /// Say at `/metrics` what was counted, to whoever has the token. Default true.
+    pub metrics: bool,
     /// Connections served at a time; others wait. Default 1,024.
     pub max_connections: usize,
+    /// Transfers under way at a time; others are told to come back (503). Each has a thread, and at
+    /// most 1 MiB of what waits for a slow reader. Default 256.
+    pub max_transfers: usize,
+    /// Streams of one HTTP/2 connection. Default 64.
+    pub max_streams: u32,
+    /// Header fields of one request over HTTP/1.1. Default 64.
+    pub max_headers: usize,
+    /// Bytes of one request's header fields over HTTP/2. Default 16 KiB.
+    pub max_header_bytes: u32,
+    /// How long a connection may be open without a request. Default 60 s.
+    pub idle_timeout: Duration,
     /// How long the head of a request may take. Default 30 s.
     pub header_timeout: Duration,
     /// How long a body may stand still. Default 60 s.
     pub stall_timeout: Duration,
+    /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
+    pub min_bytes_per_second: u64,
     /// Bytes of a body that are read and dropped before an early answer, so that a client which
     /// still writes can read it. Default 16 MiB.
     pub drain_bytes: u64,
@@ -51,12 +74,25 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             read_only: false,
             token: None,
+            metrics: true,
             max_connections: 1024,
+            max_transfers: 256,
+            max_streams: 64,
+            max_headers: 64,
+            max_header_bytes: 16 << 10,
+            idle_timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(60),
+            min_bytes_per_second: 1024,
             drain_bytes: 16 << 20,
             seed: 0,
         }
+    }
+}
+
+impl ServerOptions {
+    const fn pace(&self) -> Pace {
+        Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
     }
 }
 
@@ -68,16 +104,21 @@ pub struct Server {
     store: SharedStore,
     options: Arc<ServerOptions>,
     progress: Arc<Progress>,
+    metrics: Arc<Metrics>,
+    transfers: Arc<Semaphore>,
 }
 
 impl Server {
     /// A server of what `store` holds.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: ServerOptions) -> Self {
-        Self { store, options: Arc::new(options), progress: Arc::default() }
+        let transfers = Arc::new(Semaphore::new(options.max_transfers));
+        let (progress, metrics) = Default::default();
+        Self { store, options: Arc::new(options), progress, metrics, transfers }
     }
 
-    /// The counters of all that this server does. Bytes of connections are not among them.
+    /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS
+    /// add is not among them.
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
@@ -85,7 +126,7 @@ impl Server {
 
     /// The routes, to be put into another `axum` server.
     pub fn router(&self) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route(routes::PULL, post(pull::pull))
             .route(routes::PUSH, post(push::push))
             .route(
@@ -94,8 +135,12 @@ impl Server {
             )
             .route(&format!("{}/{{root}}", routes::CAR_MIRROR_PUSH), post(push::push_as_car_mirror))
             .route(routes::NAMES, get(names::list))
-            .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
+            .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set));
+        let scraped = Router::new().route(routes::METRICS, get(metrics::show));
+        let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
+        routes
             .layer(middleware::from_fn_with_state(self.clone(), authorise))
+            .layer(middleware::from_fn_with_state(self.clone(), observe::observe))
             .with_state(self.clone())
     }
 
@@ -109,12 +154,18 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> std::io::Result<()> {
-        connections::serve(self.router(), listener, &self.options, stop).await
+        connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await
+    }
+
+    /// A place for a transfer, which lasts until it is dropped.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.transfers).try_acquire_owned();
+        place.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many transfers"))
     }
 
     /// Reads what a refused client still writes, within the bound, so that it can read the answer.
     async fn drain(&self, request: Request) {
-        drain(request.into_body(), self.options.drain_bytes, self.options.stall_timeout).await;
+        drain(request.into_body(), self.options.drain_bytes, self.options.pace()).await;
     }
 
     /// Whether the whole DAG is held: known from an earlier transfer, or found out.
@@ -142,6 +193,11 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        server.drain(request).await;
+        let what = "bodies are taken as they are, without a content encoding";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    }
     match &server.options.token {
         Some(token) if !carries(request.headers(), token) => {
             server.drain(request).await;

@@ -1,32 +1,32 @@
 use axum::{
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Extension, Path, Request, State},
     response::{IntoResponse, Response},
 };
-use carpool_core::Bytes;
 use carpool_mirror::{Source, Status};
 use carpool_selector::Order;
 use http::{Method, StatusCode, header};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Server, refusal::Refusal, root_of};
+use super::{Server, observe::Observed, refusal::Refusal, root_of};
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
     driver::SourceDriver,
     message::{self, Dialect, Kind},
-    progress::add,
     routes,
 };
 
 /// `POST /api/v0/dag/pull` (HTTP §2): a status in, a CAR out, streamed depth first.
 pub(super) async fn pull(
     State(server): State<Server>,
+    Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = message(&server, request).await?;
-    let status = decode(&server, Dialect::Spec, &body)?;
-    let car = send(&server, status, Order::DepthFirst).await?;
+    let status = decode(&server, Dialect::Spec, body)?;
+    let car = send(&server, observed, status, Order::DepthFirst).await?;
     Ok(([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response())
 }
 
@@ -35,6 +35,7 @@ pub(super) async fn pull(
 pub(super) async fn pull_as_car_mirror(
     State(server): State<Server>,
     Path(root): Path<String>,
+    Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let root = root_of(&root)?;
@@ -43,33 +44,39 @@ pub(super) async fn pull_as_car_mirror(
     let status = if get && body.is_empty() {
         Status { want: vec![root], have: None }
     } else {
-        decode(&server, Dialect::CarMirror, &body)?
+        decode(&server, Dialect::CarMirror, body)?
     };
     if status.want.is_empty() {
+        observed.is_about(&[]);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, status, Order::BreadthFirst).await?;
+    let car = send(&server, observed, status, Order::BreadthFirst).await?;
     Ok(Body::new(car).into_response())
 }
 
-async fn message(server: &Server, request: Request) -> Result<Bytes, Refusal> {
-    add(&server.progress.requests, 1);
-    let (limits, stall) = (&server.options.limits, server.options.stall_timeout);
-    Ok(collect(request.into_body(), limits.max_message_bytes, stall).await?)
+async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> {
+    let (limits, pace) = (&server.options.limits, server.options.pace());
+    Ok(collect(request.into_body(), limits.max_message_bytes, pace).await?)
 }
 
-fn decode(server: &Server, dialect: Dialect, body: &Bytes) -> Result<Status, Refusal> {
-    let status = message::decode(dialect, Kind::PullRequest, body, &server.options.limits);
+fn decode(server: &Server, dialect: Dialect, body: Vec<u8>) -> Result<Status, Refusal> {
+    let status = message::decode_vec(dialect, Kind::PullRequest, body, &server.options.limits);
     Ok(status.map_err(Error::from)?)
 }
 
 /// The first chunk decides: with it the answer is 200, and what goes wrong later breaks the body
 /// off; without one nothing that was asked for is held, which is 404 (HTTP §2.4).
-async fn send(server: &Server, status: Status, order: Order) -> Result<ChannelBody, Refusal> {
-    let options = &server.options;
+async fn send(
+    server: &Server,
+    observed: Observed,
+    status: Status,
+    order: Order,
+) -> Result<ChannelBody, Refusal> {
+    observed.is_about(&status.want);
+    let (options, place) = (&server.options, server.place()?);
     let mut source = Source::new(order, &options.limits, options.seed);
     source.handle_status(status).map_err(Error::from)?;
-    let mut car = stream(server, source);
+    let mut car = stream(server, observed, source, place);
     if car.has_any().await? {
         return Ok(car);
     }
@@ -77,16 +84,23 @@ async fn send(server: &Server, status: Status, order: Order) -> Result<ChannelBo
 }
 
 /// The CAR as it is made; the channel holds a reader's slowness against the walk.
-fn stream(server: &Server, source: Source) -> ChannelBody {
-    let (mut outgoing, body, alive) = channel();
-    let mut driver =
-        SourceDriver::new(source, Arc::clone(&server.store), Arc::clone(&server.progress));
+fn stream(
+    server: &Server,
+    observed: Observed,
+    source: Source,
+    place: OwnedSemaphorePermit,
+) -> ChannelBody {
+    let (mut outgoing, body, alive) = channel(server.options.pace());
+    let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
     tokio::task::spawn_blocking(move || {
-        let _alive = alive;
+        let _held = (alive, place);
         match driver.send(None, &mut outgoing) {
-            Ok(_) => outgoing.finish(),
+            Ok(sent) => {
+                observed.lacks(sent.lacks);
+                outgoing.finish();
+            }
             Err(error) => {
-                tracing::debug!(%error, "pull broken off");
+                observed.fails(&error.to_string());
                 outgoing.fail(error);
             }
         }

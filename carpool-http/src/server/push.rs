@@ -1,21 +1,20 @@
 use axum::{
-    extract::{Path, Query, Request, State},
+    extract::{Extension, Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
 use carpool_core::Cid;
 use carpool_mirror::{Sink, Status};
-use http::{StatusCode, header};
+use http::{StatusCode, Version, header};
 use serde::Deserialize;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::mpsc;
 
-use super::{Server, SharedStore, refusal::Refusal, root_of};
+use super::{Server, SharedStore, observe::Observed, refusal::Refusal, root_of};
 use crate::{
-    Error, Progress, Result,
+    Error, Result,
     body::{drain, pump},
     driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
     message::{self, Dialect, Kind},
-    progress::add,
     routes,
 };
 
@@ -31,9 +30,11 @@ pub(super) struct PushQuery {
 pub(super) async fn push(
     State(server): State<Server>,
     Query(query): Query<PushQuery>,
+    Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let target = Target { dialect: Dialect::Spec, root: None, hint: query.diff };
+    let (dialect, hint) = (Dialect::Spec, query.diff);
+    let target = Target { dialect, root: None, hint, early: false, observed };
     receive(server, target, request).await
 }
 
@@ -42,6 +43,7 @@ pub(super) async fn push(
 pub(super) async fn push_as_car_mirror(
     State(server): State<Server>,
     Path(root): Path<String>,
+    Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let root = match root_of(&root) {
@@ -51,7 +53,8 @@ pub(super) async fn push_as_car_mirror(
             return Err(refusal);
         }
     };
-    let target = Target { dialect: Dialect::CarMirror, root: Some(root), hint: None };
+    let (dialect, root) = (Dialect::CarMirror, Some(root));
+    let target = Target { dialect, root, hint: None, early: false, observed };
     receive(server, target, request).await
 }
 
@@ -62,29 +65,48 @@ struct Target {
     root: Option<Cid>,
     /// A related CID or name (HTTP §3.1.2).
     hint: Option<String>,
+    /// Whether an answer may come before the end of the CAR.
+    early: bool,
+    observed: Observed,
 }
 
-async fn receive(server: Server, target: Target, request: Request) -> Result<Response, Refusal> {
-    add(&server.progress.requests, 1);
+/// Bytes of held blocks after which a push is answered early. Over HTTP/1.1 clients fail that are
+/// answered while they write, so there a push is read to its end.
+const EARLY_BYTES: u64 = 256 << 10;
+
+async fn receive(
+    server: Server,
+    mut target: Target,
+    request: Request,
+) -> Result<Response, Refusal> {
+    target.early = request.version() == Version::HTTP_2;
     if server.options.read_only {
         server.drain(request).await;
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this server is read-only"));
     }
-    let (dialect, stall) = (target.dialect, server.options.stall_timeout);
+    let place = match server.place() {
+        Ok(place) => place,
+        Err(refusal) => {
+            server.drain(request).await;
+            return Err(refusal);
+        }
+    };
+    let (dialect, pace) = (target.dialect, server.options.pace());
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
         let body = Body::new(incoming, &server.options.limits);
         take(&server, body, &target)
     });
-    let rest = pump(request.into_body(), to, stall).await;
+    let rest = pump(request.into_body(), to, pace).await;
     let taken = match taking.await {
         Ok(taken) => taken,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
     if taken.is_err() {
-        drain(rest, drain_bytes, stall).await;
+        drain(rest, drain_bytes, pace).await;
     }
+    drop(place);
     let (status, duplicates) = taken?;
     Ok(answer(dialect, &status, duplicates))
 }
@@ -92,10 +114,14 @@ async fn receive(server: Server, target: Target, request: Request) -> Result<Res
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
 fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64)> {
     let (roots, sink) = sink(server, &mut body, target)?;
-    let progress = Arc::<Progress>::default();
+    target.observed.is_about(&roots);
+    let progress = target.observed.progress();
     let limits = &server.options.limits;
     let mut driver =
         SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
+    if target.early {
+        driver.interrupt_after(EARLY_BYTES);
+    }
     driver.settle()?;
     driver.receive(&mut body)?;
     driver.sink().handle_end_round();

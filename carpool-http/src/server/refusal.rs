@@ -1,6 +1,7 @@
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 
+use super::observe::Reason;
 use crate::Error;
 
 /// An answer that says no, in a line of text.
@@ -17,8 +18,12 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        tracing::debug!(status = %self.status, reason = self.reason, "refused");
-        (self.status, format!("{}\n", self.reason)).into_response()
+        let mut response = (self.status, format!("{}\n", self.reason)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(Reason(self.reason));
+        response
     }
 }
 

@@ -1,0 +1,73 @@
+//! The memory that a request costs is bounded by its own bytes and the CIDs that it names, never by
+//! a number that it claims.
+
+use axum::body::Body;
+use carpool_bloom::{Filter, Params};
+use carpool_core::{Block, Cid, codec};
+use carpool_http::{
+    Server, ServerOptions,
+    message::{Dialect, Kind, encode},
+    routes,
+};
+use carpool_mirror::Status;
+use carpool_store::{BlockStore, MemoryStore};
+use http_body_util::BodyExt;
+use peak_alloc::PeakAlloc;
+use std::sync::Arc;
+use tower::Service;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const MIB: usize = 1 << 20;
+
+fn absent(n: u32) -> Cid {
+    *Block::new(codec::RAW, n.to_be_bytes().to_vec().into()).cid()
+}
+
+/// Bytes at the peak of handling, beyond what was there before and the request's own, which are
+/// copied once as they come.
+async fn beyond(server: &Server, path: &str, body: &[u8]) -> usize {
+    let request = http::Request::post(path).body(Body::from(body.to_vec())).expect("a request");
+    let mut router = server.router();
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let answer = router.call(request).await.expect("an answer");
+    drop(answer.into_body().collect().await);
+    MEMORY.peak_usage().saturating_sub(before + body.len())
+}
+
+#[tokio::test]
+async fn what_requests_cost() {
+    let store = MemoryStore::new();
+    let root = Block::new(codec::RAW, "root".into());
+    store.put_many(std::slice::from_ref(&root)).expect("memory takes blocks");
+    let server = Server::new(Arc::new(store), ServerOptions::default());
+    let filter = || {
+        let mut filter = Filter::new(Params::new(8 << 20, 64).expect("in range"));
+        filter.insert(b"one");
+        filter
+    };
+    let pull = |n: u32, have: Option<Filter>| {
+        let status = Status { want: (0..n).map(absent).collect(), have };
+        encode(Dialect::Spec, Kind::PullRequest, &status).to_vec()
+    };
+    let claims = [b"\xa3\x62bb\x5b\0\0\0\x10\0\0\0\0", &[7; 100][..]].concat();
+    let section =
+        [&carpool_car::header(&[*root.cid()])[..], &[0x80, 0x80, 0x80, 0x80, 0x02]].concat();
+    for (what, path, body, cids) in [
+        ("a claim of 64 GiB", routes::PULL, claims, 0),
+        ("a CAR's claim of 512 MiB", routes::PUSH, section, 0),
+        ("garbage", routes::PUSH, vec![0xff; 8 * MIB], 0),
+        ("a filter", routes::PULL, pull(1, Some(filter())), 1),
+        ("1,000 wants", routes::PULL, pull(1000, None), 1000),
+        ("10,000 wants", routes::PULL, pull(10_000, None), 10_000),
+        ("100,000 wants", routes::PULL, pull(100_000, None), 0),
+    ] {
+        let beyond = beyond(&server, path, &body).await;
+        println!("{what}: {} B sent, {beyond} B beyond them", body.len());
+        // A CID is 96 bytes and stands in the list of wants, the frontier and two tables.
+        let allowed = MIB / 64 + 400 * cids;
+        assert!(beyond <= allowed, "{what}: {beyond} of {allowed}");
+    }
+}

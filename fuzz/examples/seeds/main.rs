@@ -1,0 +1,209 @@
+//! Writes the first inputs of every target: real messages, CARs and nodes, made here, those of the
+//! vectors of other implementations, and what recorded sessions put on the wire.
+
+mod sessions;
+mod vectors;
+
+use carpool_bloom::{Filter, Params};
+use carpool_core::{Block, Bytes, Cid, Multihash, codec};
+use carpool_mirror::Status;
+use sim::{
+    dag::{self, Dag, Shape},
+    message::{Dialect, Kind, encode},
+};
+use std::{fs, io, path::Path};
+
+fn main() -> io::Result<()> {
+    write("varint", varints())?;
+    write("cid", cids().iter().map(Cid::to_bytes).collect())?;
+    write("links", nodes())?;
+    write("unixfs_node", unixfs_nodes())?;
+    write("bloom", filters())?;
+    write("http_message", messages())?;
+    write("car_decode", cars())?;
+    write("car_header", headers())?;
+    write("cbor_reader", nodes().iter().chain(&headers()).flat_map(|item| asked(item)).collect())?;
+    for target in ["mirror_session", "session_faults", "sink_events", "source_events"] {
+        write(target, noise())?;
+    }
+    vectors::write_all()?;
+    sessions::write_all()
+}
+
+fn write(target: &str, inputs: Vec<Vec<u8>>) -> io::Result<()> {
+    write_as("seed", target, &inputs)
+}
+
+fn write_as(kind: &str, target: &str, inputs: &[Vec<u8>]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    for (n, input) in inputs.iter().enumerate() {
+        fs::write(folder.join(format!("{kind}-{n:02}")), input)?;
+    }
+    Ok(())
+}
+
+fn varints() -> Vec<Vec<u8>> {
+    let mut out = [0; 10];
+    let of = |value| {
+        let n = carpool_core::varint::encode(value, &mut out);
+        out[..n].to_vec()
+    };
+    let mut all: Vec<_> = [0, 127, 128, 300, 1 << 35, (1 << 63) - 1, u64::MAX].map(of).into();
+    all.extend([vec![0x80, 0], vec![0x80; 8], vec![0xff; 12]]);
+    all
+}
+
+fn cids() -> Vec<Cid> {
+    let hash = |code, digest: &[u8]| Multihash::wrap(code, digest).expect("at most 64 bytes");
+    vec![
+        *Block::new(codec::RAW, "a".into()).cid(),
+        *Block::new(codec::DAG_CBOR, "a".into()).cid(),
+        *Block::new_v0("a".into()).cid(),
+        Cid::new_v1(codec::RAW, hash(0, b"hi")),
+        Cid::new_v1(0x0129, hash(0x13, &[1; 64])),
+        Cid::new_v1(codec::RAW, hash(0xb220, &[2; 32])),
+    ]
+}
+
+/// DAG-PB with these links, and data.
+fn pb(links: &[(&str, u64)], data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (cid, (name, size)) in cids().iter().cycle().zip(links) {
+        let mut link = field(1, &cid.to_bytes());
+        link.extend(field(2, name.as_bytes()));
+        link.extend([0x18, u8::try_from(*size).expect("small")]);
+        out.extend(field(2, &link));
+    }
+    out.extend(field(1, data));
+    out
+}
+
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).expect("short")], bytes].concat()
+}
+
+fn nodes() -> Vec<Vec<u8>> {
+    let cids = cids();
+    let link = dag::node([&cids[0]]).data()[1..].to_vec();
+    vec![
+        dag::node(&cids).data().to_vec(),
+        [&b"\xa2\x61a"[..], &link, b"\x62bc\x84\xf4\xf6\x20\xfb\x3f\xf8\0\0\0\0\0\0"].concat(),
+        [&b"\x83\x43abc\x63abc\xa1\x60"[..], &link].concat(),
+        vec![0x80],
+        pb(&[], b"\x08\x01"),
+        pb(&[("a", 1), ("b", 2), ("", 3)], b"\x08\x01"),
+    ]
+}
+
+fn unixfs_nodes() -> Vec<Vec<u8>> {
+    let bitfield = [&b"\x08\x05\x12\x20"[..], &[0; 31], &[3], b"\x28\x22\x30\x80\x02"].concat();
+    vec![
+        pb(&[], b"\x08\x01"),
+        pb(&[("a", 1), ("b", 2)], b"\x08\x01"),
+        pb(&[("b", 1), ("a", 2), ("c", 3)], b"\x08\x01"),
+        pb(&[("b", 1), ("a", 2), ("b", 3)], b"\x08\x01"),
+        pb(&[], b"\x08\x02\x12\x05hello\x18\x05"),
+        pb(&[("", 5), ("", 6)], b"\x08\x02\x18\x07\x20\x03\x20\x04"),
+        pb(&[], b"\x08\x04\x12\x03a/b"),
+        pb(&[], b"\x08\x02\x12\x01a\x18\x01\x38\xed\x03\x42\x07\x08\x80\x94\xeb\xdc\x03\x15"),
+        pb(&[("00", 1), ("01name", 2)], &bitfield),
+    ]
+}
+
+fn filters() -> Vec<Vec<u8>> {
+    let mut filter = Filter::new(Params::for_items(20));
+    cids().iter().for_each(|cid| filter.insert(&cid.to_bytes()));
+    let input = |k: &[u8; 3], bits: &[u8]| [&k[..], &cids()[0].to_bytes(), bits].concat();
+    vec![
+        input(&[0, 0, u8::try_from(filter.k()).expect("small")], filter.as_bytes()),
+        input(&[0, 0, 3], &[0xff; 13]),
+        input(&[0, 0, 41], &[1; 8]),
+        input(&[0x80, 1, 1], &[1; 8]),
+        input(&[0, 0, 0], &[1; 8]),
+        input(&[0, 0, 40], &[0; 5]),
+    ]
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    let mut filter = Filter::new(Params::for_items(20));
+    cids().iter().for_each(|cid| filter.insert(&cid.to_bytes()));
+    let statuses = [
+        Status::default(),
+        Status { want: cids(), have: None },
+        Status { want: cids(), have: Some(filter.clone()) },
+        Status { want: vec![], have: Some(filter) },
+    ];
+    let mut all = Vec::new();
+    for dialect in [Dialect::Spec, Dialect::CarMirror] {
+        for kind in [Kind::PullRequest, Kind::PushResponse] {
+            all.extend(statuses.iter().map(|s| encode(dialect, kind, s).to_vec()));
+        }
+    }
+    all
+}
+
+fn car(dag: &Dag) -> Vec<u8> {
+    let mut out = carpool_car::header(&[dag.root]).to_vec();
+    for block in &dag.blocks {
+        out.extend_from_slice(
+            carpool_car::section_prefix(block.cid(), block.data().len()).as_ref(),
+        );
+        out.extend_from_slice(block.data());
+    }
+    out
+}
+
+fn cars() -> Vec<Vec<u8>> {
+    let tiny = dag::original(&Shape { seed: 7, leaves: 3, leaf_size: 8, fanout: 2 });
+    let v0 = Block::new_v0(Bytes::from(pb(&[], b"\x08\x01")));
+    let long = Block::new_unchecked(cids()[4], "long".into());
+    let whole = car(&tiny);
+    let odd = car(&Dag { root: *v0.cid(), blocks: vec![v0, long] });
+    let other_order = b"\x11\xa2\x67version\x01\x65roots\x80".to_vec();
+    let with = |choices: [u8; 5], car: &[u8]| [&choices[..], car].concat();
+    vec![
+        with([0, 255, 255, 255, 255], &whole),
+        with([0, 0, 6, 0, 30], &whole),
+        with([1, 40, 1, 90, 3], &odd),
+        with([2, 9, 9, 9, 9], &other_order),
+        with([3, 20, 20, 20, 20], &whole[..whole.len() - 5]),
+        with([0, 3, 1, 4, 1], b"\x0a\xa1\x67version\x02"),
+        with([0, 3, 1, 4, 1], &[&odd[..], &[0]].concat()),
+    ]
+}
+
+fn headers() -> Vec<Vec<u8>> {
+    let of = |roots: &[Cid]| {
+        let header = carpool_car::header(roots);
+        let (_, start) = carpool_core::varint::take(&header).expect("its own length");
+        header[start..].to_vec()
+    };
+    let cids = cids();
+    let other_order = b"\xa2\x67version\x01\x65roots\x80".to_vec();
+    let versions =
+        [b"\xa1\x67version\x02".to_vec(), b"\xa2\x65roots\x80\x67version\x18\x01".to_vec()];
+    [of(&[]), of(&cids[..1]), of(&cids[1..4]), of(&cids), other_order]
+        .into_iter()
+        .chain(versions)
+        .collect()
+}
+
+/// An item, and before it what is asked of the reader: to step over it, or to read heads, strings
+/// and links as a header or a message has them.
+fn asked(item: &[u8]) -> [Vec<u8>; 2] {
+    let of = |kind: u8, major: u8| major << 2 | kind;
+    let header = [of(0, 5), of(1, 3), of(0, 4), of(2, 6), of(1, 3), of(0, 0), of(3, 0), of(3, 0)];
+    [[&[of(3, 0); 8], item].concat(), [&header, item].concat()]
+}
+
+/// The first bytes make a DAG, the others say what happens to its transfer.
+fn noise() -> Vec<Vec<u8>> {
+    let of = |seed: u64, accidents: u64| {
+        let noise = |n| dag::mix(dag::mix(seed) ^ n).to_le_bytes();
+        let setting = (0..3).flat_map(noise);
+        let accidents = (3..3 + accidents).flat_map(noise);
+        setting.chain(accidents).collect()
+    };
+    (0..20).map(|seed| of(seed, seed)).collect()
+}
