@@ -288,6 +288,8 @@ pub(crate) struct Sent {
     pub(crate) blocks: u64,
     /// A block that was to be sent and is not held.
     pub(crate) lacks: Option<Cid>,
+    /// Whether the peer answered before it had read everything.
+    pub(crate) interrupted: bool,
 }
 
 impl<S: BlockStore> SourceDriver<S> {

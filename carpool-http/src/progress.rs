@@ -15,6 +15,8 @@ pub struct Progress {
     pub(crate) block_bytes: AtomicU64,
     pub(crate) duplicate: AtomicU64,
     pub(crate) missing: AtomicU64,
+    /// Writes that went nowhere, because the peer had closed its end.
+    pub(crate) lost_writes: AtomicU64,
     /// What this is a part of, and counts for as well.
     whole: Option<Arc<Self>>,
 }

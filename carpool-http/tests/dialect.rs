@@ -84,3 +84,21 @@ async fn a_block_that_car_mirror_does_not_take_is_named_before_the_first_byte() 
     assert_eq!((cid, client.progress().totals().requests, store.len()), (*large.cid(), 0, 1));
     assert!(error.to_string().contains("unixfs-v0-2015"), "{error}");
 }
+
+/// A server that stops reading at a held block, as car-mirror does: what it did not read is sent
+/// again at once, and not level by level.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_read_before_an_early_answer_is_sent_again() {
+    let shape = Shape { seed: 9, leaves: 400, leaf_size: 60_000, fanout: 6 };
+    let dag = original(&shape);
+    // The first half of the leaves is held, under nothing that the server knows of.
+    let server = holding(dag.blocks.iter().filter(|block| block.data().len() > 50_000).take(200));
+    let url = serve_default(server.clone()).await;
+    let client = client_with(&url, |options| {
+        (options.http2, options.dialect) = (true, Some(Dialect::CarMirror));
+        options.cold_call_bytes = u64::MAX;
+    });
+    let report = client.push(dag.root, vec![], None, holding(&dag.blocks)).await.unwrap();
+    assert!(holds_all(&server, &dag.blocks));
+    assert!(report.totals.rounds <= 3, "{}", report.totals.rounds);
+}

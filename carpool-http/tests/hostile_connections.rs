@@ -206,6 +206,7 @@ async fn a_needless_push_ends_early_over_http2() {
     for _ in 0..10 {
         let client = client_with(&url, |options| {
             (options.http2, options.cold_call_bytes) = (true, u64::MAX);
+            options.dialect = Some(carpool_http::message::Dialect::CarMirror);
         });
         let pushed = client.push(big.root, vec![], None, holding(&big.blocks)).await.unwrap();
         assert_eq!(pushed.totals.rounds, 1);

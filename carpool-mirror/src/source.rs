@@ -127,6 +127,13 @@ impl Source {
         self.begin(alloc::vec![root], Narrowing::None, budget.max(1));
     }
 
+    /// Forgets what earlier rounds sent, for a sink that may not have read all of it and says itself
+    /// what it holds.
+    pub fn handle_forgotten(&mut self) {
+        self.round = None;
+        self.sent = CidSet::with_seed(self.seed);
+    }
+
     fn begin(&mut self, want: Vec<Cid>, narrowing: Narrowing, budget: u64) {
         self.remember();
         let mut wanted = CidSet::with_seed(self.seed);

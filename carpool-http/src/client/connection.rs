@@ -75,11 +75,13 @@ impl Counted {
         write: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.deaf {
+            add(&self.progress.lost_writes, 1);
             return Poll::Ready(Ok(offered));
         }
         match write(Pin::new(&mut self.inner)) {
             Poll::Ready(Err(error)) if is_closed(&error) => {
                 self.deaf = true;
+                add(&self.progress.lost_writes, 1);
                 Poll::Ready(Ok(offered))
             }
             Poll::Ready(Ok(n)) => {

@@ -5,7 +5,10 @@ use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{Call, Client, End, Wants, blocking, patience::Patience, speech::push_path};
 use crate::{
@@ -162,9 +165,7 @@ impl Client {
             let mut wanted = status.want.clone();
             wanted.sort_unstable();
             *answered += 1;
-            self.progress
-                .missing
-                .store(status.want.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            self.progress.missing.store(status.want.len() as u64, Relaxed);
             if status.want.is_empty() {
                 return Ok(());
             }
@@ -172,6 +173,9 @@ impl Client {
                 return Err(stuck(&status, &sent));
             }
             wanted_before = wanted;
+            if sent.interrupted {
+                driver.source().handle_forgotten();
+            }
             driver.source().handle_status(status)?;
         }
         Err(Error::Incomplete {
@@ -189,6 +193,7 @@ impl Client {
         path: &str,
     ) -> Result<(Driver<S>, Sent, Status)> {
         add(&self.progress.rounds, 1);
+        let lost_before = self.progress.lost_writes.load(Relaxed);
         let (mut outgoing, body, alive) = channel(self.options.pace());
         let sending = tokio::task::spawn_blocking(move || {
             let sent = driver.send(Some(root), &mut outgoing);
@@ -207,14 +212,17 @@ impl Client {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        let answer = match (answered, sent) {
+        let (answer, mut sent) = match (answered, sent) {
             (Ok(answer), Ok(sent)) => (answer, sent),
-            (Ok(answer), Err(Error::Cut(_))) => (answer, Sent::default()),
+            (Ok(answer), Err(Error::Cut(_))) => {
+                (answer, Sent { interrupted: true, ..Sent::default() })
+            }
             (_, Err(error)) if !matches!(error, Error::Cut(_)) => return Err(error),
             (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
         };
-        let status = self.push_answer(answer.0).await?;
-        Ok((driver, answer.1, status))
+        sent.interrupted |= self.progress.lost_writes.load(Relaxed) > lost_before;
+        let status = self.push_answer(answer).await?;
+        Ok((driver, sent, status))
     }
 
     /// Ends once no byte has moved for the time that a body may stand still: a push has no end that

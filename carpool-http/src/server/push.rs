@@ -79,7 +79,8 @@ async fn receive(
     mut target: Target,
     request: Request,
 ) -> Result<Response, Refusal> {
-    target.early = request.version() == Version::HTTP_2;
+    // A source of the specification remembers what it sent, so all of that has to be read.
+    target.early = target.dialect == Dialect::CarMirror && request.version() == Version::HTTP_2;
     if server.options.read_only {
         server.drain(request).await;
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this server is read-only"));
