@@ -193,9 +193,7 @@ async fn refusals_say_why() {
     ];
     // A line is written when the last thread of its request has ended, so their order is open.
     let of = |status: u16, dialect: Option<&str>| {
-        let is = |line: &&Value| {
-            line["status"] == status && line["dialect"].as_str() == dialect
-        };
+        let is = |line: &&Value| line["status"] == status && line["dialect"].as_str() == dialect;
         lines.iter().find(is).expect("a line of each request")
     };
     for (status, dialect, rounds, reason) in expected {
