@@ -26,6 +26,15 @@ struct Held {
     codec: Option<u64>,
 }
 
+impl Held {
+    fn of(block: &Block) -> Self {
+        Self { data: block.data().clone(), codec: key::codec_of(block.cid()) }
+    }
+}
+
+/// Blocks whose places are looked up together before they are put.
+const PUT_BLOCKS: usize = 64;
+
 #[derive(Debug, Default)]
 struct NameTable {
     entries: BTreeMap<String, Vec<NameEntry>>,
@@ -117,11 +126,17 @@ impl BlockStore for MemoryStore {
     fn put_many(&self, blocks: &[Block]) -> Result<()> {
         check_sizes(blocks, self.max_block_bytes)?;
         let mut held = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        for block in blocks.iter().filter(|block| !is_identity(block.cid())) {
-            held.insert_absent(&key::canonical(block.cid()), || Held {
-                data: block.data().clone(),
-                codec: key::codec_of(block.cid()),
-            });
+        for some in blocks.chunks(PUT_BLOCKS) {
+            let known: Vec<bool> = held
+                .get_many(some.iter().map(|block| key::canonical(block.cid())))
+                .into_iter()
+                .map(|held| held.is_some())
+                .collect();
+            for (block, known) in some.iter().zip(known) {
+                if !known && !is_identity(block.cid()) {
+                    held.insert_absent(&key::canonical(block.cid()), || Held::of(block));
+                }
+            }
         }
         Ok(())
     }
