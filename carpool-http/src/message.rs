@@ -8,6 +8,7 @@ use carpool_bloom::Filter;
 use carpool_core::{
     Bytes, Cid, Limits,
     cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head, write_link},
+    cid_exact,
 };
 use carpool_mirror::Status;
 use multibase::Base;
@@ -306,9 +307,12 @@ fn read_cids(
     Ok(all)
 }
 
+/// Text may spell numbers that no binary CID of ours has, of ten bytes: such a CID is none here
+/// either.
 fn read_text_cid(reader: &mut Reader<'_>) -> Option<Cid> {
     let text = reader.string(TEXT).filter(|text| text.len() <= MAX_CID_TEXT)?;
-    str::from_utf8(text).ok()?.parse().ok()
+    let cid: Cid = str::from_utf8(text).ok()?.parse().ok()?;
+    cid_exact(&cid.to_bytes()).ok()
 }
 
 /// A fault where the reader stands.

@@ -17,7 +17,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use carpool_core::{Cid, Limits, sha2_256};
+use carpool_core::{Cid, Limits, cid_exact, sha2_256};
 use carpool_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -184,8 +184,8 @@ impl std::fmt::Debug for Server {
 
 /// The root that a route of car-mirror names.
 fn root_of(text: &str) -> Result<Cid, Refusal> {
-    let wrong = |_| Refusal::new(StatusCode::BAD_REQUEST, "the path names no CID");
-    text.parse().map_err(wrong)
+    let read = text.parse().ok().and_then(|cid: Cid| cid_exact(&cid.to_bytes()).ok());
+    read.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "the path names no CID"))
 }
 
 async fn authorise(
