@@ -59,6 +59,7 @@ pub(crate) enum Verb {
     Stat(StatArgs),
     Export(ExportArgs),
     Import(ImportArgs),
+    Car(crate::car::CarArgs),
     Serve(ServeArgs),
     Push(PushArgs),
     Pull(PullArgs),

@@ -2,6 +2,7 @@
 
 mod args;
 mod blocks;
+mod car;
 mod explain;
 mod failure;
 mod files;
@@ -67,6 +68,7 @@ fn run(cli: Cli, output: &Output) -> Outcome {
         Verb::Stat(args) => verbs::stat::run(&args, store, output),
         Verb::Export(args) => verbs::car::export(&args, store, output),
         Verb::Import(args) => verbs::car::import(&args, store, output),
+        Verb::Car(args) => car::run(&args, output),
         Verb::Serve(args) => verbs::serve::run(&args, store, output),
         Verb::Push(args) => verbs::push::run(&args, store, output),
         Verb::Pull(args) => verbs::pull::run(&args, store, output),
