@@ -4,14 +4,16 @@ use carpool_core::{
     cbor::{ARRAY, MAP, Reader, TEXT, UNSIGNED},
 };
 
-use crate::Error;
+use crate::{Error, v2};
 
-/// What a CARv1 header says
-/// ([CARv1, Header](https://ipld.io/specs/transport/car/carv1/#header)).
+/// What the header of a CARv1 says
+/// ([CARv1, Header](https://ipld.io/specs/transport/car/carv1/#header)), and what stood before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The roots, in their order. May be empty: such files exist; our writers make none.
     pub roots: Vec<Cid>,
+    /// The header of the CARv2 that this CARv1 is the data of.
+    pub v2: Option<v2::Header>,
 }
 
 impl Header {
@@ -34,7 +36,7 @@ impl Header {
         }
         match (roots, version) {
             (_, Some(version)) if version != 1 => Err(Error::Version { version }),
-            (Some(roots), Some(_)) if reader.rest().is_empty() => Ok(Self { roots }),
+            (Some(roots), Some(_)) if reader.rest().is_empty() => Ok(Self { roots, v2: None }),
             (Some(_), Some(_)) => Err(wrong("nothing after the map")),
             _ => Err(wrong("both `roots` and `version`")),
         }

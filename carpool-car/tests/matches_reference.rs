@@ -4,7 +4,7 @@
 mod reference;
 mod samples;
 
-use carpool_car::{Error, Item};
+use carpool_car::{Error, Item, Options, Padding};
 use carpool_core::{Block, Bytes, Cid, Limits, Multihash, codec};
 use proptest::prelude::*;
 
@@ -13,13 +13,13 @@ fn same_error(ended: Result<(), Error>) -> Result<(), Error> {
     ended.map_err(|error| if vague(&error) { Error::Header { expected: "" } } else { error })
 }
 
-fn check(input: &[u8], cuts: &[usize], limits: &Limits) -> Result<(), TestCaseError> {
+fn check(input: &[u8], cuts: &[usize], options: &Options) -> Result<(), TestCaseError> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (input.len() + 1)).collect();
     cuts.extend([0, input.len()]);
     cuts.sort_unstable();
     let chunks = cuts.windows(2).map(|pair| &input[pair[0]..pair[1]]);
-    let (items, ended) = samples::decode_chunks(chunks, limits);
-    let (expected, end) = reference::decode(input, limits);
+    let (items, ended) = samples::read_chunks(chunks, options);
+    let (expected, end) = reference::decode(input, options);
     prop_assert_eq!(&items, &expected);
     prop_assert_eq!(same_error(ended), same_error(end));
     Ok(())
@@ -53,6 +53,36 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
+fn options() -> impl Strategy<Value = Options> {
+    (limits(), any::<[bool; 3]>()).prop_map(|(limits, [v2, padding, unfinalised])| {
+        let mut options = Options::strict(&limits);
+        options.padding = if padding { Padding::EndOfData } else { Padding::Refuse };
+        (options.v2, options.unfinalised) = (v2, unfinalised);
+        options
+    })
+}
+
+/// A CARv2 that may be damaged where it says what lies where.
+fn framed() -> impl Strategy<Value = Vec<u8>> {
+    let blocks = prop::collection::vec(block(), 0..4);
+    let damage = prop::option::of((11usize..60, 0u8..120));
+    let kind = (any::<bool>(), 0usize..3, prop::collection::vec(0u8..2, 0..6));
+    (blocks, damage, 0usize..5, 0usize..5, kind).prop_map(
+        |(blocks, damage, before, behind, (unfinalised, zeros, index))| {
+            let mut car = samples::car(&[], &blocks);
+            car.extend_from_slice(&vec![0; zeros]);
+            let mut input = samples::wrapped(&car, [before, behind], &index);
+            if unfinalised && before == 0 {
+                input[11..51].fill(0);
+            }
+            if let Some((at, byte)) = damage {
+                input[at] = byte;
+            }
+            input
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
@@ -64,13 +94,14 @@ proptest! {
     ) {
         let roots: Vec<Cid> = blocks.iter().take(roots).map(|block| *block.cid()).collect();
         let input = samples::car(&roots, &blocks);
-        check(&input, &cuts, &Limits::default())?;
+        check(&input, &cuts, &Options::default())?;
         let (items, ended) = samples::decode(&input, &Limits::default());
         prop_assert_eq!(ended, Ok(()));
         let mut again = Vec::new();
         for item in items {
             match item {
                 Item::Header(header) => again.extend_from_slice(&carpool_car::header(&header.roots)),
+                Item::Behind(_) => unreachable!("a CARv1"),
                 Item::Section(section) => {
                     prop_assert_eq!(section.offset, again.len() as u64);
                     let prefix = carpool_car::section_prefix(&section.cid, section.data.len());
@@ -91,7 +122,7 @@ proptest! {
         roots in 0usize..4,
         damage in prop::collection::vec((any::<usize>(), any::<u8>()), 0..4),
         end in prop::option::of(any::<usize>()),
-        limits in limits(),
+        options in options(),
         cuts in prop::collection::vec(any::<usize>(), 0..30),
     ) {
         let roots: Vec<Cid> = blocks.iter().take(roots).map(|block| *block.cid()).collect();
@@ -101,7 +132,19 @@ proptest! {
             input[at] = byte;
         }
         input.truncate(end.map_or(input.len(), |end| end % (input.len() + 1)));
-        check(&input, &cuts, &limits)?;
+        check(&input, &cuts, &options)?;
+    }
+
+    #[test]
+    fn so_does_what_stands_around_the_data(
+        input in framed(),
+        end in prop::option::of(any::<usize>()),
+        options in options(),
+        cuts in prop::collection::vec(any::<usize>(), 0..30),
+    ) {
+        let end = end.map_or(input.len(), |end| end % (input.len() + 1));
+        check(&input[..end], &cuts, &options)?;
+        check(&input[..end], &cuts, &Options::default())?;
     }
 
     #[test]
@@ -109,7 +152,7 @@ proptest! {
         input in prop::collection::vec(any::<u8>(), 0..200),
         cuts in prop::collection::vec(any::<usize>(), 0..30),
     ) {
-        check(&input, &cuts, &Limits::default())?;
+        check(&input, &cuts, &Options::default())?;
     }
 }
 
@@ -117,5 +160,5 @@ proptest! {
 fn byte_by_byte() {
     let input = samples::sample();
     let (items, ended) = samples::decode_chunks(input.chunks(1), &Limits::default());
-    assert_eq!((items, ended), reference::decode(&input, &Limits::default()));
+    assert_eq!((items, ended), reference::decode(&input, &Options::strict(&Limits::default())));
 }
