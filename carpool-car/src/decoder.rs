@@ -1,6 +1,12 @@
-use carpool_core::{Bytes, Cid, Limits, cid_prefix, varint};
+use carpool_core::{Bytes, Cid, Limits, cid_prefix};
 
-use crate::{Error, Header, Options, Padding, Section, buffer::Buffer, section, v2};
+use crate::{
+    Error, Header, Options, Padding, Section,
+    buffer::Buffer,
+    frame::Frame,
+    header::{self, Found},
+    section, v2,
+};
 
 /// The longest CID that is read: four varints of at most ten bytes and a digest of 64.
 const MAX_CID: usize = 40 + 64;
@@ -68,9 +74,7 @@ pub struct Decoder {
     stage: Stage,
     /// What was consumed, in bytes from the start of the file.
     offset: u64,
-    v2: Option<v2::Header>,
-    data_offset: u64,
-    data_end: u64,
+    frame: Frame,
     needed: usize,
     eof: bool,
     failed: Option<Error>,
@@ -92,9 +96,7 @@ impl Decoder {
             buffer: Buffer::default(),
             stage: Stage::Start,
             offset: 0,
-            v2: None,
-            data_offset: 0,
-            data_end: u64::MAX,
+            frame: Frame::V1,
             needed: 1,
             eof: false,
             failed: None,
@@ -121,7 +123,7 @@ impl Decoder {
     /// CARv2 has its data. Known once the header was yielded.
     #[must_use]
     pub const fn data_offset(&self) -> u64 {
-        self.data_offset
+        self.frame.start
     }
 
     /// The next item; `None` when more input is needed, or, after
@@ -140,7 +142,7 @@ impl Decoder {
     fn next(&mut self) -> Result<Option<Item>, Error> {
         loop {
             let in_sections = matches!(self.stage, Stage::Sections | Stage::NullPadding);
-            if in_sections && self.offset == self.data_end {
+            if in_sections && self.offset == self.frame.end {
                 self.stage = Stage::Behind;
             }
             if self.buffer.len() < self.needed {
@@ -168,9 +170,9 @@ impl Decoder {
             Stage::Start | Stage::HeaderV2 | Stage::Before | Stage::Data => false,
             // The end of the data is known only in a CARv2.
             Stage::Sections | Stage::NullPadding => {
-                self.buffer.len() == 0 && self.data_end == u64::MAX
+                self.buffer.len() == 0 && self.frame.end == u64::MAX
             }
-            Stage::Behind => self.v2.is_none_or(|v2| !awaits_index(&v2, self.offset)),
+            Stage::Behind => self.frame.v2.is_none_or(|v2| !awaits_index(&v2, self.offset)),
         };
         if self.eof && !clean {
             return Err(Error::Truncated { offset: self.offset });
@@ -180,26 +182,20 @@ impl Decoder {
 
     fn next_header(&mut self) -> Result<Step, Error> {
         self.buffer.join(self.needed);
-        let in_data = self.in_data(self.buffer.front().len());
-        let front = &self.buffer.front()[..in_data];
-        let expected = Error::Header { expected: "the length of a header" };
-        let Some((bytes, start)) = varint::decode(front).map_err(|_| expected)? else {
-            return self.wait_for(in_data + 1);
-        };
-        let max = self.options.limits.max_header_bytes;
-        let len = usize::try_from(bytes).ok().filter(|&len| len <= max);
-        let len = len.ok_or(Error::HeaderTooLong { bytes, max: max as u64 })?;
-        if front.len() < start + len {
-            return self.wait_for(start + len);
-        }
-        let bytes = self.consume(start + len);
-        if self.stage == Stage::Start && self.options.v2 && bytes == v2::PRAGMA[..] {
+        let front = self.buffer.front();
+        if self.stage == Stage::Start && self.options.v2 && front.starts_with(&v2::PRAGMA) {
+            self.skip(v2::PRAGMA.len());
             self.stage = Stage::HeaderV2;
             return Ok(Step::On);
         }
-        let header = Header::decode(&bytes[start..], &self.options.limits)?;
+        let front = &front[..self.frame.clamp(self.offset, front.len())];
+        let (header, len) = match header::at_front(front, &self.options.limits)? {
+            Found::Complete(header, len) => (header, len),
+            Found::Partial { needed } => return self.wait_for(needed),
+        };
+        self.skip(len);
         self.stage = Stage::Sections;
-        Ok(Step::Yield(Item::Header(Header { v2: self.v2, ..header })))
+        Ok(Step::Yield(Item::Header(Header { v2: self.frame.v2, ..header })))
     }
 
     fn next_header_v2(&mut self) -> Result<Step, Error> {
@@ -208,22 +204,17 @@ impl Decoder {
         }
         self.buffer.join(v2::HEADER_BYTES);
         let bytes = self.buffer.front().first_chunk().expect("joined");
-        let header = v2::Header::decode_unchecked(bytes);
-        (self.data_offset, self.data_end) = match header.check() {
-            Err(Error::Unfinalised) if self.options.unfinalised => (v2::DATA_OFFSET, u64::MAX),
-            checked => checked.map(|()| (header.data_offset, header.data_end()))?,
-        };
+        self.frame = Frame::of(v2::Header::decode_unchecked(bytes), &self.options)?;
         self.skip(v2::HEADER_BYTES);
-        self.v2 = Some(header);
         self.stage = Stage::Before;
         Ok(Step::On)
     }
 
     fn skip_before(&mut self) -> Step {
-        if self.offset == self.data_offset {
+        if self.offset == self.frame.start {
             self.stage = Stage::Data;
         } else {
-            let left = self.data_offset - self.offset;
+            let left = self.frame.start - self.offset;
             self.take_piece(left);
         }
         Step::On
@@ -252,7 +243,7 @@ impl Decoder {
         self.skip(data_at);
         self.buffer.join(end - data_at);
         let data = self.consume(end - data_at);
-        let offset = offset - self.data_offset;
+        let offset = offset - self.frame.start;
         let data_offset = offset + data_at as u64;
         Ok(Step::Yield(Item::Section(Section { cid, data, offset, data_offset })))
     }
@@ -278,7 +269,7 @@ impl Decoder {
     }
 
     fn next_behind(&mut self) -> Item {
-        let index = self.v2.map_or(0, |v2| v2.index_offset);
+        let index = self.frame.v2.map_or(0, |v2| v2.index_offset);
         match index.saturating_sub(self.offset) {
             0 if index == 0 => self.behind(Region::Trailing, u64::MAX),
             0 => self.behind(Region::Index, u64::MAX),
@@ -293,16 +284,14 @@ impl Decoder {
 
     /// How many of the next `n` bytes belong to the data.
     fn in_data(&self, n: usize) -> usize {
-        let left = self.data_end - self.offset;
-        usize::try_from(left).map_or(n, |left| left.min(n))
+        self.frame.clamp(self.offset, n)
     }
 
     /// Waits until the header or section that begins here has `needed` bytes, where the data can
     /// have so many.
     fn wait_for(&self, needed: usize) -> Result<Step, Error> {
         if self.in_data(needed) < needed {
-            let (offset, data_end) = (self.offset, self.data_end);
-            return Err(Error::PastData { offset, data_end });
+            return Err(self.frame.incomplete(self.offset, needed));
         }
         Ok(Step::Wait(needed))
     }

@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use carpool_core::{
     Cid, Limits,
     cbor::{ARRAY, MAP, Reader, TEXT, UNSIGNED},
+    varint,
 };
 
 use crate::{Error, v2};
@@ -41,6 +42,27 @@ impl Header {
             _ => Err(wrong("both `roots` and `version`")),
         }
     }
+}
+
+/// What the front of a CARv1 holds.
+pub(crate) enum Found {
+    /// Its header, and how many bytes that takes up with its length.
+    Complete(Header, usize),
+    /// Less than its header, for which so many bytes are needed at least.
+    Partial { needed: usize },
+}
+
+pub(crate) fn at_front(input: &[u8], limits: &Limits) -> Result<Found, Error> {
+    let expected = Error::Header { expected: "the length of a header" };
+    let Some((bytes, start)) = varint::decode(input).map_err(|_| expected)? else {
+        return Ok(Found::Partial { needed: input.len() + 1 });
+    };
+    let max = limits.max_header_bytes;
+    let len = usize::try_from(bytes).ok().filter(|&len| len <= max);
+    let len = len.ok_or(Error::HeaderTooLong { bytes, max: max as u64 })?;
+    let needed = start + len;
+    let Some(header) = input.get(start..needed) else { return Ok(Found::Partial { needed }) };
+    Ok(Found::Complete(Header::decode(header, limits)?, needed))
 }
 
 const fn wrong(expected: &'static str) -> Error {

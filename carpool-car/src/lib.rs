@@ -8,9 +8,11 @@ mod buffer;
 mod decoder;
 mod encoder;
 mod error;
+mod frame;
 mod header;
 mod options;
 mod section;
+mod sections;
 pub mod v2;
 
 pub use carpool_core::Cid;
@@ -21,3 +23,4 @@ pub use header::Header;
 pub use options::{Options, Padding};
 
 pub use section::{Section, Status, decode};
+pub use sections::{SectionRef, Sections};

@@ -4,7 +4,7 @@
 mod reference;
 mod samples;
 
-use carpool_car::{Error, Item, Options, Padding};
+use carpool_car::{Error, Item, Options, Padding, Sections};
 use carpool_core::{Block, Bytes, Cid, Limits, Multihash, codec};
 use proptest::prelude::*;
 
@@ -22,6 +22,34 @@ fn check(input: &[u8], cuts: &[usize], options: &Options) -> Result<(), TestCase
     let (expected, end) = reference::decode(input, options);
     prop_assert_eq!(&items, &expected);
     prop_assert_eq!(same_error(ended), same_error(end));
+    borrowed(input, options, &items)
+}
+
+/// The iterator over bytes at hand yields the same header and sections, and stops where they do.
+fn borrowed(input: &[u8], options: &Options, items: &[Item]) -> Result<(), TestCaseError> {
+    let Ok((header, mut sections)) = Sections::open(input, options) else {
+        prop_assert!(items.is_empty());
+        return Ok(());
+    };
+    let mut rest = items.iter();
+    prop_assert_eq!(rest.next(), Some(&Item::Header(header)));
+    let mut found = sections.by_ref().take_while(Result::is_ok).flatten();
+    for item in rest {
+        let Item::Section(section) = item else { break };
+        let next = found.next().expect("as many");
+        prop_assert_eq!(next.to_cid(), Some(section.cid));
+        prop_assert_eq!(next.data, &section.data[..]);
+        prop_assert_eq!((next.offset, next.data_offset), (section.offset, section.data_offset));
+    }
+    prop_assert_eq!(found.next(), None);
+    Ok(())
+}
+
+/// With the end or the error of the reference too, where nothing lies behind the data.
+fn borrowed_end(input: &[u8], options: &Options) -> Result<(), TestCaseError> {
+    let ended = Sections::open(input, options)
+        .and_then(|(_, mut sections)| sections.find_map(Result::err).map_or(Ok(()), Err));
+    prop_assert_eq!(same_error(ended), same_error(reference::decode(input, options).1));
     Ok(())
 }
 
@@ -132,6 +160,10 @@ proptest! {
             input[at] = byte;
         }
         input.truncate(end.map_or(input.len(), |end| end % (input.len() + 1)));
+        let mut strict = Options::strict(&options.limits);
+        borrowed_end(&input, &strict)?;
+        strict.v2 = true;
+        borrowed_end(&samples::wrapped(&input, [0, 0], &[]), &strict)?;
         check(&input, &cuts, &options)?;
     }
 
