@@ -1,6 +1,8 @@
 use carpool_core::Fault;
 use core::fmt;
 
+use crate::index::IndexFault;
+
 /// Why bytes are no CARv1, or not one that the limits allow. Offsets are bytes from the start of
 /// the CAR.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +65,20 @@ pub enum Error {
         /// Where the section begins.
         offset: u64,
     },
+    /// An index is malformed, goes beyond a limit, or cannot be made.
+    Index {
+        /// Where, in bytes from the start of the index; 0 where it is being made.
+        offset: u64,
+        /// What is wrong.
+        fault: IndexFault,
+    },
 }
 
 impl Error {
-    /// Whose fault it is: always that of whoever wrote the bytes.
+    /// Whose fault it is: that of whoever wrote the bytes, except where an index is being made.
     #[must_use]
     pub const fn fault(&self) -> Fault {
-        Fault::Peer
+        if let Self::Index { fault, .. } = self { fault.fault() } else { Fault::Peer }
     }
 }
 
@@ -97,6 +106,7 @@ impl fmt::Display for Error {
                 write!(f, "CAR section at byte {offset}: malformed length")
             }
             Self::SectionCid { offset } => write!(f, "CAR section at byte {offset}: malformed CID"),
+            Self::Index { offset, fault } => write!(f, "index at byte {offset}: {fault}"),
         }
     }
 }

@@ -9,6 +9,8 @@ mod decoder;
 mod encoder;
 mod error;
 mod header;
+pub mod index;
+mod read_at;
 mod section;
 
 pub use carpool_core::Cid;
@@ -16,4 +18,5 @@ pub use decoder::{Decoder, Item};
 pub use encoder::{SectionPrefix, header, section_len, section_prefix};
 pub use error::Error;
 pub use header::Header;
+pub use read_at::ReadAt;
 pub use section::{Section, Status, decode};
