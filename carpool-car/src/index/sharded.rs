@@ -86,11 +86,12 @@ impl ShardedDagIndex {
     ) -> Result<Self, Error> {
         let (roots, sections) = read_archive(input, limits)?;
         let [root] = roots[..] else { return Err(expected(0, "one root")) };
-        let block = sections.get(&root).ok_or(expected(0, "the root's block"))?;
+        let block = sections.get(&root).ok_or_else(|| expected(0, "the root's block"))?;
         let (content, links) = read_root(block, index_limits)?;
         let (mut shards, mut room) = (Vec::new(), u64::from(index_limits.max_slices));
         for (link, at) in links {
-            let block = sections.get(&link).ok_or(expected(at, "the block of every shard"))?;
+            let block =
+                sections.get(&link).ok_or_else(|| expected(at, "the block of every shard"))?;
             shards.push(read_shard(block, &mut room, index_limits)?);
         }
         let mut seen = BTreeSet::new();
@@ -182,10 +183,10 @@ fn read_root(block: &Section, limits: &IndexLimits) -> Result<(Cid, Vec<Link>), 
         return Err(wrong("the version `index/sharded/dag@0.1`"));
     }
     let (mut content, mut shards) = (None, None);
-    for _ in 0..reader.head(MAP).ok_or(wrong("a map"))? {
+    for _ in 0..reader.head(MAP).ok_or_else(|| wrong("a map"))? {
         match reader.string(TEXT) {
             Some(b"content") if content.is_none() => {
-                content = Some(reader.link().ok_or(wrong("a link as `content`"))?);
+                content = Some(reader.link().ok_or_else(|| wrong("a link as `content`"))?);
             }
             Some(b"shards") if shards.is_none() => {
                 shards = Some(read_links(&mut reader, block.data_offset, limits)?);
@@ -193,7 +194,7 @@ fn read_root(block: &Section, limits: &IndexLimits) -> Result<(Cid, Vec<Link>), 
             _ => return Err(wrong("one `content` and one `shards`")),
         }
     }
-    let both = content.zip(shards).ok_or(wrong("both `content` and `shards`"))?;
+    let both = content.zip(shards).ok_or_else(|| wrong("both `content` and `shards`"))?;
     if reader.rest().is_empty() { Ok(both) } else { Err(wrong("nothing after the map")) }
 }
 
@@ -202,13 +203,16 @@ fn read_links(
     offset: u64,
     limits: &IndexLimits,
 ) -> Result<Vec<Link>, Error> {
-    let cars = reader.head(ARRAY).ok_or(expected(offset, "an array of shards"))?;
+    let cars = reader.head(ARRAY).ok_or_else(|| expected(offset, "an array of shards"))?;
     let max = u64::from(limits.max_cars);
     if cars > max {
         return Err(Error::Index { offset, fault: IndexFault::TooManyCars { cars, max } });
     }
     let link = |_| Some((reader.link()?, offset));
-    (0..cars).map(link).collect::<Option<_>>().ok_or(expected(offset, "a link to each shard"))
+    (0..cars)
+        .map(link)
+        .collect::<Option<_>>()
+        .ok_or_else(|| expected(offset, "a link to each shard"))
 }
 
 fn read_shard(block: &Section, room: &mut u64, limits: &IndexLimits) -> Result<Shard, Error> {
@@ -219,14 +223,14 @@ fn read_shard(block: &Section, room: &mut u64, limits: &IndexLimits) -> Result<S
         Some(2) => read_multihash(&mut reader),
         _ => None,
     };
-    let multihash = multihash.ok_or(wrong("a shard's multihash and slices"))?;
-    let slices = reader.head(ARRAY).ok_or(wrong("an array of slices"))?;
-    *room = room.checked_sub(slices).ok_or(Error::Index {
+    let multihash = multihash.ok_or_else(|| wrong("a shard's multihash and slices"))?;
+    let slices = reader.head(ARRAY).ok_or_else(|| wrong("an array of slices"))?;
+    *room = room.checked_sub(slices).ok_or_else(|| Error::Index {
         offset,
         fault: IndexFault::TooManySlices { slices, max: limits.max_slices.into() },
     })?;
     let slices = (0..slices).map(|_| read_slice(&mut reader)).collect::<Option<Vec<_>>>();
-    let slices = slices.ok_or(wrong("a multihash, an offset and a length"))?;
+    let slices = slices.ok_or_else(|| wrong("a multihash, an offset and a length"))?;
     if !reader.rest().is_empty() {
         return Err(wrong("nothing after the slices"));
     }
