@@ -3,6 +3,7 @@ use core::cmp::Ordering;
 
 use super::{
     Bucket, Entry, IndexFault, IndexLimits, MAX_DIGEST_BYTES,
+    indexer::prefix,
     layout::{Head, Layout, MAX_HEAD, OFFSET_BYTES},
     reader::read_entry,
 };
@@ -82,12 +83,12 @@ pub struct Found {
     pub entry: Entry,
 }
 
-/// Finds the entries of a digest in an index that is never loaded: by binary search, through reads
-/// of a page.
+/// Finds the entries of a digest in an index that is never loaded, through reads of a page.
 ///
-/// [`poll`](Self::poll) says what to read, [`handle_read`](Self::handle_read) takes it. In an index
-/// of `n` entries in `b` buckets that makes about `b + log2(n)` reads, in a rollup for every CAR.
-/// Memory is one page.
+/// [`poll`](Self::poll) says what to read, [`handle_read`](Self::handle_read) takes it. A bucket of
+/// `n` pages takes two to four reads where digests are spread as those of hashes are, and
+/// `4 + 2 × log2(n)` at most; a bucket that is passed over takes one at most. In a rollup every CAR
+/// is looked at. Memory is one page.
 #[derive(Debug)]
 pub struct Lookup {
     key: Key,
@@ -113,12 +114,7 @@ struct Page {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Heads,
-    /// The first entry that is not less than the key is one of `low..=high`.
-    Search {
-        bucket: Bucket,
-        low: u64,
-        high: u64,
-    },
+    Search(Search),
     /// From entry `next` on; those from `high` on are not less than the key.
     Scan {
         bucket: Bucket,
@@ -190,7 +186,7 @@ impl Lookup {
     fn step(&mut self) -> Step {
         match self.state {
             State::Heads => self.head(),
-            State::Search { bucket, low, high } => self.search(bucket, low, high),
+            State::Search(search) => self.search(search),
             State::Scan { bucket, next, high } => self.scan(bucket, next, high),
             State::Done | State::Failed => Ok(Some(LookupOutput::Done)),
         }
@@ -210,7 +206,7 @@ impl Lookup {
             Some((Head::Car(car), _)) => self.car = Some(car),
             Some((Head::Codec(_) | Head::Count, _)) => {}
             Some((Head::Bucket(bucket), _)) if self.key.fits(&bucket) => {
-                self.state = State::Search { bucket, low: 0, high: bucket.entries() };
+                self.state = State::Search(Search::new(bucket));
             }
             Some((Head::Bucket(bucket), _)) => self.leave(&bucket),
         }
@@ -224,20 +220,31 @@ impl Lookup {
         self.state = if over { State::Done } else { State::Heads };
     }
 
-    fn search(&mut self, bucket: Bucket, low: u64, high: u64) -> Step {
-        let width = self.key.width();
-        if (high - low).saturating_mul(width as u64) <= self.page_bytes as u64 {
-            self.state = State::Scan { bucket, next: low, high };
+    fn search(&mut self, mut search: Search) -> Step {
+        let (bucket, width) = (search.bucket, self.key.width());
+        let page = (self.page_bytes / width) as u64;
+        if search.high - search.low <= page {
+            self.state = State::Scan { bucket, next: search.low, high: search.high };
             return Ok(None);
         }
-        let middle = low + (high - low) / 2;
-        let at = bucket.offset + middle * width as u64;
-        let Some(record) = self.page.from(at, width) else { return self.ask(at, width) };
-        let (low, high) = match compare(record, width, at, &self.key)? {
-            Ordering::Less => (middle + 1, high),
-            Ordering::Equal | Ordering::Greater => (low, middle),
+        let first = search.probe(prefix(self.key.0.digest()), page);
+        let (at, last) = (search.at(first), search.at(first + page - 1));
+        let Some(input) = self.page.from(at, self.page_bytes) else {
+            return self.ask(at, self.page_bytes);
         };
-        self.state = State::Search { bucket, low, high };
+        let behind = usize::try_from(last - at).ok().and_then(|skip| input.get(skip..));
+        let below = compare(input, width, at, &self.key)?;
+        let above = compare(behind.unwrap_or_default(), width, last, &self.key)?;
+        self.state = match (below, above) {
+            (Ordering::Less, Ordering::Less) => {
+                search.raise(first + page, prefix(behind.unwrap_or_default()))
+            }
+            (Ordering::Less, _) => State::Scan { bucket, next: first, high: first + page },
+            (_, Ordering::Less) => {
+                return Err(Error::Index { offset: last, fault: IndexFault::Unsorted });
+            }
+            _ => search.lower(first, prefix(input)),
+        };
         Ok(None)
     }
 
@@ -270,6 +277,60 @@ impl Lookup {
         let asked = ReadAt { offset: offset.ok_or(beyond)?, len };
         self.asked = Some(asked);
         Ok(Some(LookupOutput::ReadAt(asked)))
+    }
+}
+
+/// How many probes trust the digests to be spread evenly. After them every other one halves what is
+/// left, whatever the digests are.
+const TRUSTING_PROBES: u32 = 4;
+
+/// The first entry that is not less than the key is one of `low..=high`.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    bucket: Bucket,
+    low: u64,
+    high: u64,
+    /// The [`prefix`] of the entry before `low`.
+    low_key: u64,
+    /// The [`prefix`] of entry `high`.
+    high_key: u64,
+    probes: u32,
+}
+
+impl Search {
+    const fn new(bucket: Bucket) -> Self {
+        let high = bucket.entries();
+        Self { bucket, low: 0, high, low_key: 0, high_key: u64::MAX, probes: 0 }
+    }
+
+    /// Where an entry begins, in bytes from the start of the index.
+    const fn at(&self, entry: u64) -> u64 {
+        self.bucket.offset + entry * self.bucket.width as u64
+    }
+
+    /// The first entry of the page to look at: fewer of them than there are left.
+    fn probe(&mut self, key: u64, page: u64) -> u64 {
+        self.probes += 1;
+        let trusts = self.probes <= TRUSTING_PROBES || self.probes.is_multiple_of(2);
+        let (left, keys) = (self.high - self.low, self.high_key.saturating_sub(self.low_key));
+        let middle = if trusts && keys > 0 {
+            let key = key.saturating_sub(self.low_key).min(keys);
+            let share = u128::from(left) * u128::from(key) / u128::from(keys);
+            u64::try_from(share).unwrap_or(left)
+        } else {
+            left / 2
+        };
+        self.low + middle.saturating_sub(page / 2).min(left - page)
+    }
+
+    const fn raise(mut self, low: u64, key: u64) -> State {
+        (self.low, self.low_key) = (low, key);
+        State::Search(self)
+    }
+
+    const fn lower(mut self, high: u64, key: u64) -> State {
+        (self.high, self.high_key) = (high, key);
+        State::Search(self)
     }
 }
 

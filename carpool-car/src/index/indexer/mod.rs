@@ -9,6 +9,7 @@ use alloc::{
 };
 use carpool_core::{Bytes, Cid, IDENTITY};
 
+pub(crate) use self::sort::prefix;
 use self::{
     group::{Group, Key, Segment},
     merge::Merge,
@@ -150,6 +151,7 @@ impl Indexer {
         if !matches!(self.phase, Phase::Entries) {
             return;
         }
+        self.last = None;
         let mut groups = core::mem::take(&mut self.groups);
         groups.sort_unstable_by_key(Group::key);
         self.outputs.push_back(Output::Write(self.preface(&groups)));
@@ -203,8 +205,10 @@ impl Indexer {
 
     #[cold]
     fn find(&mut self, key: Key) -> Result<usize, Error> {
-        if !matches!(self.phase, Phase::Entries) {
-            return Err(fault(IndexFault::UnexpectedEntry));
+        match &self.phase {
+            Phase::Entries => {}
+            Phase::Merge { .. } => return Err(fault(IndexFault::UnexpectedEntry)),
+            Phase::Failed(error) => return Err(error.clone()),
         }
         let at = match self.keys.get(&key) {
             Some(at) => *at,
@@ -277,6 +281,7 @@ impl Indexer {
 
     fn fail(&mut self, why: IndexFault) -> Error {
         let error = fault(why);
+        self.last = None;
         self.phase = Phase::Failed(error.clone());
         error
     }

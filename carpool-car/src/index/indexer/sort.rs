@@ -2,11 +2,18 @@ use core::cmp::Ordering;
 
 use crate::index::layout::OFFSET_BYTES;
 
-/// The first eight bytes of a record, as a number that sorts as they do: digests differ in them,
-/// unless someone took pains.
+/// The first eight bytes of a record or digest, filled up with zeros, as a number that sorts as they
+/// do: digests differ in them, unless someone took pains.
 #[inline]
 pub(crate) fn prefix(record: &[u8]) -> u64 {
-    record.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    record.first_chunk().map_or_else(|| short_prefix(record), |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cold]
+fn short_prefix(digest: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..digest.len()].copy_from_slice(digest);
+    u64::from_be_bytes(bytes)
 }
 
 /// The order of records of one group: digest, then offset.
