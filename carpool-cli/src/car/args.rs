@@ -3,6 +3,11 @@
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
+use super::{
+    detach_index::DetachIndexArgs, get_block::GetBlockArgs, index::IndexArgs,
+    inspect::InspectArgs, list::ListArgs, verify::VerifyArgs,
+};
+
 /// Read, check, make and mend CAR files, with the names and flags of go-car's `car`.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
@@ -15,6 +20,16 @@ pub(crate) struct CarArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CarVerb {
     Root(RootArgs),
+    #[command(visible_alias = "l", visible_alias = "ls")]
+    List(ListArgs),
+    Inspect(InspectArgs),
+    #[command(visible_alias = "v")]
+    Verify(VerifyArgs),
+    #[command(visible_alias = "i")]
+    Index(IndexArgs),
+    DetachIndex(DetachIndexArgs),
+    #[command(visible_alias = "gb")]
+    GetBlock(GetBlockArgs),
 }
 
 /// How far a file is trusted, and what it may ask for.

@@ -118,8 +118,8 @@ impl CarBlocks {
     }
 }
 
-const fn data_start(_: &carpool_car::Header) -> u64 {
-    0
+fn data_start(header: &carpool_car::Header) -> u64 {
+    header.v2.map_or(0, |v2| v2.data_offset)
 }
 
 fn check_count(places: usize) -> Outcome {
