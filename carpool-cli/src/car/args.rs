@@ -15,6 +15,17 @@ pub(crate) struct CarArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CarVerb {
     Root(RootArgs),
+    #[command(visible_alias = "c")]
+    Create(super::create::CreateArgs),
+    #[command(visible_alias = "x")]
+    Extract(super::extract::ExtractArgs),
+    #[command(visible_alias = "gd")]
+    GetDag(super::get_dag::GetDagArgs),
+    #[command(visible_alias = "pb")]
+    PutBlock(super::put_block::PutBlockArgs),
+    #[command(visible_alias = "f")]
+    Filter(super::filter::FilterArgs),
+    Convert(super::convert::ConvertArgs),
 }
 
 /// How far a file is trusted, and what it may ask for.
