@@ -30,6 +30,17 @@ pub(crate) enum CarVerb {
     DetachIndex(DetachIndexArgs),
     #[command(visible_alias = "gb")]
     GetBlock(GetBlockArgs),
+    #[command(visible_alias = "c")]
+    Create(super::create::CreateArgs),
+    #[command(visible_alias = "x")]
+    Extract(super::extract::ExtractArgs),
+    #[command(visible_alias = "gd")]
+    GetDag(super::get_dag::GetDagArgs),
+    #[command(visible_alias = "pb")]
+    PutBlock(super::put_block::PutBlockArgs),
+    #[command(visible_alias = "f")]
+    Filter(super::filter::FilterArgs),
+    Convert(super::convert::ConvertArgs),
 }
 
 /// How far a file is trusted, and what it may ask for.

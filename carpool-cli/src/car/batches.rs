@@ -9,7 +9,7 @@ use super::{
     input::Input,
     scan::{Opening, open},
 };
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// Bytes of a window; more only where a section is longer.
 pub(crate) const WINDOW: usize = 2 << 20;
@@ -94,7 +94,7 @@ pub(crate) fn run<T: Send>(
                 spare.give(window.bytes);
             }
             if let Some(stop) = stop {
-                return Ok(stop);
+                return Ok::<Stop, Failure>(stop);
             }
         }
     })?;

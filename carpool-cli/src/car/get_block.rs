@@ -36,6 +36,7 @@ pub(crate) struct GetBlockArgs {
     /// The CAR: a file, `-` for standard input, or an http(s) URL
     file: OsString,
     /// The block's CID
+    #[arg(value_parser = crate::args::parse_cid)]
     cid: Cid,
     /// Where the block goes
     #[arg(default_value = "-")]

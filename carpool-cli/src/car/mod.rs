@@ -4,10 +4,17 @@ mod args;
 mod batches;
 mod blocks;
 mod check;
+mod convert;
+mod copy;
+mod create;
 mod crew;
 mod dag_pb;
 mod detach_index;
+mod extract;
+mod filter;
+mod folder;
 mod get_block;
+mod get_dag;
 mod heads;
 mod index;
 mod index_maker;
@@ -18,10 +25,13 @@ mod lines;
 mod links;
 mod list;
 mod multicodec;
+mod put_block;
 mod root;
 mod scan;
+mod seen;
 mod target;
 mod verify;
+mod writer;
 
 pub(crate) use args::CarArgs;
 
@@ -37,5 +47,11 @@ pub(crate) fn run(args: &CarArgs, output: &Output) -> Outcome {
         CarVerb::Index(args) => index::run(args, output),
         CarVerb::DetachIndex(args) => detach_index::run(args, output),
         CarVerb::GetBlock(args) => get_block::run(args, output),
+        CarVerb::Create(args) => create::run(args, output),
+        CarVerb::Extract(args) => extract::run(args, output),
+        CarVerb::GetDag(args) => get_dag::run(args, output),
+        CarVerb::PutBlock(args) => put_block::run(args, output),
+        CarVerb::Filter(args) => filter::run(args, output),
+        CarVerb::Convert(args) => convert::run(args, output),
     }
 }
