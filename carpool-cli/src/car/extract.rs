@@ -353,7 +353,7 @@ impl<'a> Writer<'a> {
         self.at.clear();
         let mut folder = open(&self.args.output)?;
         let Some((name, above)) = item.path.split_last() else {
-            return self.into_base(item.cid, folder);
+            return self.fill_base(item.cid, folder);
         };
         for name in above {
             let name = entry_name(name.as_bytes())?;
@@ -371,9 +371,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what is in a folder into the user's own, which keeps its time and its permissions.
-    fn into_base(&mut self, cid: Cid, folder: Folder) -> Outcome {
-        let Some(node) = self.node(cid, "")? else { return Ok(()) };
-        check_names(&cid, &node)?;
+    fn fill_base(&mut self, cid: Cid, folder: Folder) -> Outcome {
+        if self.node(cid, "")?.is_none() {
+            return Ok(());
+        }
         let mut levels = Vec::new();
         self.push(cid, folder, "", Metadata::NONE, &mut levels)?;
         self.fill(levels)
@@ -474,7 +475,6 @@ impl<'a> Writer<'a> {
         name: &str,
     ) -> Outcome<Option<(Folder, Metadata)>> {
         let Some(node) = self.node(cid, name)? else { return Ok(None) };
-        check_names(&cid, &node)?;
         let metadata = match node {
             Node::Raw(_) => return self.file(cid, folder, name, Metadata::NONE).map(|()| None),
             Node::File(file) => return self.file(cid, folder, name, file.metadata).map(|()| None),
@@ -489,10 +489,7 @@ impl<'a> Writer<'a> {
 
     fn file(&mut self, cid: Cid, folder: &Folder, name: &str, metadata: Metadata) -> Outcome {
         let found = self.existing(folder, name)?;
-        if self.args.go_on
-            && matches!(found, Some(Kind::File(_)))
-            && self.keeps(cid, folder, name)?
-        {
+        if self.args.go_on && found == Some(Kind::File) && self.keeps(cid, folder, name)? {
             self.tally.kept += 1;
             return Ok(());
         }
@@ -631,21 +628,6 @@ impl<'a> Writer<'a> {
 
 fn open(path: &Path) -> Outcome<Folder> {
     Folder::open(path).map_err(|error| failed(path, &error))
-}
-
-/// Of shards every name has one place; a plain folder may have any number of entries of one name.
-fn check_names(cid: &Cid, node: &Node) -> Outcome {
-    let Node::Directory(directory) = node else { return Ok(()) };
-    let mut names: Vec<&[u8]> = directory.entries.iter().map(|entry| &entry.name[..]).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        None => Ok(()),
-        Some(pair) => {
-            let name = pair[0].escape_ascii();
-            let what = format_args!("folder {cid} has two entries of one name, \"{name}\"");
-            Err(Failure::new(Exit::Damaged, what))
-        }
-    }
 }
 
 fn continues(file: &mut BufReader<File>, data: &[u8]) -> io::Result<bool> {

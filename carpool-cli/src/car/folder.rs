@@ -6,7 +6,7 @@ use std::{fs::File, io, path::Path};
 /// What a name in a folder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    File(u64),
+    File,
     Folder,
     Symlink,
     Other,
@@ -90,11 +90,15 @@ mod by_handle {
                 Err(Errno::NOENT) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            Ok(Some(match FileType::from_raw_mode(found.st_mode) {
-                FileType::RegularFile => Kind::File(found.st_size.try_into().unwrap_or(0)),
-                FileType::Directory => Kind::Folder,
-                FileType::Symlink => Kind::Symlink,
-                _ => Kind::Other,
+            let kind = FileType::from_raw_mode(found.st_mode);
+            Ok(Some(if kind.is_file() {
+                Kind::File
+            } else if kind.is_dir() {
+                Kind::Folder
+            } else if kind.is_symlink() {
+                Kind::Symlink
+            } else {
+                Kind::Other
             }))
         }
 
@@ -172,7 +176,7 @@ mod by_path {
             match self.0.join(name).symlink_metadata() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
-                Ok(found) if found.is_file() => Ok(Some(Kind::File(found.len()))),
+                Ok(found) if found.is_file() => Ok(Some(Kind::File)),
                 Ok(found) if found.is_dir() => Ok(Some(Kind::Folder)),
                 Ok(found) if found.is_symlink() => Ok(Some(Kind::Symlink)),
                 Ok(_) => Ok(Some(Kind::Other)),

@@ -23,17 +23,20 @@ const MAX_REPORTED: u64 = 20;
 
 /// Take a DAG out of a CAR: the block of a CID and all that it links to, each once.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "carpool car get-dag [OPTIONS] <FILE> [CID] <OUT>",
+    after_help = "\
 Examples:
   carpool car get-dag all.car bafy… one.car
   carpool car get-dag --strict all.car bafy… one.car   no output unless every block is there
   carpool car get-dag all.car copy.car                 the DAG of the only root
 
-Every block is hashed. Exit code 4 says that blocks are missing, which are named.")]
+Every block is hashed. Exit code 4 says that blocks are missing, which are named."
+)]
 pub(crate) struct GetDagArgs {
     /// The CAR (`-` is standard input), the DAG's root unless the CAR has one root only, and the
     /// CAR to make (`-` is standard output)
-    #[arg(value_names = ["FILE", "CID", "OUT"], num_args = 2..=3, required = true)]
+    #[arg(value_name = "FILE [CID] OUT", required = true)]
     pub(crate) args: Vec<OsString>,
     /// Write nothing where a block is missing
     #[arg(long)]
