@@ -1,6 +1,6 @@
 //! The links of a block, against the crates that everyone uses.
 
-use carpool_core::{Block, Bytes, Cid, Limits, codec, for_each_link};
+use carpool_core::{Block, Bytes, Cid, Limits, codec, for_each_link, for_each_link_bytes};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ipld_core::codec::Links;
 use ipld_dagpb::{PbLink, PbNode};
@@ -41,6 +41,15 @@ fn links(c: &mut Criterion) {
         .expect("a good block");
         n
     };
+    let count_bytes = |block: &Block| {
+        let mut n = 0;
+        for_each_link_bytes(block.cid(), block.data(), &limits, |link| {
+            black_box(link);
+            n += 1;
+        })
+        .expect("a good block");
+        n
+    };
     let mut group = c.benchmark_group("links");
     group
         .sample_size(30)
@@ -49,6 +58,9 @@ fn links(c: &mut Criterion) {
     let (block, n) = cbor();
     group.throughput(Throughput::Bytes(block.data().len() as u64));
     group.bench_function("dag-cbor/ours", |b| b.iter(|| assert_eq!(count(black_box(&block)), n)));
+    group.bench_function("dag-cbor/ours, checked bytes", |b| {
+        b.iter(|| assert_eq!(count_bytes(black_box(&block)), n));
+    });
     group.bench_function("dag-cbor/serde_ipld_dagcbor", |b| {
         b.iter(|| {
             let links = DagCborCodec::links(black_box(block.data())).expect("a good block");
@@ -58,6 +70,9 @@ fn links(c: &mut Criterion) {
     let (block, n) = pb();
     group.throughput(Throughput::Bytes(block.data().len() as u64));
     group.bench_function("dag-pb/ours", |b| b.iter(|| assert_eq!(count(black_box(&block)), n)));
+    group.bench_function("dag-pb/ours, checked bytes", |b| {
+        b.iter(|| assert_eq!(count_bytes(black_box(&block)), n));
+    });
     group.bench_function("dag-pb/ipld-dagpb", |b| {
         b.iter(|| {
             let mut links = Vec::new();

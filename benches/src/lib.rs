@@ -10,6 +10,7 @@ pub mod folder;
 pub mod giant;
 pub mod loopback;
 pub mod memory;
+pub mod messages;
 pub mod program;
 pub mod relay;
 pub mod report;

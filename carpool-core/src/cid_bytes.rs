@@ -48,6 +48,17 @@ pub fn cid_exact(input: &[u8]) -> Result<Cid, Error> {
     }
 }
 
+/// Whether all of `input` is a binary CID: as [`cid_exact`], without making one.
+#[inline]
+pub(crate) fn is_cid(input: &[u8]) -> bool {
+    match input {
+        [1, codec, code, len, digest @ ..] if (codec | code) & 0x80 == 0 && *len <= MAX_DIGEST => {
+            digest.len() == usize::from(*len)
+        }
+        _ => cid_exact(input).is_ok(),
+    }
+}
+
 /// Writes the binary form of `cid` into the front of `out`; returns its length in bytes.
 pub(crate) fn write(cid: &Cid, out: &mut [u8; MAX_CID]) -> usize {
     let mut at = 0;
@@ -107,5 +118,17 @@ mod tests {
         assert_eq!(cid_prefix(&long_digest), Err(Error::Cid));
         assert!(cid_prefix(&[&[1, 0x55, 0x00, 64][..], &[0; 64]].concat()).is_ok());
         assert_eq!(cid_exact(&trailing), Err(Error::Cid));
+    }
+
+    #[test]
+    fn checking_agrees_with_reading() {
+        let bytes = [0, 1, 2, 0x12, 0x20, 63, 64, 65, 0x7f, 0x80, 0xff];
+        for [a, b, c, d] in (0..11_usize.pow(4)).map(|n| [n, n / 11, n / 121, n / 1331]) {
+            let front = [a, b, c, d].map(|n| bytes[n % 11]);
+            for rest in [0, 1, 31, 32, 63, 64, 65] {
+                let input = [&front[..], &[0; 65][..rest]].concat();
+                assert_eq!(is_cid(&input), cid_exact(&input).is_ok(), "{input:x?}");
+            }
+        }
     }
 }

@@ -43,6 +43,6 @@ pub use cid_bytes::{cid_exact, cid_prefix};
 pub use error::{Error, Fault};
 pub use hash::{IDENTITY, SHA2_256, digest, is_identity};
 pub use limits::Limits;
-pub use links::{for_each_link, identity_data, links, may_link};
+pub use links::{MAX_NESTING, for_each_link, for_each_link_bytes, identity_data, links, may_link};
 pub use multihash::Multihash;
 pub use set::{CidMap, CidSet};

@@ -3,6 +3,7 @@
 mod bloom;
 mod cold;
 mod file;
+mod hash;
 mod hostile;
 mod incremental;
 mod linear;
@@ -27,7 +28,8 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 10] = [
+pub const ALL: [Case; 11] = [
+    Case { name: "hash", long: false, measure: hash::measure },
     Case { name: "cold", long: false, measure: cold::measure },
     Case { name: "linear", long: false, measure: linear::measure },
     Case { name: "tree", long: false, measure: tree::measure },

@@ -1,11 +1,10 @@
-//! Turns the events of a scan into blocks and roots. Three threads: one reads, one hashes and
+//! Turns the events of a scan into blocks and roots: one thread reads, one a core hashes, one
 //! builds, one writes.
 
 use carpool_core::{Block, Cid, CidSet};
 use carpool_store::BlockStore;
 use carpool_unixfs::{
-    Built, DirectoryBuilder, EncodedLeaf, FileBuilder, Leaf, Metadata, Options, Root, hash_leaves,
-    symlink,
+    Built, DirectoryBuilder, FileBuilder, Leaf, Metadata, Options, Root, symlink,
 };
 use std::{
     path::PathBuf,
@@ -19,6 +18,7 @@ use std::{
 use super::{
     scan::{Event, Problem, Scanner},
     selection::Selection,
+    spread::{Hashed, InOrder, spread},
 };
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -67,17 +67,16 @@ pub(crate) fn import(
     paths: &[PathBuf],
     store: Option<&dyn BlockStore>,
 ) -> Outcome<Imported> {
-    let (events_to, events) = sync_channel(QUEUE);
     let (blocks_to, blocks) = sync_channel::<Vec<Block>>(QUEUE);
     thread::scope(|scope| {
+        let (events_to, hashed) = spread(scope, importer.options);
         scope.spawn(move || {
             let mut scanner = Scanner::new(importer.selection, importer.options, events_to);
             paths.iter().for_each(|path| scanner.argument(path));
             scanner.finish();
         });
         let writer = scope.spawn(move || write(&blocks, store, importer.tally));
-        let assembled = assemble(importer, &events, blocks_to);
-        drop(events);
+        let assembled = assemble(importer, hashed, blocks_to);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(assembled)
     })
@@ -102,7 +101,7 @@ fn write(blocks: &Receiver<Vec<Block>>, store: Option<&dyn BlockStore>, tally: &
 
 fn assemble(
     importer: &Importer<'_>,
-    events: &Receiver<Vec<Event>>,
+    hashed: InOrder,
     blocks_to: SyncSender<Vec<Block>>,
 ) -> Outcome<Imported> {
     let mut assembly = Assembly {
@@ -117,7 +116,7 @@ fn assemble(
     if importer.wrap {
         assembly.folders.push(DirectoryBuilder::new(importer.options, Metadata::NONE));
     }
-    for batch in events {
+    for batch in hashed {
         assembly.batch(batch)?;
     }
     assembly.finish()
@@ -134,22 +133,9 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    /// Hashes all leaves of a batch together, whichever files they are of, then takes its events
-    /// one by one.
-    fn batch(&mut self, mut batch: Vec<Event>) -> Outcome {
-        let mut leaves = Vec::new();
-        for event in &mut batch {
-            if let Event::Chunk(chunk, metadata) = event {
-                let data = std::mem::take(&mut chunk.data);
-                let chunk = carpool_unixfs::Chunk { data, only: chunk.only };
-                leaves.push(EncodedLeaf::new(chunk, metadata, self.importer.options));
-            }
-        }
-        let mut leaves = hash_leaves(leaves).into_iter();
-        for event in batch {
-            self.event(event, &mut leaves)?;
-        }
-        Ok(())
+    fn batch(&mut self, Hashed { events, leaves }: Hashed) -> Outcome {
+        let mut leaves = leaves.into_iter();
+        events.into_iter().try_for_each(|event| self.event(event, &mut leaves))
     }
 
     fn event(&mut self, event: Event, leaves: &mut impl Iterator<Item = Leaf>) -> Outcome {

@@ -2,8 +2,10 @@
 
 mod assemble;
 mod extract;
+mod pieces;
 mod scan;
 mod selection;
+mod spread;
 mod survey;
 
 pub(crate) use assemble::{Imported, Importer, Tally, import};

@@ -1,16 +1,17 @@
 //! Reads files and folders into a stream of events, in batches, on a thread of its own.
 
-use carpool_core::Bytes;
 use carpool_unixfs::{Chunk, Chunker, Metadata, Mtime, Options};
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::Read,
     path::{Path, PathBuf},
-    sync::mpsc::SyncSender,
 };
 
-use super::selection::{Selection, identity};
+use super::{
+    pieces::Pieces,
+    selection::{Selection, identity},
+    spread::Spread,
+};
 
 /// Batches are sent on when they hold this many bytes,
 const BATCH_BYTES: usize = 4 << 20;
@@ -45,7 +46,8 @@ pub(crate) struct Problem {
 pub(crate) struct Scanner<'a> {
     selection: &'a Selection,
     options: &'a Options,
-    to: SyncSender<Vec<Event>>,
+    to: Spread,
+    pieces: Pieces,
     batch: Vec<Event>,
     batch_bytes: usize,
     /// Folders that are being read, each below the one before.
@@ -66,14 +68,10 @@ struct Folder {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(
-        selection: &'a Selection,
-        options: &'a Options,
-        to: SyncSender<Vec<Event>>,
-    ) -> Self {
+    pub(crate) fn new(selection: &'a Selection, options: &'a Options, to: Spread) -> Self {
         let (batch, open) = (Vec::new(), Vec::new());
-        let root = PathBuf::new();
-        Self { selection, options, to, batch, batch_bytes: 0, open, gone: false, root }
+        let (pieces, root) = (Pieces::new(whole_piece(options.chunking().bytes())), PathBuf::new());
+        Self { selection, options, to, pieces, batch, batch_bytes: 0, open, gone: false, root }
     }
 
     /// Reads one argument; its name is that of its last component.
@@ -99,7 +97,7 @@ impl<'a> Scanner<'a> {
     fn send(&mut self) {
         self.batch_bytes = 0;
         let batch = std::mem::take(&mut self.batch);
-        self.gone |= self.to.send(batch).is_err();
+        self.gone |= !self.to.send(batch);
     }
 
     fn problem(&mut self, path: &Path, what: impl std::fmt::Display) {
@@ -203,15 +201,17 @@ impl<'a> Scanner<'a> {
         let chunk = self.options.chunking().bytes();
         while !self.gone {
             let expected = len.checked_sub(read).unwrap_or(u64::MAX - 1);
-            let piece = read_piece(file, piece_bytes(chunk, expected))?;
-            if piece.is_empty() {
-                break;
-            }
+            let asked = piece_bytes(chunk, expected);
+            let piece = self.pieces.read(file, asked)?;
+            let ended = piece.len() < asked;
             read += piece.len() as u64;
             chunker.handle_data(piece);
             while let Some(chunk) = chunker.poll() {
                 let bytes = chunk.data.len();
                 self.emit(Event::Chunk(chunk, metadata), bytes);
+            }
+            if ended {
+                break;
             }
         }
         chunker.handle_end();
@@ -233,15 +233,14 @@ impl<'a> Scanner<'a> {
 /// Whole chunks at a time, so that each is a slice; near the end of a file no more than it should
 /// have, and a byte to see the end.
 fn piece_bytes(chunk: usize, expected: u64) -> usize {
-    const ABOUT: usize = 1 << 20;
-    let whole = chunk * (ABOUT / chunk).max(1);
+    let whole = whole_piece(chunk);
     usize::try_from(expected + 1).map_or(whole, |expected| whole.min(expected))
 }
 
-fn read_piece(file: &mut File, bytes: usize) -> std::io::Result<Bytes> {
-    let mut piece = Vec::with_capacity(bytes);
-    file.take(bytes as u64).read_to_end(&mut piece)?;
-    Ok(piece.into())
+/// As many chunks as make about a megabyte.
+fn whole_piece(chunk: usize) -> usize {
+    const ABOUT: usize = 1 << 20;
+    chunk * (ABOUT / chunk).max(1)
 }
 
 /// An argument's last component, also of `.` and `..`.

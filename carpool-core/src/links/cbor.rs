@@ -1,11 +1,11 @@
-use cid::Cid;
-
-use super::Unexpected;
-use crate::cid_bytes::cid_exact;
+use super::{Step, Unexpected};
 
 /// Steps through the items of a DAG-CBOR block without recursion: a container adds its items to
 /// the number still to come, so depth costs nothing.
-pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<(), Unexpected> {
+pub(super) fn scan<'a>(
+    data: &'a [u8],
+    each: &mut impl FnMut(&'a [u8]) -> Step,
+) -> Result<(), Unexpected> {
     let mut cursor = Cursor { data, at: 0 };
     let mut items: usize = 1;
     while items > 0 {
@@ -17,8 +17,11 @@ pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<()
             4 => items = cursor.more(items, value)?,
             5 => items = cursor.more(items, value.saturating_mul(2))?,
             6 if value == 42 => {
-                if !each(cursor.link()?) {
-                    return Ok(());
+                let start = cursor.at;
+                match each(cursor.link()?) {
+                    Step::Next => {}
+                    Step::Stop => return Ok(()),
+                    Step::NoCid => return Err(Unexpected { offset: start, expected: LINK }),
                 }
             }
             6 => return Err(cursor.expected("tag 42")),
@@ -28,12 +31,14 @@ pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<()
     if cursor.at == data.len() { Ok(()) } else { Err(cursor.expected("the end of the block")) }
 }
 
+pub(super) const LINK: &str = "a CID with prefix 0x00 in bytes";
+
 struct Cursor<'a> {
     data: &'a [u8],
     at: usize,
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
     const fn expected(&self, expected: &'static str) -> Unexpected {
         Unexpected { offset: self.at, expected }
     }
@@ -79,14 +84,13 @@ impl Cursor<'_> {
             .ok_or_else(|| self.expected("as many items as the container claims"))
     }
 
-    fn link(&mut self) -> Result<Cid, Unexpected> {
-        let start = self.at;
-        let wrong = Unexpected { offset: start, expected: "a CID with prefix 0x00 in bytes" };
+    fn link(&mut self) -> Result<&'a [u8], Unexpected> {
+        let wrong = Unexpected { offset: self.at, expected: LINK };
         let (2, len) = self.head()? else { return Err(wrong) };
         let from = self.at;
         self.skip(len)?;
         match &self.data[from..self.at] {
-            [0, cid @ ..] => cid_exact(cid).map_err(|_| wrong),
+            [0, cid @ ..] => Ok(cid),
             _ => Err(wrong),
         }
     }

@@ -1,15 +1,28 @@
 mod cbor;
+mod checked;
 mod pb;
+mod strict;
 
 use alloc::vec::Vec;
 use cid::Cid;
 
-use crate::{Error, Limits, codec, hash};
+use crate::{Error, Limits, cid_bytes::cid_exact, codec, hash};
+pub use checked::{MAX_NESTING, for_each_link_bytes};
 
 /// A place in a block and what should have been there.
 pub(crate) struct Unexpected {
     offset: usize,
     expected: &'static str,
+}
+
+/// What becomes of the bytes that should be a link.
+enum Step {
+    /// They are; on to the next.
+    Next,
+    /// No more are wanted.
+    Stop,
+    /// They are no CID.
+    NoCid,
 }
 
 /// Whether a block of this CID can have links, so whether it has to be read to go on.
@@ -34,29 +47,56 @@ pub fn for_each_link(
     limits: &Limits,
     mut each: impl FnMut(Cid),
 ) -> Result<(), Error> {
-    let mut left = limits.max_links;
-    let mut over = false;
-    let mut counted = |link: Cid| {
-        over |= left == 0;
-        if !over {
-            left -= 1;
-            each(link);
-        }
-        !over
-    };
-    let scanned = match cid.codec() {
-        codec::DAG_CBOR => cbor::scan(data, &mut counted),
-        codec::DAG_PB => pb::scan(data, &mut counted),
+    let each = |link: &[u8]| cid_exact(link).map(&mut each).is_ok();
+    let scanned = |each: &mut Counted<_>| match cid.codec() {
+        codec::DAG_CBOR => cbor::scan(data, &mut |link| each.step(link)),
+        codec::DAG_PB => pb::scan(data, &mut |link| each.step(link)),
         _ => Ok(()),
     };
-    if over {
-        return Err(Error::TooManyLinks { cid: *cid, max: limits.max_links as u64 });
+    Counted::new(limits, each).run(cid, scanned)
+}
+
+/// Takes the bytes of links as far as the limit; says whether they are a CID.
+struct Counted<F> {
+    max: usize,
+    left: usize,
+    over: bool,
+    each: F,
+}
+
+impl<F> Counted<F> {
+    const fn new(limits: &Limits, each: F) -> Self {
+        Self { max: limits.max_links, left: limits.max_links, over: false, each }
     }
-    scanned.map_err(|Unexpected { offset, expected }| Error::Malformed {
-        cid: *cid,
-        offset: offset as u64,
-        expected,
-    })
+
+    #[inline]
+    fn step<'a>(&mut self, link: &'a [u8]) -> Step
+    where
+        F: FnMut(&'a [u8]) -> bool,
+    {
+        let Some(left) = self.left.checked_sub(1) else {
+            self.over = true;
+            return Step::Stop;
+        };
+        self.left = left;
+        if (self.each)(link) { Step::Next } else { Step::NoCid }
+    }
+
+    fn run(
+        mut self,
+        cid: &Cid,
+        scan: impl FnOnce(&mut Self) -> Result<(), Unexpected>,
+    ) -> Result<(), Error> {
+        let scanned = scan(&mut self);
+        if self.over {
+            return Err(Error::TooManyLinks { cid: *cid, max: self.max as u64 });
+        }
+        scanned.map_err(|Unexpected { offset, expected }| Error::Malformed {
+            cid: *cid,
+            offset: offset as u64,
+            expected,
+        })
+    }
 }
 
 /// The links of a block as a list; see [`for_each_link`].

@@ -1,13 +1,14 @@
-use cid::Cid;
-
-use super::Unexpected;
-use crate::{cid_bytes::cid_exact, varint};
+use super::{Step, Unexpected};
+use crate::varint;
 
 const LEN: u64 = 2;
 
 /// Steps through a DAG-PB node: `Links` (2) and `Data` (1), of each link `Hash` (1), `Name` (2) and
 /// `Tsize` (3), and nothing else.
-pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<(), Unexpected> {
+pub(super) fn scan<'a>(
+    data: &'a [u8],
+    each: &mut impl FnMut(&'a [u8]) -> Step,
+) -> Result<(), Unexpected> {
     let mut cursor = Cursor { data, at: 0, end: data.len() };
     while cursor.at < cursor.end {
         let key = cursor.varint()?;
@@ -17,8 +18,9 @@ pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<()
         };
         if key >> 3 == 2 {
             let mut inner = Cursor { data, at: cursor.at, end };
-            if !each(link(&mut inner)?) {
-                return Ok(());
+            match link(&mut inner, each)? {
+                Step::Next => {}
+                Step::Stop | Step::NoCid => return Ok(()),
             }
         }
         cursor.at = end;
@@ -26,15 +28,18 @@ pub(super) fn scan(data: &[u8], each: &mut impl FnMut(Cid) -> bool) -> Result<()
     Ok(())
 }
 
-fn link(cursor: &mut Cursor<'_>) -> Result<Cid, Unexpected> {
+/// Reads a link to its end before its CID is given out.
+fn link<'a>(
+    cursor: &mut Cursor<'a>,
+    each: &mut impl FnMut(&'a [u8]) -> Step,
+) -> Result<Step, Unexpected> {
     let mut hash = None;
     while cursor.at < cursor.end {
         let key = cursor.varint()?;
         match (key >> 3, key & 7) {
             (1, LEN) if hash.is_none() => {
                 let end = cursor.field_end()?;
-                let cid = cid_exact(&cursor.data[cursor.at..end]);
-                hash = Some(cid.map_err(|_| cursor.expected("a CID in Hash"))?);
+                hash = Some((cursor.at, &cursor.data[cursor.at..end]));
                 cursor.at = end;
             }
             (2, LEN) => cursor.at = cursor.field_end()?,
@@ -42,7 +47,11 @@ fn link(cursor: &mut Cursor<'_>) -> Result<Cid, Unexpected> {
             _ => return Err(cursor.expected("Hash, Name or Tsize")),
         }
     }
-    hash.ok_or_else(|| cursor.expected("Hash"))
+    let (offset, cid) = hash.ok_or_else(|| cursor.expected("Hash"))?;
+    match each(cid) {
+        Step::NoCid => Err(Unexpected { offset, expected: "a CID in Hash" }),
+        step @ (Step::Next | Step::Stop) => Ok(step),
+    }
 }
 
 struct Cursor<'a> {
@@ -56,7 +65,18 @@ impl Cursor<'_> {
         Unexpected { offset: self.at, expected }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Unexpected> {
+        match self.data[self.at..self.end].first() {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Unexpected> {
         let input = &self.data[self.at..self.end];
         // Protobuf writes 64 bits in up to ten bytes, one more than multiformats allow.
         if input.len() >= 10 && input[..9].iter().all(|b| *b >= 0x80) && input[9] <= 1 {
