@@ -5,6 +5,13 @@
 mod bloom;
 mod car_decode;
 mod car_header;
+mod car_index;
+mod car_index_lookup;
+#[path = "../../carpool-car/tests/index_reference/mod.rs"]
+mod car_index_reference;
+#[path = "../../carpool-car/tests/index_samples/mod.rs"]
+mod car_index_samples;
+mod car_indexer;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
 mod cbor_reader;
@@ -15,6 +22,7 @@ mod http_request;
 mod links;
 mod mirror_session;
 mod session_faults;
+mod sharded_index;
 mod sink_events;
 mod source_events;
 mod unixfs_node;
@@ -23,6 +31,9 @@ mod varint;
 pub use bloom::bloom;
 pub use car_decode::car_decode;
 pub use car_header::car_header;
+pub use car_index::car_index;
+pub use car_index_lookup::car_index_lookup;
+pub use car_indexer::car_indexer;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use http_message::http_message;
@@ -30,6 +41,7 @@ pub use http_request::http_request;
 pub use links::links;
 pub use mirror_session::mirror_session;
 pub use session_faults::session_faults;
+pub use sharded_index::sharded_index;
 pub use sink_events::sink_events;
 pub use source_events::source_events;
 pub use unixfs_node::unixfs_node;
@@ -39,10 +51,13 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 18] = [
     ("bloom", bloom),
     ("car_decode", car_decode),
     ("car_header", car_header),
+    ("car_index", car_index),
+    ("car_index_lookup", car_index_lookup),
+    ("car_indexer", car_indexer),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("http_message", http_message),
@@ -50,6 +65,7 @@ pub const TARGETS: [Target; 14] = [
     ("links", links),
     ("mirror_session", mirror_session),
     ("session_faults", session_faults),
+    ("sharded_index", sharded_index),
     ("sink_events", sink_events),
     ("source_events", source_events),
     ("unixfs_node", unixfs_node),

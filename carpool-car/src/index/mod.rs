@@ -8,6 +8,16 @@
 //!
 //! Offsets of entries count from the start of the CARv1 (in a CARv2: of its data payload) to the
 //! varint that a section begins with. Offsets in errors count from the start of the index.
+//!
+//! ```
+//! use carpool_car::index::{Codec, Entry, IndexLimits, Item, decode, encode};
+//!
+//! let limits = IndexLimits::default();
+//! let entry = Entry::new(Some(0x12), &[7; 32], 59).expect("at most 64 bytes");
+//! let index = encode(Codec::MultihashSorted, [entry], &limits)?;
+//! assert_eq!(decode(index.into(), &limits)?.last(), Some(&Item::Entry(entry)));
+//! # Ok::<(), carpool_car::Error>(())
+//! ```
 
 mod codec;
 mod entry;

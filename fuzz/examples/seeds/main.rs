@@ -1,6 +1,7 @@
 //! Writes the first inputs of every target: real messages, CARs and nodes, made here, those of the
 //! vectors of other implementations, and what recorded sessions put on the wire.
 
+mod indexes;
 mod sessions;
 mod vectors;
 
@@ -26,6 +27,7 @@ fn main() -> io::Result<()> {
     for target in ["mirror_session", "session_faults", "sink_events", "source_events"] {
         write(target, noise())?;
     }
+    indexes::write_all()?;
     vectors::write_all()?;
     sessions::write_all()
 }

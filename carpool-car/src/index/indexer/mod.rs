@@ -170,7 +170,7 @@ impl Indexer {
                 Err(IndexFault::Spill { expected: 0, actual: bytes.len() as u64 })
             }
         };
-        taken.map_err(|fault_| self.fail(fault_))
+        taken.map_err(|why| self.fail(why))
     }
 
     /// What to do next; `None` when sections are wanted, or, after

@@ -1,0 +1,4 @@
+//! Feeds `fuzz::car_index_lookup`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::car_index_lookup(data));
