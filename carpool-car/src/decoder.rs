@@ -5,11 +5,9 @@ use crate::{
     buffer::Buffer,
     frame::Frame,
     header::{self, Found},
-    section, v2,
+    section::{self, MAX_CID},
+    v2,
 };
-
-/// The longest CID that is read: four varints of at most ten bytes and a digest of 64.
-const MAX_CID: usize = 40 + 64;
 
 /// What a [`Decoder`] yields: the header first, then every section, then what lies behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]

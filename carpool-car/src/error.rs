@@ -92,6 +92,15 @@ pub enum Error {
         /// Where the data ends.
         data_end: u64,
     },
+    /// More bytes came than were asked for.
+    LongRead {
+        /// Where they were to begin.
+        offset: u64,
+        /// How many came.
+        bytes: u64,
+        /// How many were asked for.
+        max: u64,
+    },
     /// Padding has a byte that is not zero.
     Padding {
         /// Where that byte is.
@@ -143,6 +152,9 @@ impl fmt::Display for Error {
             }
             Self::PastData { offset, data_end } => {
                 write!(f, "what begins at byte {offset} goes on after the data, at {data_end}")
+            }
+            Self::LongRead { offset, bytes, max } => {
+                write!(f, "{bytes} bytes came for the {max} from byte {offset} on")
             }
             Self::Padding { offset } => {
                 write!(f, "the padding's byte {offset} of the CAR is not zero")

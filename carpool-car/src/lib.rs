@@ -11,16 +11,20 @@ mod error;
 mod frame;
 mod header;
 mod options;
+mod read_at;
+mod reader;
 mod section;
 mod sections;
 pub mod v2;
 
 pub use carpool_core::Cid;
 pub use decoder::{Behind, Decoder, Item, Region};
-pub use encoder::{SectionPrefix, header, section_len, section_prefix};
+pub use encoder::{SectionPrefix, header, section_len, section_prefix, write_section};
 pub use error::Error;
 pub use header::Header;
 pub use options::{Options, Padding};
 
+pub use read_at::ReadAt;
+pub use reader::{Head, Reader, Reading};
 pub use section::{Section, Status, decode};
 pub use sections::{SectionRef, Sections};
