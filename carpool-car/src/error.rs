@@ -101,6 +101,19 @@ pub enum Error {
         /// How many were asked for.
         max: u64,
     },
+    /// More blocks than a writer may keep to tell which it wrote
+    /// ([`WriteOptions::max_seen`](crate::WriteOptions)).
+    TooManySeen {
+        /// The limit.
+        max: u64,
+    },
+    /// Other roots do not fit into the place of those that a file began with.
+    RootsLength {
+        /// The bytes of the header that they make.
+        bytes: u64,
+        /// Those of the header that stands there.
+        expected: u64,
+    },
     /// Padding has a byte that is not zero.
     Padding {
         /// Where that byte is.
@@ -109,9 +122,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whose fault it is: always that of whoever wrote the bytes.
+    /// Whose fault it is: that of whoever wrote the bytes, but for what a caller asks of a writer.
     #[must_use]
     pub const fn fault(&self) -> Fault {
+        if matches!(self, Self::TooManySeen { .. } | Self::RootsLength { .. }) {
+            return Fault::Caller;
+        }
         Fault::Peer
     }
 }
@@ -155,6 +171,10 @@ impl fmt::Display for Error {
             }
             Self::LongRead { offset, bytes, max } => {
                 write!(f, "{bytes} bytes came for the {max} from byte {offset} on")
+            }
+            Self::TooManySeen { max } => write!(f, "more than {max} blocks to tell apart"),
+            Self::RootsLength { bytes, expected } => {
+                write!(f, "a header of {bytes} bytes in the place of one of {expected}")
             }
             Self::Padding { offset } => {
                 write!(f, "the padding's byte {offset} of the CAR is not zero")

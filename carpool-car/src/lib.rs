@@ -13,9 +13,11 @@ mod header;
 mod options;
 mod read_at;
 mod reader;
+mod resume;
 mod section;
 mod sections;
 pub mod v2;
+mod writer;
 
 pub use carpool_core::Cid;
 pub use decoder::{Behind, Decoder, Item, Region};
@@ -26,5 +28,7 @@ pub use options::{Options, Padding};
 
 pub use read_at::ReadAt;
 pub use reader::{Head, Reader, Reading};
+pub use resume::{Resume, Resumed, Resuming};
 pub use section::{Section, Status, decode};
 pub use sections::{SectionRef, Sections};
+pub use writer::{Dedup, Finish, Indexed, Patch, Place, Placed, Version, WriteOptions, Writer};
