@@ -111,6 +111,11 @@ impl Decoder {
         self.eof = true;
     }
 
+    /// Whether the input has ended.
+    pub(crate) const fn is_eof(&self) -> bool {
+        self.eof
+    }
+
     /// The bytes consumed by the items that were yielded, from the start of the file.
     #[must_use]
     pub const fn offset(&self) -> u64 {

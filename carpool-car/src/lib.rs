@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod buffer;
+pub mod check;
 mod decoder;
 mod encoder;
 mod error;
