@@ -5,11 +5,9 @@ use crate::{
     buffer::Buffer,
     frame::Frame,
     header::{self, Found},
-    section, v2,
+    section::{self, MAX_CID},
+    v2,
 };
-
-/// The longest CID that is read: four varints of at most ten bytes and a digest of 64.
-const MAX_CID: usize = 40 + 64;
 
 /// What a [`Decoder`] yields: the header first, then every section, then what lies behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +109,11 @@ impl Decoder {
     /// Says that the input has ended: what is incomplete then is [`Error::Truncated`].
     pub const fn handle_eof(&mut self) {
         self.eof = true;
+    }
+
+    /// Whether the input has ended.
+    pub(crate) const fn is_eof(&self) -> bool {
+        self.eof
     }
 
     /// The bytes consumed by the items that were yielded, from the start of the file.

@@ -55,3 +55,11 @@ pub fn section_len(cid: &Cid, data_len: usize) -> usize {
     let body = cid.encoded_len() + data_len;
     varint::len(body as u64) + body
 }
+
+/// Appends the section of a block to `out`.
+#[inline]
+pub fn write_section(out: &mut Vec<u8>, cid: &Cid, data: &[u8]) {
+    out.reserve(MAX_PREFIX + data.len());
+    out.extend_from_slice(section_prefix(cid, data.len()).as_ref());
+    out.extend_from_slice(data);
+}

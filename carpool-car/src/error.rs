@@ -94,6 +94,28 @@ pub enum Error {
         /// Where the data ends.
         data_end: u64,
     },
+    /// More bytes came than were asked for.
+    LongRead {
+        /// Where they were to begin.
+        offset: u64,
+        /// How many came.
+        bytes: u64,
+        /// How many were asked for.
+        max: u64,
+    },
+    /// More blocks than a writer may keep to tell which it wrote
+    /// ([`WriteOptions::max_seen`](crate::WriteOptions)).
+    TooManySeen {
+        /// The limit.
+        max: u64,
+    },
+    /// Other roots do not fit into the place of those that a file began with.
+    RootsLength {
+        /// The bytes of the header that they make.
+        bytes: u64,
+        /// Those of the header that stands there.
+        expected: u64,
+    },
     /// Padding has a byte that is not zero.
     Padding {
         /// Where that byte is.
@@ -109,10 +131,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whose fault it is: that of whoever wrote the bytes, except where an index is being made.
+    /// Whose fault it is: that of whoever wrote the bytes, but for what a caller asks of a writer.
     #[must_use]
     pub const fn fault(&self) -> Fault {
-        if let Self::Index { fault, .. } = self { fault.fault() } else { Fault::Peer }
+        match self {
+            Self::Index { fault, .. } => fault.fault(),
+            Self::TooManySeen { .. } | Self::RootsLength { .. } => Fault::Caller,
+            _ => Fault::Peer,
+        }
     }
 }
 
@@ -152,6 +178,13 @@ impl fmt::Display for Error {
             }
             Self::PastData { offset, data_end } => {
                 write!(f, "what begins at byte {offset} goes on after the data, at {data_end}")
+            }
+            Self::LongRead { offset, bytes, max } => {
+                write!(f, "{bytes} bytes came for the {max} from byte {offset} on")
+            }
+            Self::TooManySeen { max } => write!(f, "more than {max} blocks to tell apart"),
+            Self::RootsLength { bytes, expected } => {
+                write!(f, "a header of {bytes} bytes in the place of one of {expected}")
             }
             Self::Padding { offset } => {
                 write!(f, "the padding's byte {offset} of the CAR is not zero")

@@ -4,6 +4,9 @@ use core::ops::Range;
 
 use crate::Error;
 
+/// The longest CID that is read: four varints of at most ten bytes and a digest of 64.
+pub(crate) const MAX_CID: usize = 40 + 64;
+
 /// One section of a CAR: a CID and the bytes that are claimed for it, not yet verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
