@@ -3,6 +3,7 @@
 
 pub mod car;
 pub mod dag;
+pub mod golden;
 pub mod relay;
 
 use serde_json::Value;
