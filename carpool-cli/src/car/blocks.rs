@@ -9,11 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    args::ReadFlags,
-    input::Input,
-    scan::{Event, Scan},
-};
+use super::{args::ReadFlags, heads::Heads, input::Input, seen::multihash};
 use crate::{
     failure::{Exit, Failure, Outcome},
     output::Output,
@@ -56,23 +52,18 @@ impl CarBlocks {
 
     /// As [`open`](Self::open), of an input that can be read at any place.
     pub(crate) fn of(input: Input, read: &ReadFlags) -> Outcome<Self> {
-        let (keys, mut places, mut roots) = (RandomState::new(), Vec::new(), Vec::new());
-        let mut data_offset = 0;
-        Scan { read, verify: false }.run(&input, |event| {
-            match event {
-                Event::Header(header) => {
-                    data_offset = data_start(&header);
-                    roots = header.roots;
-                }
-                Event::Block(found) => {
-                    let (offset, len) = (found.section.data_offset, found.section.data.len());
-                    let key = keys.hash_one(found.section.cid.hash().to_bytes());
-                    places.push(Place { key, offset: data_offset + offset, len });
-                }
-                Event::Fault(fault) => return Err(fault.into()),
-            }
-            check_count(places.len())
-        })?;
+        let (keys, mut places) = (RandomState::new(), Vec::new());
+        let mut heads = Heads::open(&input, read)?;
+        let roots = heads.opening().header.roots.clone();
+        while let Some(head) = heads.next()? {
+            let len = usize::try_from(head.len).unwrap_or(usize::MAX);
+            places.push(Place {
+                key: keys.hash_one(multihash(head.cid)),
+                offset: head.data_offset,
+                len,
+            });
+            check_count(places.len())?;
+        }
         places.sort_unstable_by_key(|place: &Place| (place.key, place.offset));
         let shown = PathBuf::from(input.shown());
         Ok(Self { input: Mutex::new(input), shown, roots, places, keys })
@@ -89,7 +80,7 @@ impl CarBlocks {
     }
 
     fn places(&self, cid: &Cid) -> &[Place] {
-        let key = self.keys.hash_one(cid.hash().to_bytes());
+        let key = self.keys.hash_one(&cid.hash().to_bytes()[..]);
         let from = self.places.partition_point(|place| place.key < key);
         let rest = &self.places[from..];
         let until = rest.iter().take(MAX_TRIES).take_while(|place| place.key == key).count();
@@ -115,15 +106,6 @@ impl CarBlocks {
         }
         let offset = places.first().map_or(0, |place| place.offset);
         Err(Error::Mismatch { path: self.shown.clone(), cid: *cid, offset })
-    }
-}
-
-/// Where the CARv1 begins in the file.
-const fn data_start(header: &carpool_car::Header) -> u64 {
-    match header.v2 {
-        Some(v2) if v2.is_unfinalised() => carpool_car::v2::DATA_OFFSET,
-        Some(v2) => v2.data_offset,
-        None => 0,
     }
 }
 

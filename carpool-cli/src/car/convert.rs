@@ -7,9 +7,9 @@ use std::ffi::OsString;
 
 use super::{
     args::ReadFlags,
-    copy::copy,
+    copy::Copy,
     input::Input,
-    scan::Scan,
+    seen::{Dedup, Seen},
     writer::{CarWriter, Format, IndexCodec},
 };
 use crate::{
@@ -57,11 +57,11 @@ pub(super) fn run(args: &ConvertArgs, output: &Output) -> Outcome {
         (_, codec) => Format::V2(codec.unwrap_or_default()),
     };
     let input = Input::open(&args.file)?;
-    let scan = Scan { read: &args.read, verify: !args.trust };
+    let copy = Copy { read: &args.read, verify: !args.trust, want: &|_| true };
     let begin = |header: &Header| {
         CarWriter::begin(&args.out, &[&input], format, (&header.roots, false), output)
     };
-    let written = copy(scan, &input, begin, |_| true)?.finish(None)?;
+    let written = copy.run(&input, &mut Seen::new(Dedup::None), begin)?.finish(None)?;
     if args.out != "-" {
         let (shown, blocks, bytes) = (args.out.to_string_lossy(), written.blocks, written.bytes);
         let value = json!({

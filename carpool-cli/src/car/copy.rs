@@ -1,92 +1,144 @@
-//! Sections from one CAR into another, on a thread that writes while another reads.
+//! Sections from one CAR into another: all threads hash and choose, and whole runs of bytes are
+//! written as they were read.
 
-use carpool_car::{Header, Section};
-use carpool_core::Cid;
-use std::{
-    sync::mpsc::{SyncSender, sync_channel},
-    thread,
-};
+use carpool_car::{Error, Header, SectionRef};
+use carpool_core::{Unverified, sha2_256_each, verify};
+use std::ops::Range;
 
 use super::{
+    args::ReadFlags,
+    batches::{self, Step, Window},
     input::Input,
-    scan::{Event, Found, Scan},
-    writer::{CarWriter, Run},
+    seen::{Keyer, Seen},
+    writer::CarWriter,
 };
 use crate::failure::{Exit, Failure, Outcome};
 
-/// Bytes that are handed to the writer at once.
-const RUN_BYTES: usize = 1 << 20;
-/// Runs that wait for it.
-const QUEUE: usize = 2;
+/// A copy of some sections of a CAR.
+pub(crate) struct Copy<'a> {
+    pub(crate) read: &'a ReadFlags,
+    /// Whether blocks are hashed. One that is not what its CID says fails the copy.
+    pub(crate) verify: bool,
+    /// Whether a section of this binary CID is wanted. All threads ask.
+    pub(crate) want: &'a (dyn Fn(&[u8]) -> bool + Sync),
+}
 
-/// Copies the sections of `input` that `keep` wants, in their order. A block that is not what its
-/// CID says fails the copy, and so does a file that cannot be read to its end.
-///
-/// `begin` makes the writer, from the header.
-pub(crate) fn copy(
-    scan: Scan<'_>,
-    input: &Input,
-    begin: impl FnOnce(&Header) -> Outcome<CarWriter>,
-    keep: impl FnMut(&Section) -> bool,
-) -> Outcome<CarWriter> {
-    let mut begin = Some(begin);
-    let mut keep = keep;
-    thread::scope(|scope| {
-        let mut pass = Pass { to: None, run: Run::default() };
-        let mut thread = None;
-        let scanned = scan.run(input, |event| match event {
-            Event::Header(header) => {
-                let Some(begin) = begin.take() else { return Ok(()) };
-                let mut writer = begin(&header)?;
-                let (to, runs) = sync_channel::<Run>(QUEUE);
-                pass.to = Some(to);
-                thread = Some(scope.spawn(move || {
-                    runs.iter().try_for_each(|run| writer.sections(&run)).map(|()| writer)
-                }));
+/// A section that is wanted.
+struct Chosen {
+    /// All of it, and its CID, in the window.
+    bytes: Range<usize>,
+    cid: Range<usize>,
+    key: u128,
+}
+
+/// A block that is not what its CID says, from the start of the CARv1.
+struct Wrong {
+    offset: u64,
+    error: carpool_core::Error,
+}
+
+impl Copy<'_> {
+    /// Copies the sections of `input` that are wanted and were not `seen`, in their order. A file
+    /// that cannot be read to its end fails the copy.
+    ///
+    /// `begin` makes the writer, from the header.
+    pub(crate) fn run(
+        &self,
+        input: &Input,
+        seen: &mut Seen,
+        begin: impl FnOnce(&Header) -> Outcome<CarWriter>,
+    ) -> Outcome<CarWriter> {
+        let (mut begin, mut writer, mut data_offset) = (Some(begin), None, 0);
+        let keyer = seen.keyer();
+        let work = |window: &Window| self.choose(window, &keyer);
+        batches::run(input, self.read, work, |step| match step {
+            Step::Opening(opening) => {
+                data_offset = opening.data_offset;
+                writer = begin.take().map(|begin| begin(&opening.header)).transpose()?;
                 Ok(())
             }
-            Event::Block(found) => {
-                let section = good(found)?;
-                if keep(&section) { pass.push(&section.cid, &section.data) } else { Ok(()) }
+            Step::Window(chosen, window) => {
+                let chosen = chosen.map_err(|wrong| wrong.told(data_offset))?;
+                writer.as_mut().map_or(Ok(()), |writer| write(writer, seen, &chosen, window))
             }
-            Event::Fault(fault) => Err(fault.into()),
+            Step::Fault { error, .. } => Err(error.into()),
+            Step::Short { file_end, .. } => Err(Error::Truncated { offset: file_end }.into()),
+            Step::Padding { .. } | Step::Index { .. } | Step::Trailing { .. } => Ok(()),
+        })?;
+        writer.ok_or_else(|| Failure::new(Exit::Damaged, "no header"))
+    }
+
+    fn choose(&self, window: &Window, keyer: &Keyer) -> Result<Vec<Chosen>, Wrong> {
+        let sections: Vec<SectionRef<'_>> = window.sections(self.read).flatten().collect();
+        if self.verify {
+            check(&sections)?;
+        }
+        let mut end = 0;
+        let chosen = sections.iter().filter_map(|section| {
+            let start = end;
+            let head = section.data_offset - section.offset;
+            let data = start + usize::try_from(head).unwrap_or(0);
+            end = data + section.data.len();
+            let (bytes, cid) = (start..end, data - section.cid.len()..data);
+            (self.want)(section.cid).then(|| Chosen { bytes, cid, key: keyer.key(section.cid) })
         });
-        let sent = scanned.and_then(|()| pass.send());
-        drop(pass);
-        let Some(thread) = thread else {
-            return Err(sent.err().unwrap_or_else(|| Failure::new(Exit::Damaged, "no header")));
-        };
-        // Where the writer has gone, why it went is what is told.
-        let written = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.and_then(|writer| sent.map(|()| writer))
+        Ok(chosen.collect())
+    }
+}
+
+/// Writes what was not seen, section beside section in one go.
+fn write(writer: &mut CarWriter, seen: &mut Seen, chosen: &[Chosen], window: &Window) -> Outcome {
+    let bytes = window.bytes();
+    let mut run = 0..0;
+    for section in chosen.iter().filter(|section| seen.insert(section.key)) {
+        if section.bytes.start != run.end {
+            writer.bytes(&bytes[run])?;
+            run = section.bytes.start..section.bytes.start;
+        }
+        writer.enter(&bytes[section.cid.clone()], run.len())?;
+        run.end = section.bytes.end;
+    }
+    writer.bytes(&bytes[run])
+}
+
+impl Wrong {
+    fn told(self, data_offset: u64) -> Failure {
+        let (offset, error) = (self.offset + data_offset, self.error);
+        Failure::new(Exit::Damaged, format_args!("section at byte {offset}: {error}"))
+    }
+}
+
+/// Hashes all blocks, those with SHA2-256 together.
+fn check(sections: &[SectionRef<'_>]) -> Result<(), Wrong> {
+    let digest = |section: &SectionRef<'_>| sha2_256_digest(section.cid).is_some();
+    let (common, others): (Vec<_>, Vec<_>) = sections.iter().copied().partition(digest);
+    let messages: Vec<&[u8]> = common.iter().map(|section| section.data).collect();
+    let digests = sha2_256_each(&messages);
+    let bad = |(section, digest): &(&SectionRef<'_>, &[u8; 32])| {
+        sha2_256_digest(section.cid) != Some(&digest[..])
+    };
+    let bad = common.iter().zip(&digests).find(bad).map(|(section, _)| section);
+    // Of the one that is bad, the usual way says what is wrong.
+    bad.into_iter().chain(&others).try_for_each(check_one)
+}
+
+fn check_one(section: &SectionRef<'_>) -> Result<(), Wrong> {
+    let offset = section.offset;
+    let cid = section.to_cid().ok_or(Wrong { offset, error: carpool_core::Error::Cid })?;
+    let claim = Unverified { cid, data: section.data.to_vec().into() };
+    let mut verdicts = verify(vec![claim]);
+    verdicts.pop().map_or(Ok(()), |verdict| match verdict {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Wrong { offset, error }),
     })
 }
 
-fn good(found: Found) -> Outcome<Section> {
-    let Found { section, wrong } = found;
-    match wrong {
-        None => Ok(section),
-        Some(error) => {
-            let what = format_args!("section at byte {}: {error}", section.offset);
-            Err(Failure::new(Exit::Damaged, what))
+/// The digest in a CID of one of the two usual forms.
+fn sha2_256_digest(cid: &[u8]) -> Option<&[u8]> {
+    match cid {
+        [0x12, 0x20, digest @ ..] | [1, 0..0x80, 0x12, 0x20, digest @ ..] if digest.len() == 32 => {
+            Some(digest)
         }
-    }
-}
-
-struct Pass {
-    to: Option<SyncSender<Run>>,
-    run: Run,
-}
-
-impl Pass {
-    fn push(&mut self, cid: &Cid, data: &[u8]) -> Outcome {
-        self.run.push(cid, data);
-        if self.run.len() >= RUN_BYTES { self.send() } else { Ok(()) }
-    }
-
-    fn send(&mut self) -> Outcome {
-        let run = std::mem::take(&mut self.run);
-        let Some(to) = &self.to else { return Ok(()) };
-        to.send(run).map_err(|_| Failure::new(Exit::Io, "the output takes no more"))
+        _ => None,
     }
 }

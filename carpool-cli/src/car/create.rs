@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    seen::{Dedup, Seen},
+    seen::{Dedup, Keyer, Seen},
     writer::{CarWriter, VersionFlag},
 };
 use crate::{
@@ -144,13 +144,15 @@ struct Sink(Mutex<State>);
 struct State {
     writer: CarWriter,
     seen: Seen,
+    keyer: Keyer,
     failed: Option<Failure>,
 }
 
 impl Sink {
     fn new(writer: CarWriter) -> Self {
-        let (seen, failed) = (Seen::new(Dedup::Cid), None);
-        Self(Mutex::new(State { writer, seen, failed }))
+        let seen = Seen::new(Dedup::Cid);
+        let keyer = seen.keyer();
+        Self(Mutex::new(State { writer, seen, keyer, failed: None }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,13 +172,15 @@ impl BlockStore for Sink {
 
     fn has_many(&self, cids: &[Cid]) -> Result<Vec<bool>> {
         let state = self.state();
-        Ok(cids.iter().map(|cid| state.seen.contains(cid)).collect())
+        let has = |cid: &Cid| state.seen.contains(state.keyer.key(&cid.to_bytes()));
+        Ok(cids.iter().map(has).collect())
     }
 
     fn put_many(&self, blocks: &[Block]) -> Result<()> {
         let mut state = self.state();
         for block in blocks.iter().filter(|block| !is_identity(block.cid())) {
-            if !state.seen.insert(block.cid()) {
+            let key = state.keyer.key(&block.cid().to_bytes());
+            if !state.seen.insert(key) {
                 continue;
             }
             if let Err(failure) = state.writer.block(block.cid(), block.data()) {

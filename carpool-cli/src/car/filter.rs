@@ -1,21 +1,21 @@
 //! `carpool car filter`: the blocks of a CAR that are on a list, or those that are not.
 
-use carpool_core::{Cid, CidMap, is_identity};
+use carpool_car::Header;
+use carpool_core::{Cid, CidMap, cid_prefix, is_identity};
 use clap::Args;
 use serde_json::json;
 use std::{
-    cell::RefCell,
     ffi::OsString,
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use super::{
     args::ReadFlags,
-    copy::copy,
+    copy::Copy,
     input::Input,
-    scan::Scan,
     seen::{Dedup, Seen},
     writer::{CarWriter, VersionFlag, Written},
 };
@@ -83,13 +83,13 @@ pub(super) fn run(args: &FilterArgs, output: &Output) -> Outcome {
     let list = List::read(args)?;
     output.note(format_args!("filtering to {} cids", list.len()));
     let input = Input::open(&args.file)?;
-    let filter = Filter { args, list: RefCell::new(list), output };
+    let filter = Filter { args, list, output };
     let written = filter.run(&input)?;
     filter.report();
     if args.out != "-" {
         let shown = args.out.to_string_lossy();
         let (blocks, bytes) = (written.blocks, written.bytes);
-        let missing = filter.list.borrow().missing().count();
+        let missing = filter.list.missing().count();
         let value =
             json!({"output": shown, "blocks": blocks, "bytes": bytes, "not_found": missing});
         output.result(&value, format_args!("{shown}: {blocks} blocks, {}", size(bytes)));
@@ -99,40 +99,39 @@ pub(super) fn run(args: &FilterArgs, output: &Output) -> Outcome {
 
 struct Filter<'a> {
     args: &'a FilterArgs,
-    list: RefCell<List>,
+    list: List,
     output: &'a Output,
 }
 
 impl Filter<'_> {
     fn run(&self, input: &Input) -> Outcome<Written> {
-        let scan = Scan { read: &self.args.read, verify: !self.args.trust };
         let mut seen = Seen::new(self.args.dedup);
-        let appended = if self.args.append { self.existing(input, scan, &mut seen)? } else { None };
-        let keep = |section: &carpool_car::Section| {
-            let wanted = self.list.borrow_mut().wants(&section.cid) != self.args.inverse;
-            let identity = self.args.drop_identity && is_identity(&section.cid);
-            wanted && !identity && seen.insert(&section.cid)
-        };
-        let begin = |header: &carpool_car::Header| match appended {
+        let appended = if self.args.append { self.existing(input, &mut seen)? } else { None };
+        let begin = |header: &Header| match appended {
             Some(writer) => Ok(writer),
             None => self.begin(input, &self.roots(&header.roots)),
         };
-        copy(scan, input, begin, keep)?.finish(None)
+        self.copy(&|cid| self.wants(cid)).run(input, &mut seen, begin)?.finish(None)
+    }
+
+    fn copy<'a>(&'a self, want: &'a (dyn Fn(&[u8]) -> bool + Sync)) -> Copy<'a> {
+        Copy { read: &self.args.read, verify: !self.args.trust, want }
+    }
+
+    fn wants(&self, cid: &[u8]) -> bool {
+        let Ok((cid, _)) = cid_prefix(cid) else { return false };
+        let identity = self.args.drop_identity && is_identity(&cid);
+        self.list.wants(&cid) != self.args.inverse && !identity
     }
 
     /// What OUT holds already, in a new file that will replace it.
-    fn existing(
-        &self,
-        input: &Input,
-        scan: Scan<'_>,
-        seen: &mut Seen,
-    ) -> Outcome<Option<CarWriter>> {
+    fn existing(&self, input: &Input, seen: &mut Seen) -> Outcome<Option<CarWriter>> {
         if self.args.out == "-" || !Path::new(&self.args.out).is_file() {
             return Ok(None);
         }
         let old = Input::open(&self.args.out)?;
-        let begin = |header: &carpool_car::Header| self.begin(input, &header.roots);
-        copy(scan, &old, begin, |section| seen.insert(&section.cid)).map(Some)
+        let begin = |header: &Header| self.begin(input, &header.roots);
+        self.copy(&|_| true).run(&old, seen, begin).map(Some)
     }
 
     fn begin(&self, input: &Input, roots: &[Cid]) -> Outcome<CarWriter> {
@@ -141,8 +140,7 @@ impl Filter<'_> {
     }
 
     fn roots(&self, roots: &[Cid]) -> Vec<Cid> {
-        let list = self.list.borrow();
-        let kept = |root: &&Cid| list.has(root) != self.args.inverse;
+        let kept = |root: &&Cid| self.list.has(root) != self.args.inverse;
         let kept: Vec<Cid> = roots.iter().filter(kept).copied().collect();
         if kept.is_empty() {
             self.output.warn("no root of the input is kept");
@@ -151,9 +149,8 @@ impl Filter<'_> {
     }
 
     fn report(&self) {
-        let list = self.list.borrow();
-        let missing = list.missing().count();
-        for cid in list.missing().take(MAX_REPORTED) {
+        let missing = self.list.missing().count();
+        for cid in self.list.missing().take(MAX_REPORTED) {
             self.output.warn(format_args!("not found: {cid}"));
         }
         if missing > MAX_REPORTED {
@@ -172,7 +169,7 @@ pub(super) fn no_root() -> Cid {
 /// The CIDs that were asked for, and whether each was found.
 struct List {
     order: Vec<Cid>,
-    found: CidMap<bool>,
+    found: CidMap<AtomicBool>,
 }
 
 impl List {
@@ -213,7 +210,7 @@ impl List {
             let what = format_args!("{shown}: {:?} is no CID: {error}", text);
             Failure::new(Exit::Usage, what)
         })?;
-        if self.found.insert(&cid, false).is_none() {
+        if self.found.insert(&cid, AtomicBool::new(false)).is_none() {
             self.order.push(cid);
         }
         Ok(())
@@ -228,17 +225,16 @@ impl List {
     }
 
     /// Whether the CID is on the list; then it is found.
-    fn wants(&mut self, cid: &Cid) -> bool {
-        match self.found.get_mut(cid) {
-            Some(found) => {
-                *found = true;
-                true
-            }
-            None => false,
+    fn wants(&self, cid: &Cid) -> bool {
+        let listed = self.found.get(cid);
+        if let Some(found) = listed {
+            found.store(true, Relaxed);
         }
+        listed.is_some()
     }
 
     fn missing(&self) -> impl Iterator<Item = &Cid> {
-        self.order.iter().filter(|cid| self.found.get(cid) == Some(&false))
+        let found = |cid: &&Cid| self.found.get(cid).is_some_and(|found| found.load(Relaxed));
+        self.order.iter().filter(move |cid| !found(cid))
     }
 }

@@ -1,6 +1,6 @@
 //! `carpool car put-block`: one block more.
 
-use carpool_car::{Header, Section};
+use carpool_car::Header;
 use carpool_core::{Block, Bytes, Cid, Unverified, codec, verify};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -8,14 +8,15 @@ use std::{
     ffi::OsString,
     io::{self, Read},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use super::{
     args::ReadFlags,
-    copy::copy,
+    copy::Copy,
     filter::no_root,
     input::Input,
-    scan::Scan,
+    seen::{Dedup, Seen},
     writer::{CarWriter, Format, VersionFlag},
 };
 use crate::{
@@ -120,8 +121,14 @@ fn create(args: &PutBlockArgs, block: &Block, output: &Output) -> Outcome<u64> {
 /// Where the block begins; `None` where it was there, and the file stays as it is.
 fn append(args: &PutBlockArgs, block: &Block, output: &Output) -> Outcome<Option<u64>> {
     let input = Input::open(&args.file)?;
-    let scan = Scan { read: &args.read, verify: true };
-    let (mut there, mut changed) = (false, false);
+    let (wanted, there) = (block.cid().to_bytes(), AtomicBool::new(false));
+    let want = |cid: &[u8]| {
+        if *cid == wanted[..] {
+            there.store(true, Relaxed);
+        }
+        true
+    };
+    let mut changed = false;
     let begin = |header: &Header| {
         let roots = if args.set_root { vec![*block.cid()] } else { header.roots.clone() };
         let format =
@@ -129,11 +136,9 @@ fn append(args: &PutBlockArgs, block: &Block, output: &Output) -> Outcome<Option
         changed = roots != header.roots || format.is_v2() != like(header).is_v2();
         CarWriter::begin(&args.file, &[], format, (&roots, false), output)
     };
-    let keep = |section: &Section| {
-        there |= section.cid == *block.cid();
-        true
-    };
-    let mut writer = copy(scan, &input, begin, keep)?;
+    let copy = Copy { read: &args.read, verify: true, want: &want };
+    let mut writer = copy.run(&input, &mut Seen::new(Dedup::None), begin)?;
+    let there = there.into_inner();
     if there && !changed {
         return Ok(None);
     }

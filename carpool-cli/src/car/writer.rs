@@ -1,10 +1,6 @@
 //! A CAR that is being written: its sections first to last, then, of a CARv2, index and header.
 
-use carpool_car::{
-    header,
-    index::{Codec, IndexLimits, Indexer, Output as Step},
-    section_prefix, v2,
-};
+use carpool_car::{header, index::Codec, section_prefix, v2};
 use carpool_core::Cid;
 use clap::{Args, ValueEnum};
 use std::{
@@ -13,7 +9,7 @@ use std::{
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
 };
 
-use super::{input::Input, target::Target};
+use super::{index_maker::IndexMaker, input::Input, target::Target};
 use crate::{
     failure::{Failure, Outcome},
     output::Output,
@@ -64,14 +60,13 @@ impl Format {
         matches!(self, Self::V2(_))
     }
 
-    fn index(self) -> Outcome<Option<Index>> {
+    fn index(self) -> Outcome<Option<IndexMaker>> {
         let codec = match self {
             Self::V1 | Self::V2(IndexCodec::None) => return Ok(None),
             Self::V2(IndexCodec::Multihash) => Codec::MultihashSorted,
             Self::V2(IndexCodec::Sorted) => Codec::Sorted,
         };
-        let indexer = Indexer::new(codec, INDEX_BUDGET, &IndexLimits::default())?;
-        Ok(Some(Index { indexer, spill: None }))
+        IndexMaker::new(codec, INDEX_BUDGET, false).map(Some)
     }
 }
 
@@ -88,7 +83,7 @@ pub(crate) struct Written {
 pub(crate) struct CarWriter {
     sink: Sink,
     format: Format,
-    index: Option<Index>,
+    index: Option<IndexMaker>,
     roots: usize,
     /// Of the CARv1, up to now.
     size: u64,
@@ -125,28 +120,27 @@ impl CarWriter {
 
     /// Writes one block; returns where its section begins, from the start of the CARv1.
     pub(crate) fn block(&mut self, cid: &Cid, data: &[u8]) -> Outcome<u64> {
-        let prefix = section_prefix(cid, data.len());
-        let offset = self.size;
-        self.enter(cid, offset)?;
-        self.sink.write(prefix.as_ref())?;
-        self.sink.write(data)?;
-        self.size += (prefix.as_ref().len() + data.len()) as u64;
+        let (prefix, offset) = (section_prefix(cid, data.len()), self.size);
+        let prefix = prefix.as_ref();
+        self.enter(&prefix[prefix.len() - cid.encoded_len()..], 0)?;
+        self.bytes(prefix)?;
+        self.bytes(data)?;
         Ok(offset)
     }
 
-    /// Writes sections as they are: all of them, and where in them each begins.
-    pub(crate) fn sections(&mut self, run: &Run) -> Outcome {
-        for (cid, at) in &run.sections {
-            self.enter(cid, self.size + *at as u64)?;
-        }
-        self.sink.write(&run.bytes)?;
-        self.size += run.bytes.len() as u64;
-        Ok(())
+    /// Takes note of the section of this binary CID that begins so many bytes behind what was
+    /// written; its [bytes](Self::bytes) come next.
+    #[inline]
+    pub(crate) fn enter(&mut self, cid: &[u8], behind: usize) -> Outcome {
+        self.blocks += 1;
+        let offset = self.size + behind as u64;
+        self.index.as_mut().map_or(Ok(()), |index| index.add(cid, offset))
     }
 
-    fn enter(&mut self, cid: &Cid, offset: u64) -> Outcome {
-        self.blocks += 1;
-        self.index.as_mut().map_or(Ok(()), |index| index.enter(cid, offset))
+    /// Writes bytes of sections that were [entered](Self::enter).
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Outcome {
+        self.size += bytes.len() as u64;
+        self.sink.write(bytes)
     }
 
     /// The CAR is whole, and takes its name. `roots` replace those that it began with.
@@ -154,7 +148,10 @@ impl CarWriter {
         let mut bytes = self.data_offset() + self.size;
         let indexed = self.index.is_some();
         if let Some(index) = self.index.take() {
-            bytes += index.finish(|bytes| self.sink.write(bytes))?;
+            index.finish(|piece| {
+                bytes += piece.len() as u64;
+                self.sink.write(piece)
+            })?;
         }
         if let Some(roots) = roots {
             let header = header(roots);
@@ -167,28 +164,6 @@ impl CarWriter {
         }
         self.sink.commit()?;
         Ok(Written { blocks: self.blocks, bytes })
-    }
-}
-
-/// Sections one after another, as they are in a file.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
-    bytes: Vec<u8>,
-    /// The CIDs, and where in the bytes each section begins.
-    sections: Vec<(Cid, usize)>,
-}
-
-impl Run {
-    /// Appends a section.
-    pub(crate) fn push(&mut self, cid: &Cid, data: &[u8]) {
-        self.sections.push((*cid, self.bytes.len()));
-        self.bytes.extend_from_slice(section_prefix(cid, data.len()).as_ref());
-        self.bytes.extend_from_slice(data);
-    }
-
-    /// How many bytes there are.
-    pub(crate) const fn len(&self) -> usize {
-        self.bytes.len()
     }
 }
 
@@ -257,87 +232,4 @@ fn hand_over(file: BufWriter<File>, target: &mut Target) -> Outcome {
 
 fn spool_failed(error: &io::Error) -> Failure {
     Failure::io("temporary file", error)
-}
-
-/// An index in the making, and the file that takes what memory does not.
-#[derive(Debug)]
-struct Index {
-    indexer: Indexer,
-    spill: Option<Spill>,
-}
-
-/// Runs of sorted records, one behind the other.
-#[derive(Debug)]
-struct Spill {
-    file: File,
-    /// Where each run begins.
-    runs: Vec<u64>,
-    end: u64,
-}
-
-impl Index {
-    fn enter(&mut self, cid: &Cid, offset: u64) -> Outcome {
-        if self.indexer.handle_section(cid, offset)? {
-            self.drain(|_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Writes the index; returns how long it is.
-    fn finish(mut self, mut write: impl FnMut(&[u8]) -> Outcome) -> Outcome<u64> {
-        self.indexer.handle_end();
-        let mut len = 0;
-        self.drain(|bytes| {
-            len += bytes.len() as u64;
-            write(bytes)
-        })?;
-        Ok(len)
-    }
-
-    fn drain(&mut self, mut write: impl FnMut(&[u8]) -> Outcome) -> Outcome {
-        while let Some(step) = self.indexer.poll()? {
-            match step {
-                Step::Write(bytes) => write(&bytes)?,
-                Step::SpillWrite { run, bytes } => {
-                    self.spilled(|spill| spill.append(run, &bytes))?;
-                }
-                Step::SpillRead { run, offset, len } => {
-                    let bytes = self.spilled(|spill| spill.read(run, offset, len))?;
-                    self.indexer.handle_spill(bytes.into())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn spilled<T>(&mut self, act: impl FnOnce(&mut Spill) -> io::Result<T>) -> Outcome<T> {
-        let spill = match &mut self.spill {
-            Some(spill) => spill,
-            none => {
-                let file = tempfile::tempfile().map_err(|error| spool_failed(&error))?;
-                none.insert(Spill { file, runs: Vec::new(), end: 0 })
-            }
-        };
-        act(spill).map_err(|error| spool_failed(&error))
-    }
-}
-
-impl Spill {
-    fn append(&mut self, run: u32, bytes: &[u8]) -> io::Result<()> {
-        if self.runs.len() <= run as usize {
-            self.runs.push(self.end);
-        }
-        self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.write_all(bytes)?;
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn read(&mut self, run: u32, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let start = self.runs.get(run as usize).ok_or(io::ErrorKind::InvalidInput)?;
-        self.file.seek(SeekFrom::Start(start + offset))?;
-        let mut bytes = vec![0; len];
-        self.file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
 }
