@@ -4,6 +4,8 @@ mod args;
 mod input;
 mod scan;
 mod target;
+#[expect(dead_code, reason = "the verbs come next")]
+mod text;
 
 pub(crate) use args::CarArgs;
 
