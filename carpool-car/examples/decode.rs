@@ -22,6 +22,7 @@ fn print_items(decoder: &mut Decoder) -> Result<(), Error> {
     while let Some(item) = decoder.poll()? {
         match item {
             Item::Header(header) => println!("roots {:?}", header.roots),
+            Item::Behind(_) => {}
             Item::Section(section) => println!("{}: {} bytes", section.cid, section.data.len()),
         }
     }

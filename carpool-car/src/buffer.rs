@@ -1,4 +1,5 @@
 use alloc::collections::VecDeque;
+use bytes::Buf;
 use carpool_core::Bytes;
 
 /// Chunks that have arrived and were not consumed, in order.
@@ -42,6 +43,25 @@ impl Buffer {
             }
         }
         self.chunks.push_front(joined.freeze());
+    }
+
+    /// Takes at most `max` bytes off the front: as many as lie in one piece.
+    pub(crate) fn take_piece(&mut self, max: u64) -> Bytes {
+        let len = self.front().len();
+        self.take(usize::try_from(max).map_or(len, |max| max.min(len)))
+    }
+
+    /// Drops `n` bytes off the front, where they lie in one piece.
+    pub(crate) fn skip(&mut self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        let front = self.chunks.front_mut().expect("skips what has arrived");
+        front.advance(n);
+        if front.is_empty() {
+            self.chunks.pop_front();
+        }
+        self.len -= n;
     }
 
     /// Takes `n` bytes off the front, where they lie in one piece.

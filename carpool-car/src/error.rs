@@ -1,8 +1,8 @@
 use carpool_core::Fault;
 use core::fmt;
 
-/// Why bytes are no CARv1, or not one that the limits allow. Offsets are bytes from the start of
-/// the CAR.
+/// Why bytes are no CAR, or not one that the limits and options allow. Offsets are bytes from the
+/// start of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,12 +11,13 @@ pub enum Error {
         /// Where the header or section begins.
         offset: u64,
     },
-    /// The header is no CARv1 header.
+    /// The header is no header of a CARv1.
     Header {
         /// What was expected.
         expected: &'static str,
     },
-    /// The header names another version than 1.
+    /// The header names a version that is not read here: another than 1, or than 2 where that may
+    /// stand.
     Version {
         /// The version it names.
         version: u64,
@@ -63,6 +64,39 @@ pub enum Error {
         /// Where the section begins.
         offset: u64,
     },
+    /// A CARv2 was never finalised: its header is zero.
+    Unfinalised,
+    /// The header of a CARv2 has its data begin inside the header.
+    DataOffset {
+        /// Where the data would begin.
+        offset: u64,
+    },
+    /// The header of a CARv2 names no data, or an end that no file can have.
+    DataSize {
+        /// Where the data begins.
+        offset: u64,
+        /// The bytes that it would have.
+        size: u64,
+    },
+    /// The header of a CARv2 has its index begin before the data ends.
+    IndexOffset {
+        /// Where the index would begin.
+        offset: u64,
+        /// Where the data ends.
+        data_end: u64,
+    },
+    /// The data's header or a section goes on where the data of a CARv2 ends.
+    PastData {
+        /// Where the header or section begins.
+        offset: u64,
+        /// Where the data ends.
+        data_end: u64,
+    },
+    /// Padding has a byte that is not zero.
+    Padding {
+        /// Where that byte is.
+        offset: u64,
+    },
 }
 
 impl Error {
@@ -80,7 +114,7 @@ impl fmt::Display for Error {
                 write!(f, "the CAR ends inside what begins at byte {offset}")
             }
             Self::Header { expected } => write!(f, "CAR header: expected {expected}"),
-            Self::Version { version } => write!(f, "CAR version {version} is not 1"),
+            Self::Version { version } => write!(f, "CAR version {version} is not read here"),
             Self::HeaderTooLong { bytes, max } => {
                 write!(f, "CAR header of {bytes} bytes, limit {max}")
             }
@@ -97,6 +131,22 @@ impl fmt::Display for Error {
                 write!(f, "CAR section at byte {offset}: malformed length")
             }
             Self::SectionCid { offset } => write!(f, "CAR section at byte {offset}: malformed CID"),
+            Self::Unfinalised => f.write_str("the CARv2 was never finalised: its header is zero"),
+            Self::DataOffset { offset } => {
+                write!(f, "CARv2 header: data at byte {offset}, inside the first 51")
+            }
+            Self::DataSize { offset, size } => {
+                write!(f, "CARv2 header: data of {size} bytes at byte {offset}")
+            }
+            Self::IndexOffset { offset, data_end } => {
+                write!(f, "CARv2 header: index at byte {offset}, and the data ends at {data_end}")
+            }
+            Self::PastData { offset, data_end } => {
+                write!(f, "what begins at byte {offset} goes on after the data, at {data_end}")
+            }
+            Self::Padding { offset } => {
+                write!(f, "the padding's byte {offset} of the CAR is not zero")
+            }
         }
     }
 }

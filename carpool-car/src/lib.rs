@@ -1,4 +1,4 @@
-//! [CARv1](https://ipld.io/specs/transport/car/carv1/): content-addressed archives as a stream.
+//! [CAR](https://ipld.io/specs/transport/car/), versions 1 and 2: content-addressed archives.
 //!
 #![doc = include_str!("../README.md")]
 #![no_std]
@@ -8,12 +8,19 @@ mod buffer;
 mod decoder;
 mod encoder;
 mod error;
+mod frame;
 mod header;
+mod options;
 mod section;
+mod sections;
+pub mod v2;
 
 pub use carpool_core::Cid;
-pub use decoder::{Decoder, Item};
+pub use decoder::{Behind, Decoder, Item, Region};
 pub use encoder::{SectionPrefix, header, section_len, section_prefix};
 pub use error::Error;
 pub use header::Header;
+pub use options::{Options, Padding};
+
 pub use section::{Section, Status, decode};
+pub use sections::{SectionRef, Sections};

@@ -11,9 +11,11 @@ pub struct Section {
     pub cid: Cid,
     /// The block's bytes.
     pub data: Bytes,
-    /// Where the section begins, with its length, in bytes from the start of the CAR.
+    /// Where the section begins, with its length, in bytes from the start of the CARv1: what an
+    /// index names. In a CARv2 the file has it [`Decoder::data_offset`](crate::Decoder) bytes
+    /// further on.
     pub offset: u64,
-    /// Where the block's bytes begin, in bytes from the start of the CAR.
+    /// Where the block's bytes begin, counted alike.
     pub data_offset: u64,
 }
 

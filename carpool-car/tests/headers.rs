@@ -20,7 +20,7 @@ fn sized(map: &str) -> Vec<u8> {
 fn read(map: &str) -> Result<Vec<Cid>, Error> {
     match samples::decode(&sized(map), &Limits::default()) {
         (items, Ok(())) => match &items[..] {
-            [Item::Header(Header { roots })] => Ok(roots.clone()),
+            [Item::Header(Header { roots, v2: None })] => Ok(roots.clone()),
             other => unreachable!("{other:?}"),
         },
         (_, Err(error)) => Err(error),

@@ -12,7 +12,7 @@ fn at_every_byte() {
     let (items, _) = samples::decode(&input, &Limits::default());
     let mut starts = vec![0];
     starts.extend(items.iter().filter_map(|item| match item {
-        Item::Header(_) => None,
+        Item::Header(_) | Item::Behind(_) => None,
         Item::Section(section) => Some(section.offset),
     }));
     for cut in 0..input.len() {

@@ -80,7 +80,8 @@ impl fmt::Display for Plain<'_> {
 }
 
 fn store_exit(error: &Store) -> Exit {
-    if matches!(error, Store::Damaged { .. } | Store::IndexCorrupt { .. }) {
+    if matches!(error, Store::Damaged { .. } | Store::IndexCorrupt { .. } | Store::Mismatch { .. })
+    {
         Exit::Damaged
     } else if matches!(error, Store::NameLength { .. } | Store::NameControl { .. }) {
         Exit::Usage

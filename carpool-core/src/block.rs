@@ -1,5 +1,6 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
+use carpool_hash::{sha2_256, sha2_256_each};
 use cid::Cid;
 use multihash::Multihash;
 
@@ -58,7 +59,7 @@ impl Block {
 }
 
 fn sha2_256_multihash(data: &[u8]) -> Multihash<64> {
-    Multihash::wrap(SHA2_256, &hash::sha2_256(data)).expect("32 bytes fit into 64")
+    Multihash::wrap(SHA2_256, &sha2_256(data)).expect("32 bytes fit into 64")
 }
 
 /// A CID and the bytes that a peer claims for it.
@@ -74,28 +75,52 @@ pub struct Unverified {
 ///
 /// This is the only way from a peer's bytes to a [`Block`]. It takes a batch because several
 /// messages hashed together go twice as fast as one after another: hand over all that has arrived
-/// and never wait for one verdict before taking the next block.
+/// and never wait for one verdict before taking the next block. Blocks named by SHA2-256 share the
+/// lanes of [`carpool_hash`]; those of other hash functions are hashed one by one.
 ///
 /// # Errors
 /// Per block: [`Error::DigestMismatch`], [`Error::DigestLength`], [`Error::UnsupportedHash`].
 #[must_use]
 pub fn verify(batch: Vec<Unverified>) -> Vec<Result<Block, Error>> {
-    batch.into_iter().map(verify_one).collect()
+    let messages: Vec<&[u8]> = batch.iter().filter(|claim| in_lanes(claim)).map(data).collect();
+    let mut digests = sha2_256_each(&messages).into_iter();
+    let verdict = |claim| {
+        let digest = if in_lanes(&claim) { digests.next() } else { None };
+        digest.map_or_else(|| verify_one(&claim), |digest| held_to(&claim, &digest))?;
+        Ok(Block { cid: claim.cid, data: claim.data })
+    };
+    batch.into_iter().map(verdict).collect()
 }
 
-fn verify_one(Unverified { cid, data }: Unverified) -> Result<Block, Error> {
-    let claimed = cid.hash();
-    let matches = if claimed.code() == IDENTITY {
-        claimed.digest() == &data[..]
-    } else {
-        let code = claimed.code();
-        let actual = hash::hash(code, &data).ok_or(Error::UnsupportedHash { cid, code })?;
-        if actual.as_bytes().len() != claimed.digest().len() {
-            return Err(Error::DigestLength { cid });
+fn in_lanes(Unverified { cid, .. }: &Unverified) -> bool {
+    cid.hash().code() == SHA2_256
+}
+
+fn data(Unverified { data, .. }: &Unverified) -> &[u8] {
+    data
+}
+
+fn verify_one(claim @ Unverified { cid, data }: &Unverified) -> Result<(), Error> {
+    match cid.hash().code() {
+        IDENTITY if cid.hash().digest() == data => Ok(()),
+        IDENTITY => Err(Error::DigestMismatch { cid: *cid }),
+        code => {
+            let actual = hash::hash(code, data);
+            let actual = actual.ok_or(Error::UnsupportedHash { cid: *cid, code })?;
+            held_to(claim, actual.as_bytes())
         }
-        actual.as_bytes() == claimed.digest()
-    };
-    if matches { Ok(Block { cid, data }) } else { Err(Error::DigestMismatch { cid }) }
+    }
+}
+
+fn held_to(Unverified { cid, .. }: &Unverified, digest: &[u8]) -> Result<(), Error> {
+    let claimed = cid.hash().digest();
+    if claimed == digest {
+        Ok(())
+    } else if claimed.len() == digest.len() {
+        Err(Error::DigestMismatch { cid: *cid })
+    } else {
+        Err(Error::DigestLength { cid: *cid })
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_short_digest_and_an_unknown_hash_are_named() {
-        let digest = hash::sha2_256(b"abc");
+        let digest = sha2_256(b"abc");
         let short = &verify(vec![claim(SHA2_256, &digest[..20], "abc")])[0];
         assert!(matches!(short, Err(Error::DigestLength { .. })));
         let unknown = &verify(vec![claim(0xd5, &digest[..16], "abc")])[0];
@@ -129,8 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn hashes_of_all_kinds_keep_their_order() {
+        let of = |code, claimed| claim(code, &hash::digest(code, b"abc").unwrap(), claimed);
+        let kinds = [SHA2_256, 0x1e, SHA2_256, IDENTITY, 0x13, SHA2_256, SHA2_256, 0xb220];
+        for bad in 0..kinds.len() {
+            let data = |n| if n == bad { "abd" } else { "abc" };
+            let batch = kinds.iter().enumerate().map(|(n, code)| of(*code, data(n))).collect();
+            let bad_ones = verify(batch).into_iter().map(|verdict| verdict.is_err());
+            assert!(bad_ones.eq((0..kinds.len()).map(|n| n == bad)), "{bad}");
+        }
+    }
+
+    #[test]
     fn one_bad_block_spoils_no_other() {
-        let digest = hash::sha2_256(b"abc");
+        let digest = sha2_256(b"abc");
         let verdicts = verify(vec![
             claim(SHA2_256, &digest, "abc"),
             claim(SHA2_256, &digest, "abd"),

@@ -1,5 +1,6 @@
 use alloc::vec::Vec;
 use blake2::digest::consts::U32;
+use carpool_hash::sha2_256;
 use cid::Cid;
 use sha2::Digest;
 
@@ -50,19 +51,6 @@ pub fn digest(code: u64, data: &[u8]) -> Option<Vec<u8>> {
         return Some(data.to_vec());
     }
     hash(code, data).map(|d| d.as_bytes().to_vec())
-}
-
-/// SHA2-256 of one message.
-#[must_use]
-pub fn sha2_256(data: &[u8]) -> [u8; 32] {
-    sha2::Sha256::digest(data).into()
-}
-
-/// SHA2-256 of many messages, in their order: whoever has several at hand hands them over at
-/// once, so that a kernel which interleaves messages finds them together.
-#[must_use]
-pub fn sha2_256_each<B: AsRef<[u8]>>(messages: &[B]) -> Vec<[u8; 32]> {
-    messages.iter().map(|m| sha2_256(m.as_ref())).collect()
 }
 
 /// Whether `cid` carries its data in place of a digest. Such a CID is never asked for, sent,

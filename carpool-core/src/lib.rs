@@ -7,7 +7,8 @@
 //!
 //! 1. reads CIDs and varints from bytes that a peer chose ([`cid_prefix`], [`varint`],
 //!    [`cbor`]);
-//! 2. turns `(CID, bytes)` into a [`Block`] by hashing it, many at a time ([`verify`]);
+//! 2. turns `(CID, bytes)` into a [`Block`] by hashing it, many at a time ([`verify`]): those with
+//!    SHA2-256 together in the lanes of [`carpool_hash`];
 //! 3. lists the links of a block without building a tree ([`links`]);
 //! 4. names every limit that a peer's numbers are held to ([`Limits`]).
 //!
@@ -36,10 +37,11 @@ pub mod varint;
 
 pub use block::{Block, Unverified, verify};
 pub use bytes::Bytes;
+pub use carpool_hash::{sha2_256, sha2_256_each};
 pub use cid::{Cid, Version};
 pub use cid_bytes::{cid_exact, cid_prefix};
 pub use error::{Error, Fault};
-pub use hash::{IDENTITY, SHA2_256, digest, is_identity, sha2_256, sha2_256_each};
+pub use hash::{IDENTITY, SHA2_256, digest, is_identity};
 pub use limits::Limits;
 pub use links::{for_each_link, identity_data, links, may_link};
 pub use multihash::Multihash;

@@ -194,7 +194,9 @@ impl Body {
         while self.roots.is_none() {
             match self.decoder.poll()? {
                 Some(Item::Header(header)) => self.roots = Some(header.roots),
-                Some(Item::Section(_)) => unreachable!("the header comes first"),
+                Some(Item::Section(_) | Item::Behind(_)) => {
+                    unreachable!("the header comes first")
+                }
                 None => self.read()?,
             }
         }

@@ -11,6 +11,7 @@ pub mod message;
 mod names;
 mod pace;
 mod progress;
+mod ranges;
 pub mod routes;
 pub mod server;
 
@@ -19,4 +20,5 @@ pub use driver::{Gathered, complete, gather};
 pub use error::{Error, Result};
 pub use names::{NameRecord, SetNameRequest};
 pub use progress::{Progress, Totals};
+pub use ranges::{Ranged, Ranges};
 pub use server::{Server, ServerOptions};

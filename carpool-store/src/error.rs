@@ -60,6 +60,15 @@ pub enum Error {
         /// Where in the segment its bytes should begin.
         offset: u64,
     },
+    /// What a CAR file that serves as a store holds for a block is not the block.
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The block.
+        cid: Cid,
+        /// Where in the file its bytes begin.
+        offset: u64,
+    },
     /// A block is larger than this store takes.
     BlockTooLarge {
         /// The block.
@@ -129,6 +138,10 @@ impl fmt::Display for Error {
             Self::Damaged { cid, segment, offset } => {
                 write!(f, "block {cid} is damaged in segment {segment} at byte {offset}")
             }
+            Self::Mismatch { path, cid, offset } => {
+                let path = path.display();
+                write!(f, "{path}: the bytes at {offset} are not those of block {cid}")
+            }
             Self::BlockTooLarge { cid, bytes, max } => {
                 write!(f, "block {cid}: {bytes} bytes, limit {max}")
             }
@@ -153,6 +166,7 @@ impl std::error::Error for Error {
             | Self::IndexVersion { .. }
             | Self::InUse { .. }
             | Self::Damaged { .. }
+            | Self::Mismatch { .. }
             | Self::BlockTooLarge { .. }
             | Self::NameLength { .. }
             | Self::NameControl { .. }

@@ -1,4 +1,4 @@
-use carpool_car::{Decoder, Error, Item, Status, decode};
+use carpool_car::{Decoder, Error, Item, Options, Padding, Status, decode};
 use carpool_core::{Bytes, Limits};
 
 use crate::{car_reference, choices::Choices};
@@ -7,14 +7,22 @@ use crate::{car_reference, choices::Choices};
 /// stateless reader of sections.
 pub fn car_decode(data: &[u8]) {
     let mut choices = Choices::new(data);
-    let limits = limits(choices.byte());
+    let choice = choices.byte();
+    let limits = limits(choice);
     let cuts = choices.bytes(4);
     let car = choices.bytes(usize::MAX);
-    let (items, ended) = stream(car, cuts, &limits);
-    let (expected, end) = car_reference::decode(car, &limits);
+    let mut options = Options::strict(&limits);
+    // The upper bits say what beyond a strict CARv1 is read.
+    options.v2 = choice & 4 != 0;
+    options.padding = if choice & 8 != 0 { Padding::EndOfData } else { Padding::Refuse };
+    options.unfinalised = choice & 16 != 0;
+    let (items, ended) = stream(car, cuts, &options);
+    let (expected, end) = car_reference::decode(car, &options);
     assert_eq!(items, expected);
     assert_eq!(same(ended.clone()), same(end));
-    stateless(car, &items, &ended, &limits);
+    if choice & 12 == 0 {
+        stateless(car, &items, &ended, &limits);
+    }
 }
 
 fn limits(choice: u8) -> Limits {
@@ -34,8 +42,8 @@ fn same(ended: Result<(), Error>) -> Result<(), Error> {
     ended.map_err(|error| if vague(&error) { Error::Header { expected: "" } } else { error })
 }
 
-fn stream(car: &[u8], cuts: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Error>) {
-    let mut decoder = Decoder::new(limits);
+fn stream(car: &[u8], cuts: &[u8], options: &Options) -> (Vec<Item>, Result<(), Error>) {
+    let mut decoder = Decoder::with_options(options.clone());
     let (mut items, mut rest, mut n) = (Vec::new(), car, 0);
     while !rest.is_empty() {
         let len = cuts.get(n % cuts.len().max(1)).map_or(usize::MAX, |cut| 1 + usize::from(*cut));
@@ -55,9 +63,20 @@ fn stream(car: &[u8], cuts: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Er
 
 fn drain(decoder: &mut Decoder, items: &mut Vec<Item>) -> Result<(), Error> {
     while let Some(item) = decoder.poll()? {
-        items.push(item);
+        push(items, item);
     }
     Ok(())
+}
+
+/// Pieces of a region are put together.
+fn push(items: &mut Vec<Item>, item: Item) {
+    match (items.last_mut(), item) {
+        (Some(Item::Behind(last)), Item::Behind(next)) if last.region == next.region => {
+            assert_eq!(last.offset + last.bytes.len() as u64, next.offset);
+            last.bytes = [&last.bytes[..], &next.bytes].concat().into();
+        }
+        (_, item) => items.push(item),
+    }
 }
 
 /// Every section that was read stands where it says, and after the last there is none.

@@ -1,4 +1,4 @@
-use carpool_car::{Error, Header, Item};
+use carpool_car::{Error, Header, Item, Options};
 use carpool_core::{Limits, varint};
 
 use crate::car_reference;
@@ -12,7 +12,7 @@ pub fn car_header(data: &[u8]) {
     let mut car = [0; 10];
     let n = varint::encode(data.len() as u64, &mut car);
     let car = [&car[..n], data].concat();
-    let (items, ended) = car_reference::decode(&car, &limits);
+    let (items, ended) = car_reference::decode(&car, &Options::strict(&limits));
     match (&read, &items[..]) {
         (Ok(header), [Item::Header(expected)]) => assert_eq!((header, ended), (expected, Ok(()))),
         (Err(error), []) => assert_eq!(Err(vague(error)), ended.map_err(|error| vague(&error))),

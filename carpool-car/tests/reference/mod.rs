@@ -1,28 +1,130 @@
-//! CARv1 decoded from one slice, slow and obvious. The streaming decoder is held to it.
+//! A CAR decoded from one slice, slow and obvious. The streaming decoder is held to it.
 
-use carpool_car::{Error, Header, Item, Section};
+use carpool_car::{Behind, Error, Header, Item, Options, Padding, Region, Section, v2};
 use carpool_core::{Bytes, Cid, Limits, cid_exact, cid_prefix};
 
-/// All items up to the end or the first fault.
-pub(crate) fn decode(input: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Error>) {
+/// All items up to the end or the first fault. What lies behind the sections comes in one piece a
+/// region.
+pub(crate) fn decode(input: &[u8], options: &Options) -> (Vec<Item>, Result<(), Error>) {
     let mut items = Vec::new();
-    let mut at = 0;
-    let ended = loop {
-        let item =
-            if items.is_empty() { header(input, limits) } else { section(input, at, limits) };
-        match item {
-            Ok(Some((item, end))) => {
-                items.push(item);
-                at = end;
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
+    let ended = decode_into(&mut items, input, options);
     (items, ended)
 }
 
-type Next = Result<Option<(Item, usize)>, Error>;
+/// Where the CARv1 lies.
+struct Data<'a> {
+    /// The file up to the end of the data.
+    input: &'a [u8],
+    start: u64,
+    end: u64,
+}
+
+impl Data<'_> {
+    /// What a header or section is called that needs the file up to `to`.
+    fn incomplete(&self, offset: u64, to: u64) -> Error {
+        let data_end = self.end;
+        if to > data_end {
+            Error::PastData { offset, data_end }
+        } else {
+            Error::Truncated { offset }
+        }
+    }
+}
+
+fn decode_into(items: &mut Vec<Item>, input: &[u8], options: &Options) -> Result<(), Error> {
+    let v2 = if options.v2 { v2_header(input, options)? } else { None };
+    let (start, end) = match v2 {
+        None => (0, u64::MAX),
+        Some(header) if header.is_unfinalised() => (51, u64::MAX),
+        Some(header) => (header.data_offset, header.data_offset + header.data_size),
+    };
+    if start > input.len() as u64 {
+        return Err(Error::Truncated { offset: input.len() as u64 });
+    }
+    let at_hand = usize::try_from(end).map_or(input.len(), |end| end.min(input.len()));
+    let data = Data { input: &input[..at_hand], start, end };
+    let (header, mut at) = header(&data, &options.limits)?;
+    items.push(Item::Header(Header { v2, ..header }));
+    let mut padded = false;
+    while at < at_hand && !padded {
+        if input[at] == 0 && options.padding == Padding::EndOfData {
+            padded = true;
+        } else {
+            let (section, after) = section(&data, at, &options.limits)?;
+            items.push(Item::Section(section));
+            at = after;
+        }
+    }
+    if padded {
+        let zeros = data.input[at..].iter().take_while(|byte| **byte == 0).count();
+        behind(items, Region::NullPadding, at, &input[at..at + zeros]);
+        at += zeros;
+        if at < at_hand {
+            return Err(Error::Padding { offset: at as u64 });
+        }
+    }
+    match v2 {
+        Some(header) if end != u64::MAX => after_data(items, input, at, &header),
+        _ => Ok(()),
+    }
+}
+
+fn after_data(
+    items: &mut Vec<Item>,
+    input: &[u8],
+    at: usize,
+    header: &v2::Header,
+) -> Result<(), Error> {
+    let cut = Err(Error::Truncated { offset: input.len() as u64 });
+    if (at as u64) < header.data_end() {
+        return cut;
+    }
+    if header.index_offset == 0 {
+        behind(items, Region::Trailing, at, &input[at..]);
+        return Ok(());
+    }
+    let len = input.len();
+    let index = usize::try_from(header.index_offset).map_or(len, |index| index.min(len));
+    behind(items, Region::Gap, at, &input[at..index]);
+    behind(items, Region::Index, index, &input[index..]);
+    if index < len { Ok(()) } else { cut }
+}
+
+fn behind(items: &mut Vec<Item>, region: Region, at: usize, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        let bytes = Bytes::copy_from_slice(bytes);
+        items.push(Item::Behind(Behind { region, offset: at as u64, bytes }));
+    }
+}
+
+/// The header of a CARv2, where there is a pragma.
+fn v2_header(input: &[u8], options: &Options) -> Result<Option<v2::Header>, Error> {
+    let Some(rest) = input.strip_prefix(b"\x0a\xa1gversion\x02") else { return Ok(None) };
+    let bytes = rest.get(..40).ok_or(Error::Truncated { offset: 11 })?;
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+    let bits = u128::from_be_bytes(bytes[..16].try_into().expect("16 bytes"));
+    let (offset, size, index) = (number(16), number(24), number(32));
+    let header = v2::Header {
+        characteristics: bits,
+        data_offset: offset,
+        data_size: size,
+        index_offset: index,
+    };
+    if bytes.iter().all(|byte| *byte == 0) {
+        return if options.unfinalised { Ok(Some(header)) } else { Err(Error::Unfinalised) };
+    }
+    if offset < 51 {
+        return Err(Error::DataOffset { offset });
+    }
+    let end = u128::from(offset) + u128::from(size);
+    let Some(data_end) = u64::try_from(end).ok().filter(|_| size > 0) else {
+        return Err(Error::DataSize { offset, size });
+    };
+    if index != 0 && index < data_end {
+        return Err(Error::IndexOffset { offset: index, data_end });
+    }
+    Ok(Some(header))
+}
 
 /// A varint's value and length; `None` where the input ends inside.
 fn varint(input: &[u8]) -> Result<Option<(u64, usize)>, ()> {
@@ -37,28 +139,29 @@ fn varint(input: &[u8]) -> Result<Option<(u64, usize)>, ()> {
     }
 }
 
-fn header(input: &[u8], limits: &Limits) -> Next {
+fn header(data: &Data<'_>, limits: &Limits) -> Result<(Header, usize), Error> {
     let expected = "the length of a header";
-    let (len, start) = varint(input)
+    let (offset, available) = (data.start, data.input.len() as u64);
+    let at = usize::try_from(offset).expect("in memory");
+    let (len, n) = varint(&data.input[at..])
         .map_err(|()| Error::Header { expected })?
-        .ok_or(Error::Truncated { offset: 0 })?;
+        .ok_or_else(|| data.incomplete(offset, available + 1))?;
     let max = limits.max_header_bytes as u64;
     if len > max {
         return Err(Error::HeaderTooLong { bytes: len, max });
     }
+    let start = at + n;
     let end = start + usize::try_from(len).expect("within the limit");
-    let bytes = input.get(start..end).ok_or(Error::Truncated { offset: 0 })?;
-    Ok(Some((Item::Header(header_map(bytes, limits)?), end)))
+    let missing = || data.incomplete(offset, end as u64);
+    let bytes = data.input.get(start..end).ok_or_else(missing)?;
+    Ok((header_map(bytes, limits)?, end))
 }
 
-fn section(input: &[u8], offset: usize, limits: &Limits) -> Next {
-    let (rest, offset) = (&input[offset..], offset as u64);
-    if rest.is_empty() {
-        return Ok(None);
-    }
-    let (len, start) = varint(rest)
+fn section(data: &Data<'_>, at: usize, limits: &Limits) -> Result<(Section, usize), Error> {
+    let (rest, offset) = (&data.input[at..], at as u64);
+    let (len, n) = varint(rest)
         .map_err(|()| Error::SectionLength { offset })?
-        .ok_or(Error::Truncated { offset })?;
+        .ok_or_else(|| data.incomplete(offset, data.input.len() as u64 + 1))?;
     if len == 0 {
         return Err(Error::SectionLength { offset });
     }
@@ -66,16 +169,18 @@ fn section(input: &[u8], offset: usize, limits: &Limits) -> Next {
     if len > max {
         return Err(Error::SectionTooLong { offset, bytes: len, max });
     }
-    let end = start + usize::try_from(len).expect("within the limit");
-    let body = rest.get(start..end).ok_or(Error::Truncated { offset })?;
-    let (cid, n) = cid_prefix(body).map_err(|_| Error::SectionCid { offset })?;
-    let (bytes, max) = ((body.len() - n) as u64, limits.max_block_bytes as u64);
+    let end = n + usize::try_from(len).expect("within the limit");
+    let missing = || data.incomplete(offset, (at + end) as u64);
+    let body = rest.get(n..end).ok_or_else(missing)?;
+    let (cid, cid_len) = cid_prefix(body).map_err(|_| Error::SectionCid { offset })?;
+    let (bytes, max) = ((body.len() - cid_len) as u64, limits.max_block_bytes as u64);
     if bytes > max {
         return Err(Error::BlockTooLong { offset, bytes, max });
     }
-    let data = Bytes::copy_from_slice(&body[n..]);
-    let item = Section { cid, data, offset, data_offset: offset + (start + n) as u64 };
-    Ok(Some((Item::Section(item), usize::try_from(offset).expect("in memory") + end)))
+    let offset = offset - data.start;
+    let data_offset = offset + (n + cid_len) as u64;
+    let data = Bytes::copy_from_slice(&body[cid_len..]);
+    Ok((Section { cid, data, offset, data_offset }, at + end))
 }
 
 /// As much of CBOR as a header may have.
@@ -104,7 +209,7 @@ fn header_map(input: &[u8], limits: &Limits) -> Result<Header, Error> {
     match (&roots[..], &versions[..], entries.len()) {
         ([Value::Array(roots)], [Value::Int(1)], 2) if rest.is_empty() => {
             let roots = roots.iter().map(root).collect::<Option<_>>().ok_or(FAULT)?;
-            Ok(Header { roots })
+            Ok(Header { roots, v2: None })
         }
         ([] | [Value::Array(_)], &[&Value::Int(version)], n)
             if version != 1 && n == roots.len() + 1 && roots.iter().all(|r| all_links(r)) =>

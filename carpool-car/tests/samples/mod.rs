@@ -4,7 +4,7 @@
 #[path = "../../../carpool-core/tests/samples/inputs.rs"]
 mod inputs;
 
-use carpool_car::{Decoder, Error, Item, header, section_prefix};
+use carpool_car::{Decoder, Error, Item, Options, header, section_prefix, v2};
 use carpool_core::{Block, Bytes, Cid, Limits, Multihash, codec};
 pub(crate) use inputs::{fixture, hex};
 
@@ -36,12 +36,27 @@ pub(crate) fn sample() -> Vec<u8> {
     car(&[*blocks[0].cid(), *blocks[1].cid()], &blocks)
 }
 
-/// What a decoder makes of chunks: all items up to the end or the first fault.
-pub(crate) fn decode_chunks<'a>(
+/// A CARv2 around a CARv1: padding before and behind the data, and an index if it has bytes.
+pub(crate) fn wrapped(car: &[u8], padding: [usize; 2], index: &[u8]) -> Vec<u8> {
+    let data_offset = v2::DATA_OFFSET + padding[0] as u64;
+    let index_offset = data_offset + (car.len() + padding[1]) as u64;
+    let header = v2::Header {
+        characteristics: 0,
+        data_offset,
+        data_size: car.len() as u64,
+        index_offset: if index.is_empty() { 0 } else { index_offset },
+    };
+    let [before, behind] = padding.map(|n| vec![0; n]);
+    [&v2::PRAGMA[..], &header.encode(), &before, car, &behind, index].concat()
+}
+
+/// What a decoder makes of chunks: all items up to the end or the first fault. Pieces of a region
+/// are put together.
+pub(crate) fn read_chunks<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
-    limits: &Limits,
+    options: &Options,
 ) -> (Vec<Item>, Result<(), Error>) {
-    let mut decoder = Decoder::new(limits);
+    let mut decoder = Decoder::with_options(options.clone());
     let mut items = Vec::new();
     for chunk in chunks {
         decoder.handle_data(Bytes::copy_from_slice(chunk));
@@ -56,12 +71,35 @@ pub(crate) fn decode_chunks<'a>(
 
 fn drain(decoder: &mut Decoder, items: &mut Vec<Item>) -> Result<(), Error> {
     while let Some(item) = decoder.poll()? {
-        items.push(item);
+        push(items, item);
     }
     Ok(())
 }
 
+fn push(items: &mut Vec<Item>, item: Item) {
+    match (items.last_mut(), item) {
+        (Some(Item::Behind(last)), Item::Behind(next)) if last.region == next.region => {
+            assert_eq!(last.offset + last.bytes.len() as u64, next.offset);
+            last.bytes = [&last.bytes[..], &next.bytes].concat().into();
+        }
+        (_, item) => items.push(item),
+    }
+}
+
+/// What a strict decoder makes of chunks.
+pub(crate) fn decode_chunks<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    limits: &Limits,
+) -> (Vec<Item>, Result<(), Error>) {
+    read_chunks(chunks, &Options::strict(limits))
+}
+
 /// What a decoder makes of bytes that arrive at once.
+pub(crate) fn read(input: &[u8], options: &Options) -> (Vec<Item>, Result<(), Error>) {
+    read_chunks([input], options)
+}
+
+/// What a strict decoder makes of bytes that arrive at once.
 pub(crate) fn decode(input: &[u8], limits: &Limits) -> (Vec<Item>, Result<(), Error>) {
     decode_chunks([input], limits)
 }

@@ -1,13 +1,19 @@
 //! Where a CAR is read from: a file, a pipe, or an HTTP server that answers ranges.
 
+use carpool_http::{ClientOptions, Ranges};
 use std::{
     ffi::OsStr,
     fs::{File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
+use tokio::runtime::Runtime;
 
 use crate::failure::{Failure, Outcome};
+
+/// Bytes of one request where a resource is read as a stream.
+const REQUEST_BYTES: usize = 4 << 20;
 
 /// A CAR to read.
 #[derive(Debug)]
@@ -20,13 +26,39 @@ pub(crate) struct Input {
 enum Source {
     File { path: PathBuf, file: File },
     Pipe,
+    Url(Mutex<Remote>),
+}
+
+/// A resource at a server, and the threads that speak to it.
+#[derive(Debug)]
+struct Remote {
+    ranges: Ranges,
+    runtime: Runtime,
+}
+
+impl Remote {
+    fn open(url: &str) -> Outcome<Self> {
+        let ranges = Ranges::new(url, ClientOptions::default())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::io(url, &error))?;
+        Ok(Self { ranges, runtime })
+    }
+
+    fn read_at(&mut self, offset: u64, len: usize) -> Outcome<(Vec<u8>, Option<u64>)> {
+        let ranged = self.runtime.block_on(self.ranges.read_at(offset, len))?;
+        Ok((ranged.bytes.into(), ranged.total))
+    }
 }
 
 impl Input {
-    /// Opens what the user named; `-` is standard input.
+    /// Opens what the user named: `-` is standard input, `http://` and `https://` begin a URL.
     pub(crate) fn open(name: &OsStr) -> Outcome<Self> {
         if name == "-" {
             return Ok(Self { shown: "standard input".to_owned(), source: Source::Pipe });
+        }
+        if let Some(url) = name.to_str().filter(|name| is_url(name)) {
+            let source = Source::Url(Mutex::new(Remote::open(url)?));
+            return Ok(Self { shown: url.to_owned(), source });
         }
         let path = PathBuf::from(name);
         let shown = path.display().to_string();
@@ -48,7 +80,7 @@ impl Input {
     pub(crate) fn metadata(&self) -> Option<Metadata> {
         match &self.source {
             Source::File { file, .. } => file.metadata().ok().filter(Metadata::is_file),
-            Source::Pipe => None,
+            Source::Pipe | Source::Url(_) => None,
         }
     }
 
@@ -56,7 +88,20 @@ impl Input {
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.source {
             Source::File { path, .. } => Some(path),
-            Source::Pipe => None,
+            Source::Pipe | Source::Url(_) => None,
+        }
+    }
+
+    /// Whether it can be read at any place.
+    pub(crate) fn is_seekable(&self) -> bool {
+        matches!(self.source, Source::Url(_)) || self.metadata().is_some()
+    }
+
+    /// Its length in bytes, where it is known without reading all of it.
+    pub(crate) fn len(&self) -> Outcome<Option<u64>> {
+        match &self.source {
+            Source::Url(remote) => Ok(lock(remote).read_at(0, 1)?.1),
+            Source::File { .. } | Source::Pipe => Ok(self.metadata().map(|found| found.len())),
         }
     }
 
@@ -71,13 +116,16 @@ impl Input {
                 Ok(Box::new(file))
             }
             Source::Pipe => Ok(Box::new(io::stdin().lock())),
+            Source::Url(_) => {
+                Ok(Box::new(Requests { input: self, at: 0, window: io::Cursor::default() }))
+            }
         }
     }
 
-    /// The same input as one that can be read at any place and again: what is no file goes to a
-    /// temporary one, and `note` is told so.
+    /// The same input as one that can be read at any place and again: what is neither a file nor
+    /// at a server that answers ranges goes to a temporary file, and `note` is told so.
     pub(crate) fn seekable(self, note: impl FnOnce(&str)) -> Outcome<Self> {
-        if self.metadata().is_some() {
+        if self.is_seekable() {
             return Ok(self);
         }
         note(&format!("{} is copied to a temporary file first", self.shown));
@@ -90,13 +138,83 @@ impl Input {
 
     /// Up to `len` bytes at `offset` of a [`seekable`](Self::seekable) input; fewer only at its end.
     pub(crate) fn read_at(&self, offset: u64, len: usize) -> Outcome<Vec<u8>> {
+        match &self.source {
+            Source::Url(remote) => Ok(lock(remote).read_at(offset, len)?.0),
+            Source::Pipe => Err(self.failed(&io::ErrorKind::NotSeekable.into())),
+            Source::File { .. } => {
+                let mut bytes = Vec::new();
+                // What is claimed to be there is not allocated before it is found to be.
+                while bytes.len() < len {
+                    let (from, step) = (bytes.len(), (len - bytes.len()).min(REQUEST_BYTES));
+                    bytes.resize(from + step, 0);
+                    let read = self.read_into(offset + from as u64, &mut bytes[from..])?;
+                    bytes.truncate(from + read);
+                    if read < step {
+                        break;
+                    }
+                }
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Fills `window` with the bytes at `offset` of a [`seekable`](Self::seekable) input; returns
+    /// how many there were, which are fewer only at its end.
+    pub(crate) fn read_into(&self, offset: u64, window: &mut [u8]) -> Outcome<usize> {
         let Source::File { file, .. } = &self.source else {
-            return Err(self.failed(&io::ErrorKind::NotSeekable.into()));
+            let bytes = self.read_at(offset, window.len())?;
+            window[..bytes.len()].copy_from_slice(&bytes);
+            return Ok(bytes.len());
         };
-        let mut file = file;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| self.failed(&error))?;
-        let mut bytes = Vec::new();
-        file.take(len as u64).read_to_end(&mut bytes).map_err(|error| self.failed(&error))?;
-        Ok(bytes)
+        let mut filled = 0;
+        while filled < window.len() {
+            match read_file_at(file, offset + filled as u64, &mut window[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// Whether a name stands for what an HTTP server has.
+pub(crate) fn is_url(name: &str) -> bool {
+    name.starts_with("http://") || name.starts_with("https://")
+}
+
+fn lock(remote: &Mutex<Remote>) -> std::sync::MutexGuard<'_, Remote> {
+    remote.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(unix)]
+fn read_file_at(file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, window, offset)
+}
+
+#[cfg(not(unix))]
+fn read_file_at(mut file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.read(window)
+}
+
+/// A resource as a stream of ranges.
+struct Requests<'a> {
+    input: &'a Input,
+    at: u64,
+    window: io::Cursor<Vec<u8>>,
+}
+
+impl Read for Requests<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.window.position() == self.window.get_ref().len() as u64 {
+            let len = if self.at == 0 { into.len().min(REQUEST_BYTES) } else { REQUEST_BYTES };
+            let bytes = self.input.read_at(self.at, len);
+            let bytes = bytes.map_err(|failure| io::Error::other(failure.to_string()))?;
+            self.at += bytes.len() as u64;
+            self.window = io::Cursor::new(bytes);
+        }
+        self.window.read(into)
     }
 }

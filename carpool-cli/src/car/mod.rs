@@ -1,6 +1,7 @@
 //! `carpool car`: what go-car's `car` does, to files of any size and in any state.
 
 mod args;
+mod blocks;
 mod input;
 mod scan;
 mod target;

@@ -1,15 +1,10 @@
 //! Every block of a CAR in the order of the file, hashed on all cores.
 
-use carpool_car::{Decoder, Error, Header, Item, Section};
+use carpool_car::{Decoder, Error, Header, Item, Options, Padding, Section};
 use carpool_core::{Block, Bytes, Limits, Unverified, verify};
-use std::{
-    collections::VecDeque,
-    io::Read,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread::{self, Scope},
-};
+use std::{io::Read, thread};
 
-use super::{args::ReadFlags, input::Input};
+use super::{args::ReadFlags, crew::Crew, input::Input};
 use crate::failure::Outcome;
 
 /// Bytes that are read at once, and hashed as one batch.
@@ -43,6 +38,29 @@ pub(crate) struct Scan<'a> {
     pub(crate) verify: bool,
 }
 
+/// The header of a CAR and where it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) header: Header,
+    /// Where the CARv1 begins in the file.
+    pub(crate) data_offset: u64,
+    /// Where the first section begins in the file.
+    pub(crate) sections_offset: u64,
+}
+
+impl Opening {
+    /// Where the data ends in the file, where its header tells.
+    pub(crate) fn data_end(&self) -> Option<u64> {
+        let v2 = self.header.v2.filter(|v2| !v2.is_unfinalised());
+        v2.map(|v2| v2.data_end())
+    }
+
+    /// Where the index begins in the file, if there is one.
+    pub(crate) fn index_offset(&self) -> Option<u64> {
+        self.header.v2.map(|v2| v2.index_offset).filter(|offset| *offset != 0)
+    }
+}
+
 impl ReadFlags {
     /// What a file may ask for.
     pub(crate) fn limits(&self) -> Limits {
@@ -51,10 +69,21 @@ impl ReadFlags {
         limits.max_section_bytes = self.max_section;
         limits.max_block_bytes = self.max_section;
         limits.max_header_roots = self.max_header;
+        limits.max_links = self.max_section;
         limits
     }
 
-    fn workers(&self) -> usize {
+    /// How a file is read: both versions, those that were never finalised included.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::default();
+        options.limits = self.limits();
+        options.unfinalised = true;
+        options.padding = if self.null_padding { Padding::EndOfData } else { Padding::Refuse };
+        options
+    }
+
+    /// How many threads hash.
+    pub(crate) fn workers(&self) -> usize {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores).max(1)
     }
@@ -63,18 +92,19 @@ impl ReadFlags {
 impl Scan<'_> {
     /// Reads the header of `input` and nothing after it.
     pub(crate) fn header(self, input: &Input) -> Outcome<Header> {
+        Ok(self.opening(input)?.header)
+    }
+
+    /// As [`header`](Self::header), with its places.
+    pub(crate) fn opening(self, input: &Input) -> Outcome<Opening> {
         let mut stream = input.stream()?;
-        let mut decoder = Decoder::new(&self.read.limits());
+        let mut decoder = Decoder::with_options(self.read.options());
         loop {
             let mut chunk = Vec::new();
             let read = (&mut stream).take(4096).read_to_end(&mut chunk);
             read.map_err(|error| input.failed(&error))?;
-            if chunk.is_empty() {
-                decoder.handle_eof();
-            }
-            decoder.handle_data(Bytes::from(chunk));
-            if let Some(Item::Header(header)) = decoder.poll()? {
-                return Ok(header);
+            if let Some(opening) = open(&mut decoder, chunk)? {
+                return Ok(opening);
             }
         }
     }
@@ -82,9 +112,11 @@ impl Scan<'_> {
     /// Reads all of `input`; stops where `each` fails.
     pub(crate) fn run(self, input: &Input, mut each: impl FnMut(Event) -> Outcome) -> Outcome {
         let mut stream = input.stream()?;
-        let mut decoder = Decoder::new(&self.read.limits());
+        let mut decoder = Decoder::with_options(self.read.options());
+        let threads = if self.verify { self.read.workers() } else { 0 };
+        let work = |batch| if self.verify { hash(batch) } else { trust(batch) };
         thread::scope(|scope| {
-            let mut hashers = Hashers::new(scope, self.read.workers(), self.verify);
+            let mut crew = Crew::new(scope, threads, &work);
             loop {
                 let mut chunk = Vec::with_capacity(CHUNK);
                 let read = (&mut stream).take(CHUNK as u64).read_to_end(&mut chunk);
@@ -94,9 +126,9 @@ impl Scan<'_> {
                 if ended {
                     decoder.handle_eof();
                 }
-                let fault = decode(&mut decoder, &mut hashers, &mut each)?;
+                let fault = decode(&mut decoder, &mut crew, &mut each)?;
                 let last = ended || fault.is_some();
-                while let Some(batch) = hashers.next(last) {
+                while let Some(batch) = crew.next(last) {
                     batch.into_iter().try_for_each(|found| each(Event::Block(found)))?;
                 }
                 if let Some(fault) = fault {
@@ -110,9 +142,20 @@ impl Scan<'_> {
     }
 }
 
+/// Hands a chunk to a decoder that is before the header; an empty one is the end of the input.
+pub(crate) fn open(decoder: &mut Decoder, chunk: Vec<u8>) -> Result<Option<Opening>, Error> {
+    if chunk.is_empty() {
+        decoder.handle_eof();
+    }
+    decoder.handle_data(Bytes::from(chunk));
+    let Some(Item::Header(header)) = decoder.poll()? else { return Ok(None) };
+    let (data_offset, sections_offset) = (decoder.data_offset(), decoder.offset());
+    Ok(Some(Opening { header, data_offset, sections_offset }))
+}
+
 fn decode(
     decoder: &mut Decoder,
-    hashers: &mut Hashers,
+    crew: &mut Crew<'_, Vec<Section>, Vec<Found>>,
     each: &mut impl FnMut(Event) -> Outcome,
 ) -> Outcome<Option<Error>> {
     let mut batch = Vec::new();
@@ -120,71 +163,15 @@ fn decode(
         match decoder.poll() {
             Ok(Some(Item::Header(header))) => each(Event::Header(header))?,
             Ok(Some(Item::Section(section))) => batch.push(section),
+            Ok(Some(Item::Behind(_))) => {}
             Ok(None) => break None,
             Err(fault) => break Some(fault),
         }
     };
-    hashers.give(batch);
+    if !batch.is_empty() {
+        crew.give(batch);
+    }
     Ok(fault)
-}
-
-/// Threads that take batches by turns, so that their answers, taken by turns, are in order.
-struct Hashers {
-    threads: Vec<(SyncSender<Vec<Section>>, Receiver<Vec<Found>>)>,
-    turn: usize,
-    waiting: VecDeque<Waiting>,
-    verify: bool,
-}
-
-enum Waiting {
-    Done(Vec<Found>),
-    At(usize),
-}
-
-/// Batches that wait for one thread.
-const QUEUE: usize = 2;
-
-impl Hashers {
-    fn new<'scope>(scope: &'scope Scope<'scope, '_>, threads: usize, verify: bool) -> Self {
-        let threads = if verify && threads > 1 { threads } else { 0 };
-        let spawn = |_| {
-            let (give, take) = sync_channel::<Vec<Section>>(QUEUE);
-            let (done, results) = sync_channel(QUEUE);
-            scope.spawn(move || {
-                // Whoever asked may have gone: then nobody wants the rest.
-                take.into_iter().try_for_each(|batch| done.send(hash(batch)))
-            });
-            (give, results)
-        };
-        let threads = (0..threads).map(spawn).collect();
-        Self { threads, turn: 0, waiting: VecDeque::new(), verify }
-    }
-}
-
-impl Hashers {
-    fn give(&mut self, batch: Vec<Section>) {
-        if batch.is_empty() {
-            return;
-        }
-        let Some((thread, _)) = self.threads.get(self.turn) else {
-            let found = if self.verify { hash(batch) } else { trust(batch) };
-            self.waiting.push_back(Waiting::Done(found));
-            return;
-        };
-        thread.send(batch).expect("a thread ends after its queue");
-        self.waiting.push_back(Waiting::At(self.turn));
-        self.turn = (self.turn + 1) % self.threads.len();
-    }
-
-    /// The next batch in order; while more are to come only once every thread has its share.
-    fn next(&mut self, last: bool) -> Option<Vec<Found>> {
-        let full = self.waiting.len() >= (self.threads.len() * QUEUE).max(1);
-        let oldest = if full || last { self.waiting.pop_front()? } else { return None };
-        Some(match oldest {
-            Waiting::Done(batch) => batch,
-            Waiting::At(turn) => self.threads[turn].1.recv().expect("a thread answers each batch"),
-        })
-    }
 }
 
 fn hash(sections: Vec<Section>) -> Vec<Found> {

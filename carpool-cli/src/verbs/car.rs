@@ -201,6 +201,7 @@ fn sections(decoder: &mut Decoder, roots: &mut Vec<Cid>) -> (Vec<Unverified>, Ou
         match decoder.poll() {
             Ok(Some(Item::Header(header))) => *roots = header.roots,
             Ok(Some(Item::Section(s))) => batch.push(Unverified { cid: s.cid, data: s.data }),
+            Ok(Some(Item::Behind(_))) => {}
             Ok(None) => return (batch, Ok(())),
             Err(error) => return (batch, Err(error.into())),
         }

@@ -1,6 +1,7 @@
 //! A room with a store in it, the program, and servers that stop when they are dropped.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod car;
 pub mod dag;
 pub mod relay;
 

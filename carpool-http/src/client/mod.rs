@@ -80,17 +80,18 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    const fn pace(&self) -> Pace {
+    pub(crate) const fn pace(&self) -> Pace {
         Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
     }
 }
 
 type RequestBody = UnsyncBoxBody<Bytes, Error>;
+pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, RequestBody>;
 
 /// A client of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: HyperClient<HttpsConnector<CountingConnector>, RequestBody>,
+    http: Http,
     base: String,
     speech: Arc<Speech>,
     headers: HeaderMap,
@@ -157,7 +158,7 @@ impl Client {
     }
 }
 
-fn broken(error: hyper_util::client::legacy::Error) -> Error {
+pub(crate) fn broken(error: hyper_util::client::legacy::Error) -> Error {
     if error.is_connect() {
         return Error::Connect(error.into());
     }
@@ -174,7 +175,7 @@ fn checked_base(base: &str) -> Result<String> {
     Ok(base.trim_end_matches('/').to_owned())
 }
 
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
+pub(crate) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let wrong = || Error::Usage(format!("header {name:?} cannot be sent"));
@@ -184,10 +185,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {
     Ok(map)
 }
 
-fn hyper_client(
-    options: &ClientOptions,
-    progress: &Arc<Progress>,
-) -> Result<HyperClient<HttpsConnector<CountingConnector>, RequestBody>> {
+pub(crate) fn hyper_client(options: &ClientOptions, progress: &Arc<Progress>) -> Result<Http> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(options.connect_timeout));
     let https = HttpsConnectorBuilder::new()
@@ -224,7 +222,7 @@ fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
         .with_no_client_auth())
 }
 
-fn full(bytes: Bytes) -> RequestBody {
+pub(crate) fn full(bytes: Bytes) -> RequestBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 

@@ -83,7 +83,7 @@ fn drain(decoder: &mut Decoder, shift: u64) -> (Vec<Section>, Option<carpool_car
     let mut sections = Vec::new();
     loop {
         match decoder.poll() {
-            Ok(Some(Item::Header(_))) => {}
+            Ok(Some(Item::Header(_) | Item::Behind(_))) => {}
             Ok(Some(Item::Section(mut section))) => {
                 section.offset = section.offset.wrapping_add(shift);
                 section.data_offset = section.data_offset.wrapping_add(shift);
