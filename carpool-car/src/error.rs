@@ -1,6 +1,8 @@
 use carpool_core::Fault;
 use core::fmt;
 
+use crate::index::IndexFault;
+
 /// Why bytes are no CAR, or not one that the limits and options allow. Offsets are bytes from the
 /// start of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,13 +99,20 @@ pub enum Error {
         /// Where that byte is.
         offset: u64,
     },
+    /// An index is malformed, goes beyond a limit, or cannot be made.
+    Index {
+        /// Where, in bytes from the start of the index; 0 where it is being made.
+        offset: u64,
+        /// What is wrong.
+        fault: IndexFault,
+    },
 }
 
 impl Error {
-    /// Whose fault it is: always that of whoever wrote the bytes.
+    /// Whose fault it is: that of whoever wrote the bytes, except where an index is being made.
     #[must_use]
     pub const fn fault(&self) -> Fault {
-        Fault::Peer
+        if let Self::Index { fault, .. } = self { fault.fault() } else { Fault::Peer }
     }
 }
 
@@ -147,6 +156,7 @@ impl fmt::Display for Error {
             Self::Padding { offset } => {
                 write!(f, "the padding's byte {offset} of the CAR is not zero")
             }
+            Self::Index { offset, fault } => write!(f, "index at byte {offset}: {fault}"),
         }
     }
 }

@@ -10,7 +10,9 @@ mod encoder;
 mod error;
 mod frame;
 mod header;
+pub mod index;
 mod options;
+mod read_at;
 mod section;
 mod sections;
 pub mod v2;
@@ -21,6 +23,6 @@ pub use encoder::{SectionPrefix, header, section_len, section_prefix};
 pub use error::Error;
 pub use header::Header;
 pub use options::{Options, Padding};
-
+pub use read_at::ReadAt;
 pub use section::{Section, Status, decode};
 pub use sections::{SectionRef, Sections};
