@@ -41,7 +41,7 @@ Exit codes:
   1 input or output      4 incomplete; run the same command again to go on
   2 usage                5 refused, by policy or because something has moved";
 
-fn parse_cid(text: &str) -> Result<Cid, String> {
+pub(crate) fn parse_cid(text: &str) -> Result<Cid, String> {
     text.parse().map_err(|error| format!("no CID: {error}"))
 }
 

@@ -3,6 +3,11 @@
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
+use super::{
+    detach_index::DetachIndexArgs, get_block::GetBlockArgs, index::IndexArgs,
+    inspect::InspectArgs, list::ListArgs, verify::VerifyArgs,
+};
+
 /// Read, check, make and mend CAR files, with the names and flags of go-car's `car`.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
@@ -22,6 +27,27 @@ pub(crate) enum CarVerb {
     Split(super::split::SplitArgs),
     Recover(super::recover::RecoverArgs),
     Diff(super::diff::DiffArgs),
+    #[command(visible_alias = "l", visible_alias = "ls")]
+    List(ListArgs),
+    Inspect(InspectArgs),
+    #[command(visible_alias = "v")]
+    Verify(VerifyArgs),
+    #[command(visible_alias = "i")]
+    Index(IndexArgs),
+    DetachIndex(DetachIndexArgs),
+    #[command(visible_alias = "gb")]
+    GetBlock(GetBlockArgs),
+    #[command(visible_alias = "c")]
+    Create(super::create::CreateArgs),
+    #[command(visible_alias = "x")]
+    Extract(super::extract::ExtractArgs),
+    #[command(visible_alias = "gd")]
+    GetDag(super::get_dag::GetDagArgs),
+    #[command(visible_alias = "pb")]
+    PutBlock(super::put_block::PutBlockArgs),
+    #[command(visible_alias = "f")]
+    Filter(super::filter::FilterArgs),
+    Convert(super::convert::ConvertArgs),
 }
 
 /// How far a file is trusted, and what it may ask for.

@@ -118,8 +118,13 @@ impl CarBlocks {
     }
 }
 
-const fn data_start(_: &carpool_car::Header) -> u64 {
-    0
+/// Where the CARv1 begins in the file.
+const fn data_start(header: &carpool_car::Header) -> u64 {
+    match header.v2 {
+        Some(v2) if v2.is_unfinalised() => carpool_car::v2::DATA_OFFSET,
+        Some(v2) => v2.data_offset,
+        None => 0,
+    }
 }
 
 fn check_count(places: usize) -> Outcome {

@@ -155,7 +155,11 @@ impl Writer<'_> {
 
     /// Puts mode and time of modification on what is otherwise done.
     fn finish(&self, path: &Path, metadata: Metadata) -> Outcome {
-        stamp(path, metadata).map_err(|error| self.failed(path, &error))
+        if metadata == Metadata::NONE {
+            return Ok(());
+        }
+        let stamped = File::open(path).and_then(|file| stamp(&file, metadata));
+        stamped.map_err(|error| self.failed(path, &error))
     }
 
     /// Users know the target and not the folder of our own.
@@ -183,7 +187,7 @@ impl Writer<'_> {
 
 /// The reader refuses names that lead anywhere; what only this system reads as more than one name
 /// is refused here.
-fn entry_name(name: &[u8]) -> Outcome<&str> {
+pub(crate) fn entry_name(name: &[u8]) -> Outcome<&str> {
     let wrong = || {
         let what = format_args!("the name \"{}\" cannot be written here", name.escape_ascii());
         Failure::new(Exit::Damaged, what)
@@ -207,11 +211,12 @@ fn symlink(_: &[u8], _: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links cannot be made here"))
 }
 
-fn stamp(path: &Path, metadata: Metadata) -> io::Result<()> {
+/// Puts mode and time of modification on an open file or folder.
+pub(crate) fn stamp(file: &File, metadata: Metadata) -> io::Result<()> {
     if let Some(time) = metadata.mtime.and_then(system_time) {
-        File::open(path)?.set_times(fs::FileTimes::new().set_modified(time))?;
+        file.set_times(fs::FileTimes::new().set_modified(time))?;
     }
-    metadata.mode.map_or(Ok(()), |mode| set_mode(path, mode))
+    metadata.mode.map_or(Ok(()), |mode| set_mode(file, mode))
 }
 
 fn system_time(mtime: carpool_unixfs::Mtime) -> Option<std::time::SystemTime> {
@@ -225,14 +230,14 @@ fn system_time(mtime: carpool_unixfs::Mtime) -> Option<std::time::SystemTime> {
 
 /// Set-user-id and set-group-id bits of a stranger's files are not set.
 #[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o1777))
+    file.set_permissions(fs::Permissions::from_mode(mode & 0o1777))
 }
 
 #[cfg(not(unix))]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    let mut permissions = fs::metadata(path)?.permissions();
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    let mut permissions = file.metadata()?.permissions();
     permissions.set_readonly(mode & 0o200 == 0);
-    fs::set_permissions(path, permissions)
+    file.set_permissions(permissions)
 }

@@ -7,6 +7,6 @@ mod selection;
 mod survey;
 
 pub(crate) use assemble::{Imported, Importer, Tally, import};
-pub(crate) use extract::{Extracted, beside, extract};
+pub(crate) use extract::{Extracted, beside, entry_name, extract, stamp};
 pub(crate) use selection::Selection;
 pub(crate) use survey::survey;

@@ -114,6 +114,7 @@ impl<'a> Scanner<'a> {
         match self.selection.look(path) {
             Err(error) => self.problem(path, format_args!("skipped: {error}")),
             Ok(found) if found.is_dir() => self.folder(path, name, &found),
+            Ok(found) if self.selection.excludes(&found) => {}
             Ok(found) if found.is_file() => self.file(path, name),
             Ok(found) if found.is_symlink() => self.symlink(path, name, &found),
             Ok(_) => self.problem(path, "skipped: neither a file, a folder nor a symbolic link"),

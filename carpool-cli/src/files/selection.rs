@@ -11,6 +11,8 @@ pub(crate) struct Selection {
     pub(crate) dereference: bool,
     pub(crate) mode: bool,
     pub(crate) mtime: bool,
+    /// Device and file number of files that are never taken: what the run itself writes.
+    pub(crate) excluded: Vec<(u64, u64)>,
 }
 
 impl Selection {
@@ -26,6 +28,20 @@ impl Selection {
         }
         let is_folder = self.look(path).is_ok_and(|found| found.is_dir());
         self.ignore.matched(path.strip_prefix(root).unwrap_or(path), is_folder).is_ignore()
+    }
+
+    /// Leaves out the file at `path` under whatever name; none there is none to leave out.
+    pub(crate) fn exclude(&mut self, path: &Path) {
+        if let Ok(found) = fs::metadata(path)
+            && found.is_file()
+        {
+            self.excluded.push(identity(&found));
+        }
+    }
+
+    /// Whether this is a file that the run itself writes.
+    pub(super) fn excludes(&self, found: &fs::Metadata) -> bool {
+        !self.excluded.is_empty() && found.is_file() && self.excluded.contains(&identity(found))
     }
 
     /// What lies at `path`: a link itself, or what it leads to.

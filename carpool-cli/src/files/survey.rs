@@ -61,6 +61,7 @@ impl Survey<'_> {
     fn entry(&mut self, path: PathBuf, name: &OsStr) -> u64 {
         match self.selection.look(&path) {
             Ok(_) if name.to_str().is_none() => 0,
+            Ok(found) if self.selection.excludes(&found) => 0,
             Ok(found) if found.is_file() => found.len(),
             Ok(found) if found.is_dir() => self.folder(path, identity(&found)),
             Ok(_) | Err(_) => 0,
@@ -90,7 +91,7 @@ mod tests {
             ignore.add_line(None, pattern).unwrap();
         }
         let ignore = ignore.build().unwrap();
-        Selection { hidden, ignore, dereference, mode: false, mtime: false }
+        Selection { hidden, ignore, dereference, mode: false, mtime: false, excluded: Vec::new() }
     }
 
     /// The bytes that an import reads.

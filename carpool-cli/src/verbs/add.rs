@@ -78,6 +78,7 @@ pub(crate) fn selection(
         dereference: flags.dereference_symlinks.unwrap_or(false),
         mode: flags.preserve_mode.unwrap_or(false),
         mtime: flags.preserve_mtime.unwrap_or(false),
+        excluded: Vec::new(),
     })
 }
 

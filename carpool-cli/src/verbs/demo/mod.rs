@@ -100,6 +100,7 @@ fn add(store: &Arc<LocalStore>, folder: &Path) -> Outcome<Cid> {
         dereference: false,
         mode: false,
         mtime: false,
+        excluded: Vec::new(),
     };
     let tally = Tally::default();
     let options = Options::default();

@@ -1,0 +1,180 @@
+//! What the threads of a check make of each block: its hash, its links, and a short key by which
+//! it is compared with all others.
+
+use carpool_car::SectionRef;
+use carpool_core::{
+    Cid, Limits, SHA2_256, cid_prefix, digest, for_each_link, is_identity, may_link, sha2_256_each,
+};
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hasher};
+
+use super::{args::ReadFlags, batches::Window};
+use crate::remote::random_seed;
+
+/// A bit of [`Key::at`]: the CID carries its data, so that no index needs it.
+pub(crate) const IDENTITY_BIT: u64 = 1 << 63;
+
+/// A CID as two hashes with seeds that strangers do not know, and a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// Of the digest: what an index goes by.
+    pub(crate) digest: u64,
+    /// Of all of the CID.
+    pub(crate) cid: u64,
+    /// Where the section begins, from the start of the CARv1, and [`IDENTITY_BIT`].
+    pub(crate) at: u64,
+}
+
+/// Makes keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    digest: FixedState,
+    cid: FixedState,
+}
+
+impl Keys {
+    /// Keys that nobody can prepare collisions for.
+    pub(crate) fn random() -> Self {
+        let seed = random_seed();
+        let digest = FixedState::with_seed(seed);
+        Self { digest, cid: FixedState::with_seed(seed.rotate_left(32) ^ random_seed()) }
+    }
+
+    /// The key of a digest.
+    pub(crate) fn digest(&self, digest: &[u8]) -> u64 {
+        let mut hasher = self.digest.build_hasher();
+        hasher.write(digest);
+        hasher.finish()
+    }
+
+    /// The key of a CID at a place.
+    pub(crate) fn of(&self, cid: &Cid, at: u64) -> Key {
+        let mut hasher = self.cid.build_hasher();
+        let v1 = u64::from(cid.version() == carpool_core::Version::V1);
+        hasher.write_u64(cid.codec() << 1 | v1);
+        hasher.write_u64(cid.hash().code());
+        hasher.write(cid.hash().digest());
+        let identity = if is_identity(cid) { IDENTITY_BIT } else { 0 };
+        let digest = self.digest(cid.hash().digest());
+        Key { digest, cid: hasher.finish(), at: at | identity }
+    }
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrong {
+    pub(crate) cid: Cid,
+    /// Where its section begins, from the start of the CARv1.
+    pub(crate) at: u64,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    /// Its bytes have this digest.
+    Hash(Vec<u8>),
+    /// Its hash function is not known here.
+    Unsupported,
+    /// Its links cannot be read.
+    Undecodable(carpool_core::Error),
+}
+
+/// What a window came to.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+    pub(crate) wrong: Vec<Wrong>,
+    /// Every block.
+    pub(crate) keys: Vec<Key>,
+    /// Every link, at the block that has it; to identity CIDs there are none.
+    pub(crate) links: Vec<Key>,
+    /// Where the last block that is right begins, and its CID.
+    pub(crate) last_good: Option<(u64, Cid)>,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Check<'a> {
+    pub(crate) read: &'a ReadFlags,
+    pub(crate) keys: &'a Keys,
+    pub(crate) links: bool,
+}
+
+impl Check<'_> {
+    /// Checks the blocks of a window.
+    pub(crate) fn window(&self, window: &Window) -> Checked {
+        let sections: Vec<SectionRef<'_>> = window.sections(self.read).flatten().collect();
+        let in_lanes = |section: &&SectionRef<'_>| is_sha2_256(section.cid);
+        let messages: Vec<&[u8]> = sections.iter().filter(in_lanes).map(|s| s.data).collect();
+        let mut digests = sha2_256_each(&messages).into_iter();
+        let mut checked = Checked::default();
+        let limits = self.read.limits();
+        checked.keys.reserve(sections.len());
+        for section in &sections {
+            let digest = if is_sha2_256(section.cid) { digests.next() } else { None };
+            checked.section(self, section, digest, &limits);
+        }
+        checked
+    }
+}
+
+/// Whether a binary CID names SHA2-256 with all of its bytes, in one of its two usual forms.
+fn is_sha2_256(cid: &[u8]) -> bool {
+    match *cid {
+        [0x12, 0x20, ..] => cid.len() == 34,
+        [1, codec, 0x12, 0x20, ..] => codec < 0x80 && cid.len() == 36,
+        _ => false,
+    }
+}
+
+impl Checked {
+    fn section(
+        &mut self,
+        check: &Check<'_>,
+        section: &SectionRef<'_>,
+        sha2_256: Option<[u8; 32]>,
+        limits: &Limits,
+    ) {
+        let Ok((cid, _)) = cid_prefix(section.cid) else { return };
+        self.blocks += 1;
+        self.bytes += section.data.len() as u64;
+        self.keys.push(check.keys.of(&cid, section.offset));
+        let mut why = wrong_hash(&cid, section.data, sha2_256);
+        if why.is_none() && check.links && may_link(&cid) {
+            why = self.links(check, &cid, section, limits);
+        }
+        match why {
+            Some(why) => self.wrong.push(Wrong { cid, at: section.offset, why }),
+            None => self.last_good = Some((section.offset, cid)),
+        }
+    }
+
+    fn links(
+        &mut self,
+        check: &Check<'_>,
+        cid: &Cid,
+        section: &SectionRef<'_>,
+        limits: &Limits,
+    ) -> Option<Why> {
+        let read = for_each_link(cid, section.data, limits, |link| {
+            if !is_identity(&link) {
+                self.links.push(check.keys.of(&link, section.offset));
+            }
+        });
+        read.err().map(Why::Undecodable)
+    }
+}
+
+fn wrong_hash(cid: &Cid, data: &[u8], sha2_256: Option<[u8; 32]>) -> Option<Why> {
+    let claimed = cid.hash().digest();
+    if let Some(actual) = sha2_256 {
+        debug_assert_eq!(cid.hash().code(), SHA2_256, "lanes are for SHA2-256");
+        return (actual != claimed).then(|| Why::Hash(actual.to_vec()));
+    }
+    match digest(cid.hash().code(), data) {
+        None => Some(Why::Unsupported),
+        Some(actual) if actual == claimed => None,
+        Some(actual) => Some(Why::Hash(actual)),
+    }
+}
