@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
 use super::{
-    detach_index::DetachIndexArgs, get_block::GetBlockArgs, index::IndexArgs,
-    inspect::InspectArgs, list::ListArgs, verify::VerifyArgs,
+    detach_index::DetachIndexArgs, get_block::GetBlockArgs, index::IndexArgs, inspect::InspectArgs,
+    list::ListArgs, verify::VerifyArgs,
 };
 
 /// Read, check, make and mend CAR files, with the names and flags of go-car's `car`.

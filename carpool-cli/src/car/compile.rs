@@ -69,7 +69,8 @@ pub(super) fn run(args: &CompileArgs, output: &Output) -> Outcome {
     }
     if args.output != "-" {
         let (shown, blocks, bytes) = (args.output.to_string_lossy(), written.blocks, written.bytes);
-        let renamed = |(old, new): &(Cid, Cid)| json!({"cid": old.to_string(), "new": new.to_string()});
+        let renamed =
+            |(old, new): &(Cid, Cid)| json!({"cid": old.to_string(), "new": new.to_string()});
         let value = json!({
             "output": shown, "version": version, "blocks": blocks, "bytes": bytes,
             "roots": roots.iter().map(Cid::to_string).collect::<Vec<_>>(),

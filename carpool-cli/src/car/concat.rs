@@ -53,9 +53,7 @@ pub(super) fn run(args: &ConcatArgs, output: &Output) -> Outcome {
     let format = format(args.version);
     let mut writer = CarWriter::begin(&args.output, &[], format, (&roots, false), output)?;
     inputs.each(|input| {
-        each_section(scan, input, |section| {
-            writer.block(&section.cid, &section.data).map(drop)
-        })
+        each_section(scan, input, |section| writer.block(&section.cid, &section.data).map(drop))
     })?;
     tell(&args.output, args.version, writer.finish(None)?, output);
     Ok(())

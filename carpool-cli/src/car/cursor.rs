@@ -65,11 +65,16 @@ impl<'a> Cursor<'a> {
             batch.push((cid, data));
         }
         if check {
-            let claims = batch.iter().map(|(cid, data)| Unverified { cid: *cid, data: data.clone() });
+            let claims =
+                batch.iter().map(|(cid, data)| Unverified { cid: *cid, data: data.clone() });
             for verdict in verify(claims.collect()) {
                 verdict.map_err(|error| {
-                    let at = format_args!("{}, before byte {}: {error}", self.input.shown(), self.offset)
-                        .to_string();
+                    let at = format_args!(
+                        "{}, before byte {}: {error}",
+                        self.input.shown(),
+                        self.offset
+                    )
+                    .to_string();
                     Failure::new(Exit::Damaged, at)
                 })?;
             }

@@ -20,16 +20,19 @@ const CHUNK: usize = 1 << 20;
 
 /// Write the index of a CARv2 as it is, or print one: `detach-index list`.
 #[derive(Debug, Args)]
-#[command(override_usage = "\
+#[command(
+    override_usage = "\
 carpool car detach-index [OPTIONS] FILE [OUT]
-       carpool car detach-index list [OPTIONS] [INDEX]", after_help = "\
+       carpool car detach-index list [OPTIONS] [INDEX]",
+    after_help = "\
 A line of `list` is the multihash in hexadecimal and the offset of its section in the CARv1; an
 index of codec car-index-sorted has digests without their hash function.
 
 Examples:
   carpool car detach-index site.v2.car site.idx
   carpool car detach-index list site.idx
-  carpool car detach-index site.v2.car | carpool --json car detach-index list")]
+  carpool car detach-index site.v2.car | carpool --json car detach-index list"
+)]
 pub(crate) struct DetachIndexArgs {
     /// `list`, or the CAR (a file, `-` for standard input, or an http(s) URL) and the output
     #[arg(value_names = ["FILE", "OUT"], num_args = 1..=2)]
@@ -51,7 +54,8 @@ fn detach(args: &DetachIndexArgs, file: &OsStr, out: &OsStr, output: &Output) ->
     let input = Input::open(file)?.seekable(|what| output.note(what))?;
     let opening = Scan { read: &args.read, verify: false }.opening(&input)?;
     let mut at = opening.index_offset().ok_or_else(|| {
-        let what = format_args!("{}: there is no index; `car index create` makes one", input.shown());
+        let what =
+            format_args!("{}: there is no index; `car index create` makes one", input.shown());
         Failure::new(Exit::Refused, what)
     })?;
     if out == "-" {
@@ -96,7 +100,8 @@ fn list(file: &OsStr, output: &Output) -> Outcome {
         while let Some(item) = reader.poll()? {
             if let Item::Entry(entry) = item {
                 let hash = multihash(entry.code(), entry.digest());
-                let value = || json!({"multihash": hash, "code": entry.code(), "offset": entry.offset()});
+                let value =
+                    || json!({"multihash": hash, "code": entry.code(), "offset": entry.offset()});
                 lines.result(value, format_args!("{hash} {}", entry.offset()))?;
             }
         }

@@ -22,9 +22,11 @@ use crate::{
 
 /// Write a CAR as a CARv2 with an index (or the index alone: `index create`).
 #[derive(Debug, Args)]
-#[command(override_usage = "\
+#[command(
+    override_usage = "\
 carpool car index [OPTIONS] [FILE [OUT]]
-       carpool car index create [OPTIONS] [FILE [OUT]]", after_help = "\
+       carpool car index create [OPTIONS] [FILE [OUT]]",
+    after_help = "\
 Blocks are hashed on the way, unless --trust says that they are right. `index create` reads no
 payloads. Identity CIDs carry their data and are left out of indexes.
 
@@ -33,7 +35,8 @@ Examples:
   carpool car index -c none site.car site.v2.car      a CARv2 without an index
   carpool car index --version 1 site.v2.car site.car  the CARv1 inside
   carpool car index create site.car site.idx
-  curl -s https://host/site.car | carpool car index - site.v2.car")]
+  curl -s https://host/site.car | carpool car index - site.v2.car"
+)]
 pub(crate) struct IndexArgs {
     /// `create`, the CAR (a file, `-` for standard input, or an http(s) URL), the output
     #[arg(value_names = ["FILE", "OUT"], num_args = 0..=3, hide = false)]

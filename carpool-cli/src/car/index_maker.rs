@@ -95,7 +95,6 @@ impl IndexMaker {
     }
 }
 
-
 fn made(error: carpool_car::Error) -> Failure {
     Failure::new(Exit::Io, error)
 }

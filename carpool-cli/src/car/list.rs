@@ -126,7 +126,8 @@ fn unixfs(args: &ListArgs, store: &CarBlocks, lines: &mut Lines) -> Outcome {
                 continue;
             };
             let name = String::from_utf8_lossy(&entry.name);
-            let path = if prefix.is_empty() { name.into_owned() } else { format!("{prefix}/{name}") };
+            let path =
+                if prefix.is_empty() { name.into_owned() } else { format!("{prefix}/{name}") };
             lines.result(|| path_json(&entry.cid, &path), path_line(args, &entry.cid, &path))?;
             if let Some(list) = folder(store, &entry.cid, &limits)? {
                 if open.len() == MAX_DEPTH || path.len() > MAX_PATH {

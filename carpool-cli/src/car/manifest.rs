@@ -63,7 +63,8 @@ impl Part {
             }
             _ => None,
         };
-        let sections = value["sections"].as_array()?.iter().map(pair).collect::<Option<Vec<_>>>()?;
+        let sections =
+            value["sections"].as_array()?.iter().map(pair).collect::<Option<Vec<_>>>()?;
         let rising = sections.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0);
         let part = Self {
             name: file_name(value["name"].as_str()?)?,
@@ -106,7 +107,9 @@ impl Manifest {
         if value["format"] != FORMAT {
             return Err(wrong(input, "not the manifest of a split that is known here"));
         }
-        Self::of(&value).map(Some).ok_or_else(|| wrong(input, "a manifest that does not fit together"))
+        Self::of(&value)
+            .map(Some)
+            .ok_or_else(|| wrong(input, "a manifest that does not fit together"))
     }
 
     fn of(value: &Value) -> Option<Self> {

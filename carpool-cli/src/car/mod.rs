@@ -38,6 +38,7 @@ mod recover;
 mod renames;
 mod restore;
 mod root;
+mod salvage;
 mod scan;
 mod seen;
 mod split;

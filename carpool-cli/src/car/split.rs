@@ -142,7 +142,9 @@ fn by_size(scan: Scan<'_>, input: &Input, max: u64) -> Outcome<(Manifest, Vec<Pl
     let (mut manifest, mut hasher) = begin(&scan.header(input)?.roots);
     let (mut plans, mut plan, mut bytes) = (Vec::new(), Plan::default(), 0);
     let mut roots = CidSet::with_seed(random_seed());
-    manifest.roots.iter().for_each(|root| drop(roots.insert(root)));
+    manifest.roots.iter().for_each(|root| {
+        roots.insert(root);
+    });
     let mut first = None;
     each_section(scan, input, |section| {
         let (cid, data) = (&section.cid, &section.data);
@@ -195,7 +197,8 @@ struct PartFile {
 impl PartFile {
     fn create(path: PathBuf) -> Outcome<(Self, File)> {
         let part = Leftover::new(beside(&path, "part")?);
-        let file = File::create(part.path()).map_err(|error| Failure::io(path.display(), &error))?;
+        let file =
+            File::create(part.path()).map_err(|error| Failure::io(path.display(), &error))?;
         Ok((Self { part, path }, file))
     }
 
@@ -269,7 +272,8 @@ mod tests {
 
     #[test]
     fn sizes() {
-        let table = [("7", 7), ("64KiB", 65536), ("1MiB", 1 << 20), ("5mb", 5_000_000), ("2 g", 2 << 30)];
+        let table =
+            [("7", 7), ("64KiB", 65536), ("1MiB", 1 << 20), ("5mb", 5_000_000), ("2 g", 2 << 30)];
         for (text, size) in table {
             assert_eq!(parse_size(text), Ok(size));
         }

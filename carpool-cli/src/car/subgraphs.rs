@@ -79,7 +79,9 @@ struct Children {
 impl Children {
     fn new(order: &[Cid]) -> Self {
         let mut roots = CidSet::with_seed(random_seed());
-        order.iter().for_each(|root| drop(roots.insert(root)));
+        order.iter().for_each(|root| {
+            roots.insert(root);
+        });
         Self { roots, order: order.to_vec(), of: CidMap::with_seed(random_seed()) }
     }
 

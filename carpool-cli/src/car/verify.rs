@@ -439,7 +439,8 @@ impl<'a> Report<'a> {
         self.find_all("index-extra", Severity::Damaged, first, balance.extra.count);
         let missing = |key: &Key| {
             let at = data.saturating_add(key.at & !IDENTITY_BIT);
-            Finding::new("index-missing", Severity::Damaged, "this block is not in the index").at(at)
+            Finding::new("index-missing", Severity::Damaged, "this block is not in the index")
+                .at(at)
         };
         let first = balance.unindexed.first.iter().map(missing).collect();
         self.find_all("index-missing", Severity::Damaged, first, balance.unindexed.count);
@@ -467,7 +468,8 @@ impl<'a> Report<'a> {
         let roots: Vec<(Key, Cid)> =
             opening.header.roots.iter().map(|root| (self.keys.of(root, 0), *root)).collect();
         for key in keys.iter().take(self.args.max_findings.max(1)) {
-            let same = |(other, _): &&(Key, Cid)| (other.digest, other.cid) == (key.digest, key.cid);
+            let same =
+                |(other, _): &&(Key, Cid)| (other.digest, other.cid) == (key.digest, key.cid);
             if let Some((_, root)) = roots.iter().find(same) {
                 let what = format!("root {root} is not in the file");
                 self.find(Finding::new("root-absent", Severity::Incomplete, what).of(*root));

@@ -13,7 +13,8 @@ mod links;
 mod pb;
 mod value;
 
-pub(crate) use entry::{Body, Entry, MAX_TEXT, Mode, cut, print};
+use entry::MAX_TEXT;
+pub(crate) use entry::{Body, Entry, cut, print};
 pub(crate) use head::{Head, read_head};
 pub(crate) use links::Edit;
 
