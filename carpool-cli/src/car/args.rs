@@ -20,6 +20,13 @@ pub(crate) struct CarArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CarVerb {
     Root(RootArgs),
+    Debug(super::debug::DebugArgs),
+    Compile(super::compile::CompileArgs),
+    Concat(super::concat::ConcatArgs),
+    Merge(super::merge::MergeArgs),
+    Split(super::split::SplitArgs),
+    Recover(super::recover::RecoverArgs),
+    Diff(super::diff::DiffArgs),
     #[command(visible_alias = "l", visible_alias = "ls")]
     List(ListArgs),
     Inspect(InspectArgs),

@@ -4,12 +4,17 @@ mod args;
 mod batches;
 mod blocks;
 mod check;
+mod compile;
+mod concat;
 mod convert;
 mod copy;
 mod create;
 mod crew;
+mod cursor;
 mod dag_pb;
+mod debug;
 mod detach_index;
+mod diff;
 mod extract;
 mod filter;
 mod folder;
@@ -19,17 +24,28 @@ mod heads;
 mod index;
 mod index_maker;
 mod input;
+mod inputs;
 mod inspect;
 mod ledger;
 mod lines;
 mod links;
 mod list;
+mod manifest;
+mod merge;
 mod multicodec;
 mod put_block;
+mod recover;
+mod renames;
+mod restore;
 mod root;
+mod salvage;
 mod scan;
 mod seen;
+mod split;
+mod subgraphs;
 mod target;
+mod text;
+mod texts;
 mod verify;
 mod writer;
 
@@ -41,6 +57,13 @@ use args::CarVerb;
 pub(crate) fn run(args: &CarArgs, output: &Output) -> Outcome {
     match &args.verb {
         CarVerb::Root(args) => root::run(args, output),
+        CarVerb::Debug(args) => debug::run(args, output),
+        CarVerb::Compile(args) => compile::run(args, output),
+        CarVerb::Concat(args) => concat::run(args, output),
+        CarVerb::Merge(args) => merge::run(args, output),
+        CarVerb::Split(args) => split::run(args, output),
+        CarVerb::Recover(args) => recover::run(args, output),
+        CarVerb::Diff(args) => diff::run(args, output),
         CarVerb::List(args) => list::run(args, output),
         CarVerb::Inspect(args) => inspect::run(args, output),
         CarVerb::Verify(args) => verify::run(args, output),

@@ -48,14 +48,33 @@ impl Target {
         Ok(Self { shown, place })
     }
 
+    /// Refuses an output that is this input, as [`create`](Self::create) does.
+    pub(crate) fn refuse(name: &OsStr, input: &Input) -> Outcome {
+        let path = Path::new(name);
+        match path.metadata() {
+            Ok(found) if name != "-" => {
+                refuse_inputs(&path.display().to_string(), &found, &[input])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`create`](Self::create), for text: a terminal may have it.
+    pub(crate) fn text(name: &OsStr, inputs: &[&Input]) -> Outcome<Self> {
+        if name == "-" { Ok(Self::open_stdout()) } else { Self::create(name, inputs) }
+    }
+
     fn stdout() -> Outcome<Self> {
-        let out = io::stdout();
-        if out.is_terminal() {
+        if io::stdout().is_terminal() {
             let what = "a CAR is no text for a terminal; name an output, or pipe it on";
             return Err(Failure::new(Exit::Usage, what));
         }
-        let place = Place::Stdout(BufWriter::with_capacity(1 << 20, out));
-        Ok(Self { shown: "standard output".to_owned(), place })
+        Ok(Self::open_stdout())
+    }
+
+    fn open_stdout() -> Self {
+        let place = Place::Stdout(BufWriter::with_capacity(1 << 20, io::stdout()));
+        Self { shown: "standard output".to_owned(), place }
     }
 
     fn device(path: &Path, shown: &str) -> Outcome<Place> {
