@@ -3,10 +3,13 @@
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run --features libfuzzer NAME`.
 
 mod bloom;
+mod car_check;
 mod car_decode;
 mod car_header;
+mod car_reader;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
+mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
@@ -21,8 +24,11 @@ mod unixfs_node;
 mod varint;
 
 pub use bloom::bloom;
+pub use car_check::car_check;
 pub use car_decode::car_decode;
 pub use car_header::car_header;
+pub use car_reader::car_reader;
+pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use http_message::http_message;
@@ -39,10 +45,13 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     ("bloom", bloom),
+    ("car_check", car_check),
     ("car_decode", car_decode),
     ("car_header", car_header),
+    ("car_reader", car_reader),
+    ("car_v2_header", car_v2_header),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("http_message", http_message),
