@@ -1,15 +1,18 @@
-//! Reads a CAR from bytes that arrive in pieces.
+//! Reads a CARv2 from bytes that arrive in pieces.
 
-use carpool_car::{Cid, Decoder, Error, Item, header, section_prefix};
-use carpool_core::{Block, Limits, codec};
+use carpool_car::{Cid, Decoder, Error, Item, Options, header, v2, write_section};
+use carpool_core::{Block, codec};
 
 fn main() -> Result<(), Error> {
     let block = Block::new(codec::RAW, "hello".into());
     let roots: [Cid; 1] = [*block.cid()];
-    let prefix = section_prefix(block.cid(), block.data().len());
-    let car = [&header(&roots), prefix.as_ref(), block.data()].concat();
+    let mut data = header(&roots).to_vec();
+    write_section(&mut data, block.cid(), block.data());
+    // A CARv1 becomes a CARv2 by what stands before it.
+    let outer = v2::Header::new(data.len() as u64, false)?;
+    let car = [&v2::PRAGMA[..], &outer.encode(), &data].concat();
 
-    let mut decoder = Decoder::new(&Limits::default());
+    let mut decoder = Decoder::with_options(Options::default());
     for piece in car.chunks(10) {
         decoder.handle_data(piece.to_vec().into());
         print_items(&mut decoder)?;
@@ -21,9 +24,9 @@ fn main() -> Result<(), Error> {
 fn print_items(decoder: &mut Decoder) -> Result<(), Error> {
     while let Some(item) = decoder.poll()? {
         match item {
-            Item::Header(header) => println!("roots {:?}", header.roots),
-            Item::Behind(_) => {}
+            Item::Header(header) => println!("roots {:?}, v2 {:?}", header.roots, header.v2),
             Item::Section(section) => println!("{}: {} bytes", section.cid, section.data.len()),
+            Item::Behind(behind) => println!("{:?} at {}", behind.region, behind.offset),
         }
     }
     Ok(())

@@ -224,6 +224,9 @@ fn an_index_that_lies() {
     assert_eq!(indexed(&[]).len(), 5);
     let file = samples::wrapped(&car(&tree()), [0, 0], &[1, 2, 3]);
     assert_eq!(findings(&file)[0].name(), "index-unreadable");
+    let mut options = CheckOptions::default();
+    options.index = false;
+    assert_eq!(check(&file, &options).0, []);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run --features libfuzzer NAME`.
 
 mod bloom;
+mod car_check;
 mod car_decode;
 mod car_header;
 mod car_index;
@@ -12,8 +13,10 @@ mod car_index_reference;
 #[path = "../../carpool-car/tests/index_samples/mod.rs"]
 mod car_index_samples;
 mod car_indexer;
+mod car_reader;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
+mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
@@ -29,11 +32,14 @@ mod unixfs_node;
 mod varint;
 
 pub use bloom::bloom;
+pub use car_check::car_check;
 pub use car_decode::car_decode;
 pub use car_header::car_header;
 pub use car_index::car_index;
 pub use car_index_lookup::car_index_lookup;
 pub use car_indexer::car_indexer;
+pub use car_reader::car_reader;
+pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use http_message::http_message;
@@ -51,13 +57,16 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 21] = [
     ("bloom", bloom),
+    ("car_check", car_check),
     ("car_decode", car_decode),
     ("car_header", car_header),
     ("car_index", car_index),
     ("car_index_lookup", car_index_lookup),
     ("car_indexer", car_indexer),
+    ("car_reader", car_reader),
+    ("car_v2_header", car_v2_header),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("http_message", http_message),

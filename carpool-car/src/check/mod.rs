@@ -35,6 +35,8 @@ pub struct CheckOptions {
     /// many sections and entries of an index to compare them; at some 20 to 80 bytes each. Beyond it the check says that it did
     /// not check ([`Finding::NotChecked`]). Default 10^8.
     pub max_entries: usize,
+    /// Whether the index is compared. Default: yes; a driver that hands in no entries says no.
+    pub index: bool,
     /// Whether each duplicate is a finding, or only their count is told. Default: only the count.
     pub duplicates: bool,
     /// Seed of the tables that are kept: something that whoever wrote the file does not know.
@@ -48,6 +50,7 @@ impl Default for CheckOptions {
             batch_bytes: 1 << 20,
             batch_blocks: 1024,
             max_entries: 100_000_000,
+            index: true,
             duplicates: false,
             seed: 0,
         }
@@ -258,7 +261,7 @@ impl Check {
     }
 
     fn opened(&mut self, header: Header) {
-        let indexed = header.v2.is_some_and(|v2| v2.index_offset != 0);
+        let indexed = self.options.index && header.v2.is_some_and(|v2| v2.index_offset != 0);
         self.index.expect(indexed, header.v2.is_some_and(|v2| v2.is_fully_indexed()));
         if header.roots.is_empty() {
             self.findings.push_back(Finding::RootsEmpty);

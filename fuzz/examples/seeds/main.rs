@@ -6,6 +6,7 @@ mod sessions;
 mod vectors;
 
 use carpool_bloom::{Filter, Params};
+use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
 use carpool_mirror::Status;
 use sim::{
@@ -21,7 +22,11 @@ fn main() -> io::Result<()> {
     write("unixfs_node", unixfs_nodes())?;
     write("bloom", filters())?;
     write("http_message", messages())?;
+    write("car_check", framed(7))?;
     write("car_decode", cars())?;
+    write_as("v2", "car_decode", &framed(5))?;
+    write("car_reader", framed(2))?;
+    write("car_v2_header", v2_headers())?;
     write("car_header", headers())?;
     write("cbor_reader", nodes().iter().chain(&headers()).flat_map(|item| asked(item)).collect())?;
     for target in ["mirror_session", "session_faults", "sink_events", "source_events"] {
@@ -173,6 +178,52 @@ fn cars() -> Vec<Vec<u8>> {
         with([0, 3, 1, 4, 1], b"\x0a\xa1\x67version\x02"),
         with([0, 3, 1, 4, 1], &[&odd[..], &[0]].concat()),
     ]
+}
+
+/// CARs in either version, whole, cut and never finalised, behind so many bytes of choices.
+fn framed(choices: usize) -> Vec<Vec<u8>> {
+    let tiny = dag::original(&Shape { seed: 7, leaves: 3, leaf_size: 8, fanout: 2 });
+    let large = dag::original(&Shape { seed: 8, leaves: 2, leaf_size: 700, fanout: 2 });
+    let wrapped = |car: &[u8], padding: usize, index: &[u8]| {
+        let mut header = v2::Header::new(car.len() as u64, false).expect("some data");
+        header.data_offset += padding as u64;
+        if !index.is_empty() {
+            header.index_offset = header.data_end();
+        }
+        [&v2::PRAGMA[..], &header.encode(), &vec![0; padding], car, index].concat()
+    };
+    let (tiny, large) = (car(&tiny), car(&large));
+    let v2 = wrapped(&tiny, 0, &[]);
+    let mut unfinalised = v2.clone();
+    unfinalised[11..51].fill(0);
+    let files = [
+        tiny.clone(),
+        large.clone(),
+        [&tiny[..], &[0; 9]].concat(),
+        wrapped(&large, 3, &[0x12, 2, 59, 1, 2, 0x12, 1, 8, 0]),
+        [&v2[..], b"behind"].concat(),
+        unfinalised,
+        v2[..v2.len() - 5].to_vec(),
+        v2,
+    ];
+    let with = |(n, file): (usize, &Vec<u8>)| {
+        let choice = [0x1f, 0, 4, 12, 28, 0x3e, 21, 0x16][n];
+        let choices: Vec<u8> = [choice, 0, 40, 80, 120, 160, 200][..choices].to_vec();
+        [choices, file.clone()].concat()
+    };
+    files.iter().enumerate().map(with).collect()
+}
+
+fn v2_headers() -> Vec<Vec<u8>> {
+    let good = v2::Header::new(448, true).expect("some data");
+    let others = [
+        v2::Header { data_offset: 50, ..good },
+        v2::Header { data_size: u64::MAX, ..good },
+        v2::Header { index_offset: 498, ..good },
+        v2::Header { characteristics: 1 << 127, index_offset: 0, ..good },
+        v2::Header::default(),
+    ];
+    [good].iter().chain(&others).map(|header| header.encode().to_vec()).collect()
 }
 
 fn headers() -> Vec<Vec<u8>> {

@@ -1,0 +1,33 @@
+//! Says everything that is wrong with a CAR of either version, from a file or a pipe.
+//! `cargo run --example check -- < FILE`
+
+use carpool_car::check::{Check, CheckOptions, Checking};
+use carpool_core::Limits;
+use std::io::{Read, stdin};
+
+fn main() -> std::io::Result<()> {
+    let mut options = CheckOptions::default();
+    options.index = false;
+    let mut check = Check::new(options);
+    let mut input = stdin().lock();
+    loop {
+        match check.poll() {
+            // Here is where threads would come in.
+            Checking::Batch(batch) => check.handle_verdicts(batch.verify(&Limits::default())),
+            Checking::Finding(finding) => println!("{}: {finding}", finding.name()),
+            // With `index` on, its entries would go to `Check::handle_entry`.
+            Checking::Index(piece) => println!("index at {}", piece.offset),
+            Checking::Wait => {
+                let mut chunk = Vec::with_capacity(1 << 20);
+                input.by_ref().take(1 << 20).read_to_end(&mut chunk)?;
+                if chunk.is_empty() {
+                    check.handle_eof();
+                }
+                check.handle_data(chunk.into());
+            }
+            Checking::Done => break,
+        }
+    }
+    println!("{:?}", check.report());
+    Ok(())
+}

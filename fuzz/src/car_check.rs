@@ -1,0 +1,89 @@
+use carpool_car::{
+    Decoder, Item, Padding,
+    check::{Check, CheckOptions, Checking, Finding, Report, Verdicts},
+};
+use carpool_core::{Bytes, Limits};
+
+use crate::choices::Choices;
+
+/// What is found does not depend on chunks, nor on the order in which verdicts come back, and every
+/// section is counted.
+pub fn car_check(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let choice = choices.byte();
+    let order = choices.bytes(6);
+    let file = choices.bytes(usize::MAX);
+    let mut options = CheckOptions::default();
+    options.duplicates = true;
+    options.batch_blocks = 1 + usize::from(choice >> 5);
+    options.read.unfinalised = choice & 1 != 0;
+    options.read.padding = if choice & 2 != 0 { Padding::EndOfData } else { Padding::Refuse };
+    if choice & 4 != 0 {
+        options.max_entries = 3;
+    }
+    let (findings, report) = check(file, usize::MAX, &options, &[]);
+    assert_eq!(
+        check(file, 1 + usize::from(choice >> 3), &options, order),
+        (findings, report.clone())
+    );
+    let mut decoder = Decoder::with_options(options.read);
+    decoder.handle_data(Bytes::copy_from_slice(file));
+    decoder.handle_eof();
+    let mut blocks = 0;
+    while let Ok(Some(item)) = decoder.poll() {
+        blocks += u64::from(matches!(item, Item::Section(_)));
+    }
+    assert_eq!(report.total.blocks, blocks);
+    assert!(report.verified <= blocks && report.duplicates <= blocks);
+}
+
+fn check(
+    file: &[u8],
+    chunk: usize,
+    options: &CheckOptions,
+    order: &[u8],
+) -> (Vec<Finding>, Report) {
+    let mut check = Check::new(options.clone());
+    let mut chunks = file.chunks(chunk);
+    let (mut out, mut findings): (Vec<Verdicts>, Vec<Finding>) = (Vec::new(), Vec::new());
+    let mut order = order.iter().cycle();
+    let mut index = Vec::new();
+    let mut ended = false;
+    loop {
+        match check.poll() {
+            Checking::Batch(batch) => out.push(batch.verify(&Limits::default())),
+            Checking::Finding(finding) => {
+                assert!(!finding.to_string().is_empty());
+                findings.push(finding);
+            }
+            Checking::Index(piece) => {
+                index.extend_from_slice(&piece.bytes);
+                entries(&mut check, &mut index);
+            }
+            Checking::Wait if !ended => match chunks.next() {
+                Some(chunk) => check.handle_data(Bytes::copy_from_slice(chunk)),
+                None => {
+                    check.handle_eof();
+                    ended = true;
+                }
+            },
+            Checking::Wait => {
+                let n = usize::from(order.next().copied().unwrap_or(0)) % out.len();
+                check.handle_verdicts(out.remove(n));
+            }
+            Checking::Done => return (findings, check.report().clone()),
+        }
+    }
+}
+
+/// Entries as these bytes have them: a code, a width of up to 63, an offset, a digest.
+fn entries(check: &mut Check, index: &mut Vec<u8>) {
+    loop {
+        let Some([code, width, offset]) = index.first_chunk().copied() else { return };
+        let end = 3 + usize::from(width % 64);
+        let Some(digest) = index.get(3..end) else { return };
+        let code = (code < 0x80).then_some(code.into());
+        check.handle_entry(code, digest, offset.into());
+        index.drain(..end);
+    }
+}
