@@ -17,6 +17,10 @@ const ONE_WAY: Duration = Duration::from_millis(25);
 pub(super) fn measure(each: &mut dyn FnMut(Row)) {
     let tree = folder::temporary();
     let bytes = make_tree(tree.path()).expect("the memory file system takes files");
+    let (ours, limit) = by_turns(RUNS, || only_hash(tree.path()), || hash(tree.path(), bytes));
+    let row = Row::new("tree", "import of 20,000 files of 1–8 KiB, --only-hash", ours, "s");
+    let row = row.against("read and sha2, one thread", limit);
+    each(row.goal(Goal::RatioAtLeast(0.85)));
     let (ours, limit) = by_turns(RUNS, || import(tree.path()).0, || hash(tree.path(), bytes));
     let row = Row::new("tree", "import of 20,000 files of 1–8 KiB", ours, "s");
     each(row.beside("read and sha2, one thread", limit).goal(Goal::AtMost(2.4)));
@@ -45,6 +49,13 @@ fn import(tree: &Path) -> (f64, String, TempDir) {
     let (seconds, said) = timed(|| program::run(store.path(), &["add", tree]));
     let root = said["root"].as_str().expect("add prints a root").to_owned();
     (seconds, root, store)
+}
+
+/// Seconds of an import that stores nothing.
+fn only_hash(tree: &Path) -> f64 {
+    let store = folder::temporary();
+    let tree = tree.to_str().expect("a temporary folder has a plain name");
+    timed(|| program::run(store.path(), &["add", "--only-hash", tree])).0
 }
 
 fn pull(root: &str, from: &Path, delay: Option<Duration>) -> f64 {
