@@ -31,6 +31,7 @@ mod error;
 mod hash;
 mod limits;
 mod links;
+mod list;
 mod set;
 pub mod varint;
 
@@ -42,5 +43,6 @@ pub use error::{Error, Fault};
 pub use hash::{IDENTITY, SHA2_256, digest, is_identity, sha2_256, sha2_256_each};
 pub use limits::Limits;
 pub use links::{for_each_link, identity_data, links, may_link};
+pub use list::CidList;
 pub use multihash::Multihash;
 pub use set::{CidMap, CidSet};

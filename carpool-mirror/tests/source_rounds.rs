@@ -3,8 +3,8 @@
 
 mod common;
 
-use carpool_core::{CidSet, Limits};
-use carpool_mirror::{Narrowing, Source, SourceOutput, Status, filter_of};
+use carpool_core::{Block, Cid, CidList, CidSet, IDENTITY, Limits, Multihash, codec};
+use carpool_mirror::{Error, Narrowing, Source, SourceOutput, Status, filter_of};
 use carpool_selector::Order;
 use common::{map, round, tree};
 
@@ -12,7 +12,7 @@ fn source() -> Source {
     Source::new(Order::BreadthFirst, &Limits::default(), 0)
 }
 
-fn want(block: &carpool_core::Block) -> Status {
+fn want(block: &Block) -> Status {
     Status { want: vec![*block.cid()], have: None }
 }
 
@@ -99,4 +99,51 @@ fn a_held_block_that_does_not_parse_ends_the_round() {
     source.handle_load(tree[0].cid(), Some("\u{1}\u{1}".into()));
     assert!(source.poll().is_err());
     assert_eq!(source.poll(), Ok(None));
+}
+
+/// The walk knows of a few hundred wants at a time; identity CIDs are no blocks, so they leave it
+/// without a step.
+#[test]
+fn more_wants_than_the_walk_knows_at_once_are_answered_in_their_order() {
+    let leaf = |n: u32| Block::new(codec::RAW, n.to_be_bytes().to_vec().into());
+    let nothing = |n: u32| {
+        let hash = Multihash::wrap(IDENTITY, &n.to_be_bytes()).expect("it is short");
+        Cid::new_v1(codec::RAW, hash)
+    };
+    let leaves: Vec<Block> = (0..2000).map(leaf).collect();
+    let mut want: Vec<Cid> = (0..1500).map(nothing).collect();
+    want.extend(leaves.iter().map(Block::cid));
+    want.extend((1500..3000).map(nothing));
+    for forgetful in [false, true] {
+        let new = if forgetful { Source::forgetful } else { Source::new };
+        let mut source = new(Order::DepthFirst, &Limits::default(), 0);
+        for _ in 0..2 {
+            source.handle_status(Status { want: want.clone(), have: None }).expect("few");
+            assert_eq!(round(&mut source, &map(&leaves)).0, leaves);
+        }
+    }
+}
+
+#[test]
+fn a_forgetful_source_sends_again_what_it_sent() {
+    let tree = tree();
+    let mut source = Source::forgetful(Order::DepthFirst, &Limits::default(), 0);
+    for _ in 0..2 {
+        source.handle_status(want(&tree[0])).expect("one want");
+        assert_eq!(round(&mut source, &map(&tree)).0.len(), tree.len());
+    }
+}
+
+#[test]
+fn a_list_of_wants_is_held_to_the_limit() {
+    let (tree, mut limits) = (tree(), Limits::default());
+    limits.max_wanted = 2;
+    for n in [2, 3] {
+        let mut list = CidList::with_seed(0);
+        tree[..n].iter().for_each(|block| assert!(list.push(block.cid())));
+        let mut source = Source::forgetful(Order::DepthFirst, &limits, 0);
+        let taken = source.handle_request(list, None);
+        let many = Error::TooManyWanted { wanted: 3, max: 2 };
+        assert_eq!(taken, if n == 2 { Ok(()) } else { Err(many) });
+    }
 }
