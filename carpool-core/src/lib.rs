@@ -32,6 +32,7 @@ mod error;
 mod hash;
 mod limits;
 mod links;
+mod list;
 mod set;
 pub mod varint;
 
@@ -44,5 +45,6 @@ pub use error::{Error, Fault};
 pub use hash::{IDENTITY, SHA2_256, digest, is_identity};
 pub use limits::Limits;
 pub use links::{MAX_NESTING, for_each_link, for_each_link_bytes, identity_data, links, may_link};
+pub use list::CidList;
 pub use multihash::Multihash;
 pub use set::{CidMap, CidSet};

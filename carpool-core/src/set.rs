@@ -11,7 +11,7 @@ const INLINE: usize = 38;
 
 /// A CID as a map key: 40 bytes in place of `Cid`'s 96.
 #[derive(Clone)]
-enum Key {
+pub(crate) enum Key {
     Inline(u8, [u8; INLINE]),
     Boxed(Box<[u8]>),
 }
@@ -41,14 +41,14 @@ const COMMON: u8 = 4 + 32;
 
 /// What is looked for. A common CID is hashed and compared where it lies: a key that is written
 /// and read back at once makes the processor wait, longer than all else here takes.
-enum Probe<'a> {
+pub(crate) enum Probe<'a> {
     Common([u8; 4], &'a [u8; 32]),
     Other(Key),
 }
 
 impl<'a> Probe<'a> {
     #[inline]
-    fn of(cid: &'a Cid) -> Self {
+    pub(crate) fn of(cid: &'a Cid) -> Self {
         Self::common(cid).unwrap_or_else(|| {
             let mut out = [0; MAX_CID];
             let n = cid_bytes::write(cid, &mut out);
@@ -68,7 +68,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn of_bytes(cid: &'a [u8]) -> Self {
+    pub(crate) fn of_bytes(cid: &'a [u8]) -> Self {
         let common = cid.split_first_chunk().and_then(|(prefix, digest)| match *prefix {
             [1, 0..0x80, 0..0x80, 32] => Some(Self::Common(*prefix, digest.try_into().ok()?)),
             _ => None,
@@ -77,7 +77,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn hash(&self, state: &FixedState) -> u64 {
+    pub(crate) fn hash(&self, state: &FixedState) -> u64 {
         let mut hasher = state.build_hasher();
         match self {
             Self::Common(prefix, digest) => {
@@ -98,6 +98,15 @@ impl<'a> Probe<'a> {
             }
             (Self::Common(..), _) => false,
             (Self::Other(other), key) => other.as_bytes() == key.as_bytes(),
+        }
+    }
+
+    pub(crate) fn is_bytes(&self, cid: &[u8]) -> bool {
+        match self {
+            Self::Common(prefix, digest) => {
+                cid.split_first_chunk().is_some_and(|(p, d)| p == prefix && d == &digest[..])
+            }
+            Self::Other(key) => key.as_bytes() == cid,
         }
     }
 
@@ -130,6 +139,11 @@ impl<V> CidMap<V> {
     #[must_use]
     pub fn with_seed(seed: u64) -> Self {
         Self { table: HashTable::new(), state: FixedState::with_seed(seed) }
+    }
+
+    fn reserve(&mut self, more: usize) {
+        let state = &self.state;
+        self.table.reserve(more, |(key, _)| Probe::of_bytes(key.as_bytes()).hash(state));
     }
 
     fn entry(&mut self, probe: &Probe<'_>) -> Entry<'_, (Key, V)> {
@@ -259,6 +273,11 @@ impl CidSet {
     #[must_use]
     pub fn with_seed(seed: u64) -> Self {
         Self { map: CidMap::with_seed(seed) }
+    }
+
+    /// Makes room for `cids` more CIDs.
+    pub fn reserve(&mut self, cids: usize) {
+        self.map.reserve(cids);
     }
 
     /// Adds `cid`; `false` when it was there already.

@@ -6,7 +6,7 @@
 
 use carpool_bloom::Filter;
 use carpool_core::{
-    Bytes, Cid, Limits,
+    Bytes, Cid, CidList, Limits,
     cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head, write_link},
     cid_exact,
 };
@@ -57,6 +57,9 @@ const MAX_FILTER_TEXT: usize = 512 << 10;
 
 /// CBOR items under a key that is not known.
 const MAX_SKIPPED: u64 = 1000;
+
+/// About what a CID takes in a message: no memory is set aside for more than a message can hold.
+const LEAST_CID_BYTES: usize = 40;
 
 /// The longest CID as text: the longest digest in hexadecimal takes 211 characters.
 const MAX_CID_TEXT: usize = 256;
@@ -159,26 +162,39 @@ pub fn decode(
     input: &[u8],
     limits: &Limits,
 ) -> Result<Status, MessageError> {
-    let Parsed { want, bits, k } = parse(dialect, kind, input, limits)?;
+    let Parsed { want, bits, k } = parse(dialect, kind, input, limits, Vec::new())?;
     let bits = match bits {
         Bits::At(place) => input[place].to_vec(),
         Bits::Decoded(bits) => bits,
     };
-    status(want, bits, k, limits)
+    Ok(Status { want, have: filter(bits, k, limits)? })
 }
 
-/// As [`decode`]; the filter, which can be nearly all of the message, keeps the message's memory.
+/// A pull request as a server reads it: in little more memory than its bytes take.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is wanted.
+    pub want: CidList,
+    /// Blocks that are held there and not wanted again.
+    pub have: Option<Filter>,
+}
+
+/// As [`decode`], of a pull request. `seed` is for the list, see
+/// [`CidMap`](carpool_core::CidMap); the filter, which can be nearly all of the message, keeps the
+/// message's memory.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_vec(
+pub fn decode_request(
     dialect: Dialect,
-    kind: Kind,
     mut input: Vec<u8>,
     limits: &Limits,
-) -> Result<Status, MessageError> {
-    let Parsed { want, bits, k } = parse(dialect, kind, &input, limits)?;
+    seed: u64,
+) -> Result<Request, MessageError> {
+    let list = CidList::with_seed(seed);
+    let Parsed { want, bits, k } = parse(dialect, Kind::PullRequest, &input, limits, list)?;
     let bits = match bits {
+        Bits::At(place) if place.is_empty() => Vec::new(),
         Bits::At(place) => {
             let len = place.len();
             input.copy_within(place, 0);
@@ -187,17 +203,42 @@ pub fn decode_vec(
         }
         Bits::Decoded(bits) => bits,
     };
-    status(want, bits, k, limits)
+    Ok(Request { want, have: filter(bits, k, limits)? })
 }
 
-fn status(want: Vec<Cid>, bits: Vec<u8>, k: u32, limits: &Limits) -> Result<Status, MessageError> {
-    let have = Filter::from_wire(bits, k, &bloom_limits(limits)).map_err(MessageError::Bloom)?;
-    Ok(Status { want, have })
+fn filter(bits: Vec<u8>, k: u32, limits: &Limits) -> Result<Option<Filter>, MessageError> {
+    Filter::from_wire(bits, k, &bloom_limits(limits)).map_err(MessageError::Bloom)
+}
+
+/// Where the CIDs of a message go.
+trait List {
+    fn reserve(&mut self, cids: usize);
+    fn add(&mut self, cid: Cid);
+}
+
+impl List for Vec<Cid> {
+    fn reserve(&mut self, cids: usize) {
+        self.reserve_exact(cids);
+    }
+
+    fn add(&mut self, cid: Cid) {
+        self.push(cid);
+    }
+}
+
+impl List for CidList {
+    fn reserve(&mut self, cids: usize) {
+        self.reserve(cids);
+    }
+
+    fn add(&mut self, cid: Cid) {
+        self.push(&cid);
+    }
 }
 
 /// A message whose filter was not taken out yet.
-struct Parsed {
-    want: Vec<Cid>,
+struct Parsed<L> {
+    want: L,
     bits: Bits,
     k: u32,
 }
@@ -210,24 +251,25 @@ enum Bits {
     Decoded(Vec<u8>),
 }
 
-fn parse(
+fn parse<L: List>(
     dialect: Dialect,
     kind: Kind,
     input: &[u8],
     limits: &Limits,
-) -> Result<Parsed, MessageError> {
+    empty: L,
+) -> Result<Parsed<L>, MessageError> {
     let mut reader = Reader::new(input);
     let pairs = reader.head(MAP).ok_or_else(|| wrong(&reader, "a map"))?;
     if dialect == Dialect::Spec && pairs != 3 {
         return Err(wrong(&reader, "a map of three"));
     }
-    let mut fields = Fields::default();
+    let mut fields = Fields { empty: Some(empty), want: None, bits: None, k: None };
     for _ in 0..pairs {
         let key = reader.string(TEXT).ok_or_else(|| wrong(&reader, "a text key"))?;
         fields.read(key, dialect, kind, &mut reader, limits)?;
     }
     match (fields, reader.rest()) {
-        (Fields { want: Some(want), bits: Some(bits), k: Some(k) }, []) => {
+        (Fields { want: Some(want), bits: Some(bits), k: Some(k), .. }, []) => {
             Ok(Parsed { want, bits, k })
         }
         (_, []) => Err(wrong(&reader, "all three keys of the message")),
@@ -236,14 +278,15 @@ fn parse(
 }
 
 /// What has been read of a message.
-#[derive(Default)]
-struct Fields {
-    want: Option<Vec<Cid>>,
+struct Fields<L> {
+    /// Until the list of CIDs is read.
+    empty: Option<L>,
+    want: Option<L>,
     bits: Option<Bits>,
     k: Option<u32>,
 }
 
-impl Fields {
+impl<L: List> Fields<L> {
     fn read(
         &mut self,
         key: &[u8],
@@ -253,8 +296,10 @@ impl Fields {
         limits: &Limits,
     ) -> Result<(), MessageError> {
         let list = kind.key(dialect);
-        if key == list && self.want.is_none() {
-            self.want = Some(read_cids(dialect, reader, limits)?);
+        if key == list
+            && let Some(empty) = self.empty.take()
+        {
+            self.want = Some(read_cids(dialect, reader, limits, empty)?);
         } else if key == b"bb" && self.bits.is_none() {
             let read = read_filter(dialect, reader);
             self.bits = Some(read.ok_or_else(|| wrong(reader, "the filter's bytes"))?);
@@ -285,11 +330,12 @@ fn read_filter(dialect: Dialect, reader: &mut Reader<'_>) -> Option<Bits> {
     Some(Bits::Decoded(decoded))
 }
 
-fn read_cids(
+fn read_cids<L: List>(
     dialect: Dialect,
     reader: &mut Reader<'_>,
     limits: &Limits,
-) -> Result<Vec<Cid>, MessageError> {
+    mut all: L,
+) -> Result<L, MessageError> {
     let cids = reader.head(ARRAY).ok_or_else(|| wrong(reader, "an array of CIDs"))?;
     let max = limits.max_wanted as u64;
     if cids > max {
@@ -299,10 +345,9 @@ fn read_cids(
         Dialect::Spec => reader.link().ok_or_else(|| wrong(reader, "a link")),
         Dialect::CarMirror => read_text_cid(reader).ok_or_else(|| wrong(reader, "a CID as text")),
     };
-    let mut all =
-        Vec::with_capacity(usize::try_from(cids).unwrap_or(0).min(reader.rest().len() / 8));
+    all.reserve(usize::try_from(cids).unwrap_or(0).min(reader.rest().len() / LEAST_CID_BYTES));
     for _ in 0..cids {
-        all.push(read(reader)?);
+        all.add(read(reader)?);
     }
     Ok(all)
 }

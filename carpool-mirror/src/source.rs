@@ -1,5 +1,5 @@
-use alloc::vec::Vec;
-use carpool_core::{Block, Bytes, Cid, CidSet, Limits};
+use carpool_bloom::Filter;
+use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
 use carpool_selector::{Order, Step, Walk};
 
 use crate::{Error, Narrowing, Status};
@@ -30,20 +30,29 @@ pub struct Source {
     seed: u64,
     /// What earlier rounds sent.
     sent: CidSet,
+    /// Whether what a round sent is left out of the next.
+    remembers: bool,
     round: Option<Round>,
 }
 
 #[derive(Debug)]
 struct Round {
     walk: Walk,
-    wanted: CidSet,
+    wanted: CidList,
+    /// Where in `wanted` lies what the walk does not know of yet.
+    next: usize,
     narrowing: Narrowing,
-    /// What the walk left out because the sink seems to hold it, and what is not held here.
-    unsent: CidSet,
+    /// What the walk left out because the sink seems to hold it, and what is not held here; for a
+    /// source that remembers.
+    unsent: Option<CidSet>,
     /// Bytes that may still be sent, see [`Source::handle_cold_call`].
     budget: u64,
+    any_sent: bool,
     over: bool,
 }
+
+/// How many wanted CIDs the walk knows of: a list of them is smaller than a frontier.
+const ROOTS_AHEAD: usize = 256;
 
 impl Round {
     fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
@@ -51,27 +60,63 @@ impl Round {
         Ok(match step {
             Some(Step::Load(cid)) => Some(SourceOutput::Load(cid)),
             Some(Step::Missing { cid, .. }) => {
-                self.unsent.insert(&cid);
+                if let Some(unsent) = &mut self.unsent {
+                    unsent.insert(&cid);
+                }
                 Some(SourceOutput::Missing(cid))
             }
-            Some(Step::Visit(block)) => {
-                self.budget = self.budget.saturating_sub(block.data().len() as u64 + 1);
-                Some(SourceOutput::Transmit(block))
-            }
+            Some(Step::Visit(block)) => self.visit(block),
             None => self.end(),
         })
+    }
+
+    /// The first block goes out whatever it costs; the first that does not fit ends the round.
+    fn visit(&mut self, block: Block) -> Option<SourceOutput> {
+        let cost = block.data().len() as u64 + 1;
+        if cost > self.budget && self.any_sent {
+            if let Some(unsent) = &mut self.unsent {
+                unsent.insert(block.cid());
+            }
+            self.budget = 0;
+            return self.end();
+        }
+        self.any_sent = true;
+        self.budget = self.budget.saturating_sub(cost);
+        Some(SourceOutput::Transmit(block))
     }
 
     fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
         if self.over || self.budget == 0 {
             return Ok(None);
         }
+        loop {
+            let more = self.add_roots();
+            let step = self.walk_on(sent)?;
+            if step.is_some() || !more || !self.walk.is_done() {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Tells the walk of wanted CIDs; whether there are more than it knows of now.
+    fn add_roots(&mut self) -> bool {
+        while let Some((cid, next)) = self.wanted.at(self.next) {
+            if self.walk.pending() >= ROOTS_AHEAD {
+                return true;
+            }
+            self.walk.handle_root(cid);
+            self.next = next;
+        }
+        false
+    }
+
+    fn walk_on(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
         let Self { walk, wanted, narrowing, unsent, .. } = self;
         walk.poll(|cid| {
             let hidden = narrowing.hides(cid);
             // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
             let admitted = !(hidden || sent.contains(cid)) || wanted.contains(cid);
-            if hidden && !admitted {
+            if let (true, Some(unsent)) = (hidden && !admitted, &mut *unsent) {
                 unsent.insert(cid);
             }
             admitted
@@ -87,9 +132,11 @@ impl Round {
     /// What the round sent.
     fn into_sent(self) -> CidSet {
         let mut sent = self.walk.into_done();
-        self.unsent.for_each(|cid| {
-            sent.remove_bytes(cid);
-        });
+        if let Some(unsent) = self.unsent {
+            unsent.for_each(|cid| {
+                sent.remove_bytes(cid);
+            });
+        }
         sent
     }
 }
@@ -100,7 +147,14 @@ impl Source {
     #[must_use]
     pub fn new(order: Order, limits: &Limits, seed: u64) -> Self {
         let sent = CidSet::with_seed(seed);
-        Self { limits: limits.clone(), order, seed, sent, round: None }
+        Self { limits: limits.clone(), order, seed, sent, remembers: true, round: None }
+    }
+
+    /// As [`new`](Self::new), for a side that hears of each round anew, as a server does: it keeps
+    /// no list of what it sent, and every round is the first.
+    #[must_use]
+    pub fn forgetful(order: Order, limits: &Limits, seed: u64) -> Self {
+        Self { remembers: false, ..Self::new(order, limits, seed) }
     }
 
     /// Begins a round that answers what the sink says of itself.
@@ -108,23 +162,45 @@ impl Source {
     /// # Errors
     /// [`Error::TooManyWanted`].
     pub fn handle_status(&mut self, status: Status) -> Result<(), Error> {
-        let (wanted, max) = (status.want.len() as u64, self.limits.max_wanted as u64);
-        if wanted > max {
-            return Err(Error::TooManyWanted { wanted, max });
-        }
-        self.begin(status.want, status.have.into(), u64::MAX);
+        self.check_wanted(status.want.len())?;
+        let wanted = self.list(&status.want);
+        self.begin(wanted, status.have.into(), u64::MAX);
         Ok(())
+    }
+
+    /// As [`handle_status`](Self::handle_status), with the wants in a list that takes less memory.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWanted`].
+    pub fn handle_request(&mut self, want: CidList, have: Option<Filter>) -> Result<(), Error> {
+        self.check_wanted(want.len())?;
+        self.begin(want, have.into(), u64::MAX);
+        Ok(())
+    }
+
+    fn check_wanted(&self, wanted: usize) -> Result<(), Error> {
+        let (wanted, max) = (wanted as u64, self.limits.max_wanted as u64);
+        if wanted > max { Err(Error::TooManyWanted { wanted, max }) } else { Ok(()) }
+    }
+
+    fn list(&self, cids: &[Cid]) -> CidList {
+        let mut list = CidList::with_seed(self.seed);
+        list.reserve(cids.len());
+        cids.iter().for_each(|cid| {
+            list.push(cid);
+        });
+        list
     }
 
     /// Begins a round on an estimate of our own: everything below `root` that it does not hide.
     pub fn handle_estimate(&mut self, root: Cid, estimate: Narrowing) {
-        self.begin(alloc::vec![root], estimate, u64::MAX);
+        self.begin(self.list(&[root]), estimate, u64::MAX);
     }
 
     /// Begins a round with no knowledge of the sink: at most `budget` bytes of blocks below `root`,
-    /// and one block at least (CAR Mirror §3.1.3.1).
+    /// and one block at least (CAR Mirror §3.1.3.1). A block counts as one byte more than it has.
     pub fn handle_cold_call(&mut self, root: Cid, budget: u64) {
-        self.begin(alloc::vec![root], Narrowing::None, budget.max(1));
+        self.begin(self.list(&[root]), Narrowing::None, budget.max(1));
     }
 
     /// Forgets what earlier rounds sent, for a sink that may not have read all of it and says itself
@@ -134,20 +210,18 @@ impl Source {
         self.sent = CidSet::with_seed(self.seed);
     }
 
-    fn begin(&mut self, want: Vec<Cid>, narrowing: Narrowing, budget: u64) {
+    fn begin(&mut self, wanted: CidList, narrowing: Narrowing, budget: u64) {
         self.remember();
-        let mut wanted = CidSet::with_seed(self.seed);
-        for cid in &want {
-            wanted.insert(cid);
-        }
-        let walk = Walk::new(want, self.order, &self.limits, self.seed);
-        let unsent = CidSet::with_seed(self.seed);
-        self.round = Some(Round { walk, wanted, narrowing, unsent, budget, over: false });
+        let mut walk = Walk::new([], self.order, &self.limits, self.seed);
+        walk.reserve(wanted.len());
+        let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
+        let (next, any_sent, over) = (0, false, false);
+        self.round = Some(Round { walk, wanted, next, narrowing, unsent, budget, any_sent, over });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.
     fn remember(&mut self) {
-        let Some(round) = self.round.take() else { return };
+        let Some(round) = self.round.take().filter(|_| self.remembers) else { return };
         let mut fewer = round.into_sent();
         if fewer.len() > self.sent.len() {
             core::mem::swap(&mut fewer, &mut self.sent);

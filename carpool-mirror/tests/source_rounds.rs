@@ -3,8 +3,8 @@
 
 mod common;
 
-use carpool_core::{CidSet, Limits};
-use carpool_mirror::{Narrowing, Source, SourceOutput, Status, filter_of};
+use carpool_core::{Block, Cid, CidList, CidSet, IDENTITY, Limits, Multihash, codec};
+use carpool_mirror::{Error, Narrowing, Source, SourceOutput, Status, filter_of};
 use carpool_selector::Order;
 use common::{map, round, tree};
 
@@ -12,7 +12,7 @@ fn source() -> Source {
     Source::new(Order::BreadthFirst, &Limits::default(), 0)
 }
 
-fn want(block: &carpool_core::Block) -> Status {
+fn want(block: &Block) -> Status {
     Status { want: vec![*block.cid()], have: None }
 }
 
@@ -52,14 +52,32 @@ fn so_does_an_estimate() {
 
 /// A block counts as one byte more than it has: empty blocks cost something too.
 #[test]
-fn a_cold_call_ends_with_the_block_that_spends_its_budget() {
+fn a_cold_call_ends_before_the_block_that_exceeds_its_budget() {
     let tree = tree();
     let node = tree[0].data().len() as u64 + 1;
-    for (budget, blocks) in [(0, 1), (1, 1), (node, 1), (node + 1, 2), (3 * node + 2, 4)] {
+    let budgets = [
+        (0, 1),
+        (node, 1),
+        (2 * node - 1, 1),
+        (2 * node, 2),
+        (3 * node + 1, 3),
+        (3 * node + 2, 4),
+        (3 * node + 8, 7),
+    ];
+    for (budget, blocks) in budgets {
         let mut source = source();
         source.handle_cold_call(*tree[0].cid(), budget);
-        assert_eq!(round(&mut source, &map(&tree)).0.len(), blocks, "{budget}");
+        assert_eq!(round(&mut source, &map(&tree)).0, tree[..blocks], "{budget}");
     }
+}
+
+#[test]
+fn a_block_that_a_cold_call_held_back_was_not_sent() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), 1);
+    assert_eq!(round(&mut source, &map(&tree)).0, tree[..1]);
+    source.handle_status(want(&tree[0])).expect("one want");
+    assert_eq!(round(&mut source, &map(&tree)).0, tree);
 }
 
 #[test]
@@ -99,4 +117,51 @@ fn a_held_block_that_does_not_parse_ends_the_round() {
     source.handle_load(tree[0].cid(), Some("\u{1}\u{1}".into()));
     assert!(source.poll().is_err());
     assert_eq!(source.poll(), Ok(None));
+}
+
+/// The walk knows of a few hundred wants at a time; identity CIDs are no blocks, so they leave it
+/// without a step.
+#[test]
+fn more_wants_than_the_walk_knows_at_once_are_answered_in_their_order() {
+    let leaf = |n: u32| Block::new(codec::RAW, n.to_be_bytes().to_vec().into());
+    let nothing = |n: u32| {
+        let hash = Multihash::wrap(IDENTITY, &n.to_be_bytes()).expect("it is short");
+        Cid::new_v1(codec::RAW, hash)
+    };
+    let leaves: Vec<Block> = (0..2000).map(leaf).collect();
+    let mut want: Vec<Cid> = (0..1500).map(nothing).collect();
+    want.extend(leaves.iter().map(Block::cid));
+    want.extend((1500..3000).map(nothing));
+    for forgetful in [false, true] {
+        let new = if forgetful { Source::forgetful } else { Source::new };
+        let mut source = new(Order::DepthFirst, &Limits::default(), 0);
+        for _ in 0..2 {
+            source.handle_status(Status { want: want.clone(), have: None }).expect("few");
+            assert_eq!(round(&mut source, &map(&leaves)).0, leaves);
+        }
+    }
+}
+
+#[test]
+fn a_forgetful_source_sends_again_what_it_sent() {
+    let tree = tree();
+    let mut source = Source::forgetful(Order::DepthFirst, &Limits::default(), 0);
+    for _ in 0..2 {
+        source.handle_status(want(&tree[0])).expect("one want");
+        assert_eq!(round(&mut source, &map(&tree)).0.len(), tree.len());
+    }
+}
+
+#[test]
+fn a_list_of_wants_is_held_to_the_limit() {
+    let (tree, mut limits) = (tree(), Limits::default());
+    limits.max_wanted = 2;
+    for n in [2, 3] {
+        let mut list = CidList::with_seed(0);
+        tree[..n].iter().for_each(|block| assert!(list.push(block.cid())));
+        let mut source = Source::forgetful(Order::DepthFirst, &limits, 0);
+        let taken = source.handle_request(list, None);
+        let many = Error::TooManyWanted { wanted: 3, max: 2 };
+        assert_eq!(taken, if n == 2 { Ok(()) } else { Err(many) });
+    }
 }

@@ -85,6 +85,11 @@ impl Walk {
         self
     }
 
+    /// Makes room for what `cids` roots that are still to come will take.
+    pub fn reserve(&mut self, cids: usize) {
+        self.seen.reserve(cids);
+    }
+
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
         self.frontier.push(cid, self.seen.hash(&cid), 0);

@@ -1,5 +1,7 @@
 use carpool_core::Limits;
-use sim::message::{Dialect, Kind, decode, decode_vec, encode};
+use carpool_mirror::Status;
+use sim::message::{Dialect, Kind, MessageError, Request, decode, decode_request, encode};
+use std::collections::BTreeSet;
 
 /// A message that is read is held to its limits, and what it is written as reads the same, in
 /// either dialect and in the other one.
@@ -12,7 +14,9 @@ pub fn http_message(data: &[u8]) {
         .flat_map(|dialect| [Kind::PullRequest, Kind::PushResponse].map(|kind| (dialect, kind)))
     {
         let read = decode(dialect, kind, data, &limits);
-        assert_eq!(decode_vec(dialect, kind, data.to_vec(), &limits), read);
+        if kind == Kind::PullRequest {
+            check_request(decode_request(dialect, data.to_vec(), &limits, 1), &read);
+        }
         let Ok(status) = read else { continue };
         assert!(status.want.len() <= 50);
         assert!(status.have.as_ref().is_none_or(|have| have.as_bytes().len() <= 256));
@@ -22,5 +26,18 @@ pub fn http_message(data: &[u8]) {
             assert!(dialect != other || dialect != Dialect::Spec || written.len() <= data.len());
             assert_eq!(decode(other, kind, &written, &limits), Ok(status.clone()));
         }
+    }
+}
+
+/// A server reads the same from a message, but for wants that are named twice.
+fn check_request(request: Result<Request, MessageError>, read: &Result<Status, MessageError>) {
+    match (request, read) {
+        (Ok(request), Ok(status)) => {
+            let mut seen = BTreeSet::new();
+            let once = status.want.iter().copied().filter(|cid| seen.insert(*cid));
+            assert!(once.eq(request.want.iter()));
+            assert_eq!(request.have, status.have);
+        }
+        (request, read) => assert_eq!(request.err().as_ref(), read.as_ref().err()),
     }
 }

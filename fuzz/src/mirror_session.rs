@@ -185,7 +185,7 @@ impl Session {
         self.round_open = true;
         self.wire.clear();
         if !self.push {
-            self.source = Source::new(Order::DepthFirst, &self.limits, 2);
+            self.source = Source::forgetful(Order::DepthFirst, &self.limits, 2);
         }
         self.source.handle_status(status)?;
         self.fill_wire()

@@ -253,7 +253,7 @@ impl Client {
         add(&self.progress.duplicate, duplicate.unwrap_or(0));
         let (limits, pace) = (&self.options.limits, self.options.pace());
         let body = collect(response.into_body(), limits.max_message_bytes, pace).await?;
-        Ok(message::decode_vec(self.speech.dialect(), Kind::PushResponse, body, limits)?)
+        Ok(message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?)
     }
 }
 

@@ -92,12 +92,12 @@ impl Observed {
         Arc::clone(&self.0.progress)
     }
 
-    /// The CAR Mirror request was understood, and is about these roots.
-    pub(super) fn is_about(&self, roots: &[Cid]) {
+    /// The CAR Mirror request was understood, and is about so many roots.
+    pub(super) fn is_about(&self, wants: usize, first: Option<Cid>) {
         self.0.progress.count(|of| &of.rounds, 1);
         let mut found = self.found();
-        found.wants = Some(roots.len() as u64);
-        found.root = roots.first().copied().or(found.root);
+        found.wants = Some(wants as u64);
+        found.root = first.or(found.root);
     }
 
     /// A block below what was asked for is not held here.

@@ -3,7 +3,8 @@ use axum::{
     extract::{Extension, Path, Request, State},
     response::{IntoResponse, Response},
 };
-use carpool_mirror::{Source, Status};
+use carpool_core::{Cid, CidList};
+use carpool_mirror::Source;
 use carpool_selector::Order;
 use http::{Method, StatusCode, header};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::{
     Error,
     body::{ChannelBody, channel, collect},
     driver::SourceDriver,
-    message::{self, Dialect, Kind},
+    message::{self, Dialect, Request as Wanted},
     routes,
 };
 
@@ -25,8 +26,8 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = message(&server, request).await?;
-    let status = decode(&server, Dialect::Spec, body)?;
-    let car = send(&server, observed, status, Order::DepthFirst).await?;
+    let wanted = decode(&server, Dialect::Spec, body)?;
+    let car = send(&server, observed, wanted, Order::DepthFirst).await?;
     Ok(([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response())
 }
 
@@ -41,16 +42,16 @@ pub(super) async fn pull_as_car_mirror(
     let root = root_of(&root)?;
     let get = request.method() == Method::GET;
     let body = message(&server, request).await?;
-    let status = if get && body.is_empty() {
-        Status { want: vec![root], have: None }
+    let wanted = if get && body.is_empty() {
+        everything_below(&server, root)
     } else {
         decode(&server, Dialect::CarMirror, body)?
     };
-    if status.want.is_empty() {
-        observed.is_about(&[]);
+    if wanted.want.is_empty() {
+        observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, status, Order::BreadthFirst).await?;
+    let car = send(&server, observed, wanted, Order::BreadthFirst).await?;
     Ok(Body::new(car).into_response())
 }
 
@@ -59,9 +60,16 @@ async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> 
     Ok(collect(request.into_body(), limits.max_message_bytes, pace).await?)
 }
 
-fn decode(server: &Server, dialect: Dialect, body: Vec<u8>) -> Result<Status, Refusal> {
-    let status = message::decode_vec(dialect, Kind::PullRequest, body, &server.options.limits);
-    Ok(status.map_err(Error::from)?)
+fn decode(server: &Server, dialect: Dialect, body: Vec<u8>) -> Result<Wanted, Refusal> {
+    let options = &server.options;
+    let wanted = message::decode_request(dialect, body, &options.limits, options.seed);
+    Ok(wanted.map_err(Error::from)?)
+}
+
+fn everything_below(server: &Server, root: Cid) -> Wanted {
+    let mut want = CidList::with_seed(server.options.seed);
+    want.push(&root);
+    Wanted { want, have: None }
 }
 
 /// The first chunk decides: with it the answer is 200, and what goes wrong later breaks the body
@@ -69,13 +77,13 @@ fn decode(server: &Server, dialect: Dialect, body: Vec<u8>) -> Result<Status, Re
 async fn send(
     server: &Server,
     observed: Observed,
-    status: Status,
+    wanted: Wanted,
     order: Order,
 ) -> Result<ChannelBody, Refusal> {
-    observed.is_about(&status.want);
+    observed.is_about(wanted.want.len(), wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
-    let mut source = Source::new(order, &options.limits, options.seed);
-    source.handle_status(status).map_err(Error::from)?;
+    let mut source = Source::forgetful(order, &options.limits, options.seed);
+    source.handle_request(wanted.want, wanted.have).map_err(Error::from)?;
     let mut car = stream(server, observed, source, place);
     if car.has_any().await? {
         return Ok(car);

@@ -115,7 +115,7 @@ async fn receive(
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
 fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64)> {
     let (roots, sink) = sink(server, &mut body, target)?;
-    target.observed.is_about(&roots);
+    target.observed.is_about(roots.len(), roots.first().copied());
     let progress = target.observed.progress();
     let limits = &server.options.limits;
     let mut driver =
