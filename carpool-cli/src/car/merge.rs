@@ -72,9 +72,10 @@ fn union(args: &MergeArgs, output: &Output) -> Outcome<Written> {
     let format = format(args.version);
     let mut writer = CarWriter::begin(&args.output, &[], format, (&roots, false), output)?;
     let mut seen = Seen::new(args.dedup);
+    let keyer = seen.keyer();
     inputs.each(|input| {
         each_section(scan, input, |section| {
-            if seen.insert(&section.cid) {
+            if seen.insert(keyer.key(&section.cid.to_bytes())) {
                 writer.block(&section.cid, &section.data)?;
             }
             Ok(())
