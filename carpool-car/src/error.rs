@@ -134,11 +134,11 @@ impl Error {
     /// Whose fault it is: that of whoever wrote the bytes, but for what a caller asks of a writer.
     #[must_use]
     pub const fn fault(&self) -> Fault {
-        match self {
-            Self::Index { fault, .. } => fault.fault(),
-            Self::TooManySeen { .. } | Self::RootsLength { .. } => Fault::Caller,
-            _ => Fault::Peer,
+        if let Self::Index { fault, .. } = self {
+            return fault.fault();
         }
+        let caller = matches!(self, Self::TooManySeen { .. } | Self::RootsLength { .. });
+        if caller { Fault::Caller } else { Fault::Peer }
     }
 }
 
