@@ -5,6 +5,7 @@ mod cold;
 mod file;
 mod hostile;
 mod incremental;
+mod index;
 mod linear;
 mod peak;
 mod peer;
@@ -27,7 +28,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 10] = [
+pub const ALL: [Case; 11] = [
     Case { name: "cold", long: false, measure: cold::measure },
     Case { name: "linear", long: false, measure: linear::measure },
     Case { name: "tree", long: false, measure: tree::measure },
@@ -35,6 +36,7 @@ pub const ALL: [Case; 10] = [
     Case { name: "incremental", long: false, measure: incremental::measure },
     Case { name: "throughput", long: false, measure: throughput::measure },
     Case { name: "bloom", long: false, measure: bloom::measure },
+    Case { name: "index", long: false, measure: index::measure },
     Case { name: "hostile", long: false, measure: hostile::measure },
     Case { name: "peer", long: false, measure: peer::measure },
     Case { name: "peak", long: true, measure: peak::measure },
