@@ -139,3 +139,14 @@ fn codes_are_not_told_by_the_plain_format() {
     assert_eq!(again.expect("one bucket"), plain);
     assert_eq!(index_reference::read(&plain), [(None, without_code(&entry))]);
 }
+
+#[test]
+fn hundreds_of_runs_are_merged() {
+    let digest = |n: u64| carpool_core::sha2_256(&(n % 15_000).to_le_bytes());
+    let entry = |n: u64| Entry::new(Some(0x12), &digest(n), n * 1000).expect("short");
+    let wide = |n: u64| Entry::new(Some(0x13), &[digest(n); 2].concat(), n).expect("short");
+    let entries: Vec<Entry> = (0..20_000).map(entry).chain((0..3000).map(wide)).collect();
+    let (made, runs) = index_samples::make(Codec::MultihashSorted, 0, &entries);
+    assert!(made == index_reference::write(Codec::MultihashSorted, &entries));
+    assert!(runs > 400, "{runs} runs");
+}

@@ -6,6 +6,7 @@ mod file;
 mod hash;
 mod hostile;
 mod incremental;
+mod index;
 mod linear;
 mod peak;
 mod peer;
@@ -28,7 +29,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 11] = [
+pub const ALL: [Case; 12] = [
     Case { name: "hash", long: false, measure: hash::measure },
     Case { name: "cold", long: false, measure: cold::measure },
     Case { name: "linear", long: false, measure: linear::measure },
@@ -37,6 +38,7 @@ pub const ALL: [Case; 11] = [
     Case { name: "incremental", long: false, measure: incremental::measure },
     Case { name: "throughput", long: false, measure: throughput::measure },
     Case { name: "bloom", long: false, measure: bloom::measure },
+    Case { name: "index", long: false, measure: index::measure },
     Case { name: "hostile", long: false, measure: hostile::measure },
     Case { name: "peer", long: false, measure: peer::measure },
     Case { name: "peak", long: true, measure: peak::measure },

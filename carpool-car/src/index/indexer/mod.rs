@@ -84,7 +84,8 @@ enum Phase {
 impl Indexer {
     /// An indexer that makes a [`Codec::Sorted`] or a [`Codec::MultihashSorted`] and keeps to
     /// `budget` bytes of memory, [`MIN_BUDGET`] at least. Beside them it keeps 32 bytes for each
-    /// group of hash function and length in each run.
+    /// group of hash function and length in each run, and up to 400 for each group, of which
+    /// there are [`IndexLimits::max_buckets`] at most.
     ///
     /// # Errors
     /// [`IndexFault::NotOfEntries`].
