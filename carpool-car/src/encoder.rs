@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 use carpool_core::{
-    Bytes, Cid,
+    Bytes, Cid, Version,
     cbor::{ARRAY, write_head, write_link},
     varint,
 };
@@ -39,14 +39,30 @@ pub fn header(roots: &[Cid]) -> Bytes {
 
 /// What stands before `data_len` bytes of the block `cid`; the data follows as it is.
 #[must_use]
+#[inline]
 pub fn section_prefix(cid: &Cid, data_len: usize) -> SectionPrefix {
     let mut bytes = [0; MAX_PREFIX];
-    let mut len = [0; 10];
-    let n = varint::encode((cid.encoded_len() + data_len) as u64, &mut len);
-    bytes[..n].copy_from_slice(&len[..n]);
-    let mut rest = &mut bytes[n..];
-    let cid_len = cid.write_bytes(&mut rest).expect("the prefix is as long as the longest CID");
+    let len = (cid.encoded_len() + data_len) as u64;
+    let n = varint::encode(len, bytes.first_chunk_mut().expect("ten of them"));
+    let cid_len = common(cid, &mut bytes[n..]).unwrap_or_else(|| {
+        let mut rest = &mut bytes[n..];
+        cid.write_bytes(&mut rest).expect("the prefix is as long as the longest CID")
+    });
     SectionPrefix { bytes, len: n + cid_len }
+}
+
+/// Writes a CID of four numbers of a byte each and a digest of 32, as nearly all are.
+#[inline]
+fn common(cid: &Cid, out: &mut [u8]) -> Option<usize> {
+    let byte = |number: u64| u8::try_from(number).ok().filter(|byte| *byte < 0x80);
+    let digest: &[u8; 32] = cid.hash().digest().try_into().ok()?;
+    let prefix = match cid.version() {
+        Version::V1 => [1, byte(cid.codec())?, byte(cid.hash().code())?, 32],
+        Version::V0 => return None,
+    };
+    out[..4].copy_from_slice(&prefix);
+    out[4..36].copy_from_slice(digest);
+    Some(36)
 }
 
 /// The bytes that a block of `data_len` bytes takes up in a CAR.

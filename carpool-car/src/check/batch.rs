@@ -1,7 +1,5 @@
 use alloc::vec::Vec;
-use carpool_core::{
-    Block, Cid, Error, Limits, Unverified, digest, for_each_link, identity_data, verify,
-};
+use carpool_core::{Cid, Error, Limits, Unverified, digest, for_each_link, identity_data, verify};
 
 use super::{dag::Fingerprints, finding::Finding};
 use crate::Section;
@@ -15,10 +13,13 @@ pub struct Batch {
 }
 
 /// What hashing a [`Batch`] came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Verdicts {
     number: u64,
     outcomes: Vec<Outcome>,
+    /// Those of all blocks, in their order: a list a block costs more than what is in it.
+    links: Vec<Link>,
+    findings: Vec<Finding>,
 }
 
 /// What a block came to.
@@ -28,18 +29,20 @@ pub(super) struct Outcome {
     pub(super) offset: u64,
     pub(super) data_offset: u64,
     pub(super) len: u64,
-    pub(super) checked: Checked,
-}
-
-/// What was found inside a block.
-#[derive(Debug, Default)]
-pub(super) struct Checked {
     /// Of its CID.
     pub(super) fingerprint: u128,
-    /// Whether its bytes are not known to be those of its CID.
-    pub(super) fault: bool,
-    pub(super) findings: Vec<Finding>,
-    pub(super) links: Vec<Link>,
+    pub(super) verdict: Verdict,
+    links: usize,
+    findings: usize,
+}
+
+/// Whether a block is that of its CID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Yes,
+    No,
+    /// Its hash function is not known.
+    Unknown,
 }
 
 /// A link, and the fingerprint of what it names.
@@ -76,15 +79,15 @@ impl Batch {
         });
         let verdicts = verify(claims.collect());
         let fingerprints = Fingerprints::new(self.seed);
-        let outcome = |(section, verdict): (Section, Result<Block, Error>)| Outcome {
-            cid: section.cid,
-            offset: section.offset,
-            data_offset: section.data_offset,
-            len: section.data.len() as u64,
-            checked: Checked::new(&section, verdict.err(), limits, &fingerprints),
+        let mut all = Verdicts {
+            number: self.number,
+            outcomes: Vec::with_capacity(verdicts.len()),
+            ..Verdicts::default()
         };
-        let outcomes = self.sections.into_iter().zip(verdicts).map(outcome).collect();
-        Verdicts { number: self.number, outcomes }
+        for (section, verdict) in self.sections.iter().zip(verdicts) {
+            all.settle(section, verdict.err(), limits, &fingerprints);
+        }
+        all
     }
 }
 
@@ -95,45 +98,69 @@ impl Verdicts {
         self.number
     }
 
-    pub(super) fn into_outcomes(self) -> Vec<Outcome> {
-        self.outcomes
+    /// Each block with its links and what was found, in the order of the file.
+    pub(super) fn for_each(
+        self,
+        mut each: impl FnMut(Outcome, &[Link], &mut dyn Iterator<Item = Finding>),
+    ) {
+        let (mut links, mut findings) = (&self.links[..], self.findings.into_iter());
+        for outcome in self.outcomes {
+            let (own, rest) = links.split_at(outcome.links);
+            links = rest;
+            let found = outcome.findings;
+            each(outcome, own, &mut findings.by_ref().take(found));
+        }
     }
-}
 
-impl Checked {
-    fn new(
+    fn settle(
+        &mut self,
         section: &Section,
         fault: Option<Error>,
         limits: &Limits,
         fingerprints: &Fingerprints,
-    ) -> Self {
-        let Section { cid, data, offset, .. } = section;
-        let fingerprint = fingerprints.of(cid);
-        let mut checked = Self { fingerprint, ..Self::default() };
-        if let Some(error) = fault {
-            checked.fault = true;
-            checked.findings.push(hash_finding(*offset, cid, data, &error));
-        }
+    ) {
+        let Section { cid, data, offset, data_offset } = section;
+        let (links, findings) = (self.links.len(), self.findings.len());
+        let verdict = match fault {
+            None => Verdict::Yes,
+            Some(error) => self.fault(*offset, cid, data, &error),
+        };
         // Whatever cannot be hashed may still be what it says.
-        if checked.fault && matches!(checked.findings[..], [Finding::Hash { .. }]) {
-            return checked;
+        if verdict != Verdict::No {
+            self.scan(section, limits, fingerprints);
         }
-        let links = &mut checked.links;
+        self.outcomes.push(Outcome {
+            cid: *cid,
+            offset: *offset,
+            data_offset: *data_offset,
+            len: data.len() as u64,
+            fingerprint: fingerprints.of(cid),
+            verdict,
+            links: self.links.len() - links,
+            findings: self.findings.len() - findings,
+        });
+    }
+
+    fn fault(&mut self, offset: u64, cid: &Cid, data: &[u8], error: &Error) -> Verdict {
+        let code = cid.hash().code();
+        let known = !matches!(error, Error::UnsupportedHash { .. });
+        let (finding, verdict) = match digest(code, data).filter(|_| known) {
+            Some(actual) => (Finding::Hash { offset, cid: *cid, actual }, Verdict::No),
+            None => (Finding::UnknownHash { offset, cid: *cid, code }, Verdict::Unknown),
+        };
+        self.findings.push(finding);
+        verdict
+    }
+
+    fn scan(&mut self, section: &Section, limits: &Limits, fingerprints: &Fingerprints) {
+        let Section { cid, data, offset, .. } = section;
+        let links = &mut self.links;
         let scanned = scan(cid, data, limits, &mut |link| {
             links.push(Link { fingerprint: fingerprints.of(&link), cid: link });
         });
         if let Err(fault) = scanned {
-            checked.findings.push(Finding::Undecodable { offset: *offset, cid: *cid, fault });
+            self.findings.push(Finding::Undecodable { offset: *offset, cid: *cid, fault });
         }
-        checked
-    }
-}
-
-fn hash_finding(offset: u64, cid: &Cid, data: &[u8], error: &Error) -> Finding {
-    let code = cid.hash().code();
-    match digest(code, data).filter(|_| !matches!(error, Error::UnsupportedHash { .. })) {
-        Some(actual) => Finding::Hash { offset, cid: *cid, actual },
-        None => Finding::UnknownHash { offset, cid: *cid, code },
     }
 }
 

@@ -3,29 +3,27 @@ use carpool_core::{Cid, CidMap, CidSet};
 use hashbrown::HashTable;
 
 use super::{
-    batch::{Checked, Link},
+    batch::{Link, Outcome, Verdict},
     carries_itself,
     finding::{Finding, NotChecked},
 };
 
-/// Sixteen bytes in the place of a CID. Two hashes with seeds that whoever wrote the file does not
-/// know: among 10^8 CIDs, the chance that any two share one is below 10^-21.
+/// Sixteen bytes in the place of a CID: a hash of it whose seed whoever wrote the file does not
+/// know, and eight bytes of its digest.
 #[derive(Debug)]
 pub(super) struct Fingerprints {
-    low: CidSet,
-    high: CidSet,
+    hashing: CidSet,
 }
 
 impl Fingerprints {
     pub(super) fn new(seed: u64) -> Self {
-        // Any other seed does; this is the golden ratio's.
-        let other = seed ^ 0x9e37_79b9_7f4a_7c15;
-        Self { low: CidSet::with_seed(seed), high: CidSet::with_seed(other) }
+        Self { hashing: CidSet::with_seed(seed) }
     }
 
     #[inline]
     pub(super) fn of(&self, cid: &Cid) -> u128 {
-        u128::from(self.low.hash(cid)) | u128::from(self.high.hash(cid)) << 64
+        let digest = cid.hash().digest().first_chunk().copied().map_or(0, u64::from_le_bytes);
+        u128::from(self.hashing.hash(cid)) | u128::from(digest) << 64
     }
 }
 
@@ -68,8 +66,9 @@ impl Dag {
     }
 
     /// Takes a block; `Some(false)` where it was there already. One whose bytes are wrong is none.
-    pub(super) fn handle_block(&mut self, cid: &Cid, checked: &Checked) -> Option<bool> {
-        if matches!(checked.findings[..], [Finding::Hash { .. }]) {
+    pub(super) fn handle_block(&mut self, outcome: &Outcome) -> Option<bool> {
+        let Outcome { cid, fingerprint, .. } = outcome;
+        if outcome.verdict == Verdict::No {
             return None;
         }
         if !self.roots.is_empty() {
@@ -81,7 +80,7 @@ impl Dag {
         if !self.wanted.is_empty() {
             self.wanted.remove(cid);
         }
-        let key = checked.fingerprint;
+        let key = *fingerprint;
         let entry = self.seen.entry(low(&key), |seen| *seen == key, low);
         let fresh = matches!(entry, hashbrown::hash_table::Entry::Vacant(_));
         entry.or_insert(key);

@@ -17,7 +17,7 @@ pub use finding::{Class, Finding, NotChecked};
 pub use report::{Good, Report, Total};
 
 use crate::{Behind, Decoder, Error, Header, Item, Options, Region, Section};
-use batch::{Checked, Outcome};
+use batch::{Link, Outcome, Verdict};
 use dag::Dag;
 use index::Comparison;
 
@@ -179,7 +179,7 @@ impl Check {
         }
         while let Some(verdicts) = self.early.remove(&self.next) {
             self.next += 1;
-            verdicts.into_outcomes().into_iter().for_each(|outcome| self.settle(outcome));
+            verdicts.for_each(|outcome, links, found| self.settle(&outcome, links, found));
         }
     }
 
@@ -310,26 +310,29 @@ impl Check {
     }
 
     /// What is told of a block, in the order of the file.
-    fn settle(&mut self, outcome: Outcome) {
-        let Outcome { cid, offset, data_offset, len, checked } = outcome;
+    fn settle(
+        &mut self,
+        outcome: &Outcome,
+        links: &[Link],
+        found: &mut dyn Iterator<Item = Finding>,
+    ) {
+        let Outcome { cid, offset, data_offset, len, .. } = *outcome;
         self.report.count(&cid, len);
-        let fresh = self.dag.handle_block(&cid, &checked);
         self.index.handle_section(&cid, offset);
-        let Checked { fault, mut findings, links, .. } = checked;
-        if fresh == Some(false) {
+        for finding in found {
+            self.report.damaged |= finding.class() == Class::Damaged;
+            self.findings.push_back(finding);
+        }
+        if self.dag.handle_block(outcome) == Some(false) {
             self.report.duplicates += 1;
             if self.options.duplicates {
-                findings.push(Finding::Duplicate { offset, cid });
+                self.findings.push_back(Finding::Duplicate { offset, cid });
             }
         }
-        if !fault {
+        if outcome.verdict == Verdict::Yes {
             self.report.verified(&cid, offset, data_offset + len);
         }
-        for link in links {
-            self.dag.handle_link(&link, offset);
-        }
-        self.report.damaged |= findings.iter().any(|found| found.class() == Class::Damaged);
-        self.findings.extend(findings);
+        links.iter().for_each(|link| self.dag.handle_link(link, offset));
     }
 
     /// What is known only now.
