@@ -85,3 +85,24 @@ fn what_has_no_index_gives_none() {
     room.run(["car", "detach-index", "a.car", "out.idx"]).exits(5).says("index create");
     assert_eq!(common::names(&room.path("")), ["a.car"]);
 }
+
+/// Short sections are read ahead in windows, long ones are skipped.
+#[test]
+fn short_and_long_sections_by_turns() {
+    let room = Room::new();
+    let (short, long) = (leaves(40_000, 50), leaves(8, 700_000));
+    let root = *short[0].cid();
+    let mut car = Car::new(&[root]);
+    for (n, block) in short.iter().enumerate() {
+        car = car.block(block);
+        if n % 5000 == 4999 {
+            car = car.block(&long[n / 5000]);
+        }
+    }
+    room.write("a.car", car.bytes());
+    room.run(["car", "index", "create", "a.car", "out.idx"]).exits(0);
+    assert!(fs::read(room.path("out.idx")).unwrap() == car.index());
+    let bytes = car.bytes();
+    room.write("cut.car", &bytes[..bytes.len() - 1]);
+    room.run(["car", "index", "create", "cut.car", "cut.idx"]).exits(3);
+}

@@ -20,7 +20,7 @@ pub(crate) enum Step<'a, T> {
     /// The header: always first.
     Opening(Opening),
     /// What became of a window.
-    Window(T, &'a Window),
+    Window(&'a mut T, &'a Window),
     /// Zeros up to the end of the data.
     Padding { offset: u64, bytes: u64 },
     /// The data cannot be read on: it is no section, or it has `actual` of `expected` bytes.
@@ -69,16 +69,21 @@ impl Spare {
 }
 
 /// Reads all of `input`, has `work` done on each window by all threads, and tells `each` in order.
+/// What `work` is given to fill was filled before: memory that goes round is not asked for anew.
 ///
 /// Whatever `each` is told after a [`Step::Fault`] lies behind the data.
-pub(crate) fn run<T: Send>(
+pub(crate) fn run<T: Default + Send>(
     input: &Input,
     read: &ReadFlags,
-    work: impl Fn(&Window) -> T + Sync,
+    work: impl Fn(&Window, &mut T) + Sync,
     mut each: impl FnMut(Step<'_, T>) -> Outcome,
 ) -> Outcome {
     let mut spare = Spare::default();
-    let work = |window: Window| (work(&window), window);
+    let mut filled: Vec<T> = Vec::new();
+    let work = |(window, mut done): (Window, T)| {
+        work(&window, &mut done);
+        (done, window)
+    };
     let mut feed = Feed::open(input, read)?;
     let opening = feed.opening.clone();
     each(Step::Opening(feed.opening.clone()))?;
@@ -87,11 +92,12 @@ pub(crate) fn run<T: Send>(
         loop {
             let (window, stop) = feed.window(&mut spare)?;
             if window.end > 0 {
-                crew.give(window);
+                crew.give((window, filled.pop().unwrap_or_default()));
             }
-            while let Some((done, window)) = crew.next(stop.is_some()) {
-                each(Step::Window(done, &window))?;
+            while let Some((mut done, window)) = crew.next(stop.is_some()) {
+                each(Step::Window(&mut done, &window))?;
                 spare.give(window.bytes);
+                filled.push(done);
             }
             if let Some(stop) = stop {
                 return Ok::<Stop, Failure>(stop);

@@ -3,8 +3,9 @@
 
 use carpool_car::SectionRef;
 use carpool_core::{
-    Cid, Limits, SHA2_256, cid_prefix, digest, for_each_link, is_identity, may_link, sha2_256_each,
+    Cid, Limits, SHA2_256, cid_prefix, digest, for_each_link, is_identity, may_link,
 };
+use carpool_hash::sha2_256_into;
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
 
@@ -101,21 +102,23 @@ pub(crate) struct Check<'a> {
     pub(crate) links: bool,
 }
 
+/// Blocks that are hashed together.
+const LANES: usize = 64;
+
 impl Check<'_> {
-    /// Checks the blocks of a window.
-    pub(crate) fn window(&self, window: &Window) -> Checked {
-        let sections: Vec<SectionRef<'_>> = window.sections(self.read).flatten().collect();
-        let in_lanes = |section: &&SectionRef<'_>| is_sha2_256(section.cid);
-        let messages: Vec<&[u8]> = sections.iter().filter(in_lanes).map(|s| s.data).collect();
-        let mut digests = sha2_256_each(&messages).into_iter();
-        let mut checked = Checked::default();
+    /// Checks the blocks of a window, and puts what it came to in place of what was there.
+    pub(crate) fn window(&self, window: &Window, checked: &mut Checked) {
+        checked.clear();
         let limits = self.read.limits();
-        checked.keys.reserve(sections.len());
-        for section in &sections {
-            let digest = if is_sha2_256(section.cid) { digests.next() } else { None };
-            checked.section(self, section, digest, &limits);
+        let mut together = Vec::with_capacity(LANES);
+        for section in window.sections(self.read).flatten() {
+            together.push(section);
+            if together.len() == LANES {
+                checked.sections(self, &together, &limits);
+                together.clear();
+            }
         }
-        checked
+        checked.sections(self, &together, &limits);
     }
 }
 
@@ -129,6 +132,28 @@ fn is_sha2_256(cid: &[u8]) -> bool {
 }
 
 impl Checked {
+    fn clear(&mut self) {
+        (self.blocks, self.bytes, self.last_good) = (0, 0, None);
+        self.wrong.clear();
+        self.keys.clear();
+        self.links.clear();
+    }
+
+    fn sections(&mut self, check: &Check<'_>, sections: &[SectionRef<'_>], limits: &Limits) {
+        let (mut messages, mut digests) = ([&[][..]; LANES], [[0; 32]; LANES]);
+        let mut count = 0;
+        for section in sections.iter().filter(|section| is_sha2_256(section.cid)) {
+            messages[count] = section.data;
+            count += 1;
+        }
+        sha2_256_into(&messages[..count], &mut digests[..count]);
+        let mut digests = digests.into_iter();
+        for section in sections {
+            let digest = if is_sha2_256(section.cid) { digests.next() } else { None };
+            self.section(check, section, digest, limits);
+        }
+    }
+
     fn section(
         &mut self,
         check: &Check<'_>,

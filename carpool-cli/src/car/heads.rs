@@ -4,6 +4,7 @@ use carpool_car::Error;
 use carpool_core::{Limits, cid_prefix, varint};
 
 use super::{
+    ahead::Ahead,
     args::ReadFlags,
     input::Input,
     links::HEAD_BYTES,
@@ -17,6 +18,9 @@ const SHORT_READ: usize = 512;
 
 /// What a server is asked for at least.
 const REMOTE_READ: usize = 64 << 10;
+
+/// Long reads after each other from which on threads read ahead.
+const SETTLED: u32 = 3;
 
 /// Bytes from one section to the next from which on it is better to skip what is between.
 const SKIPPED: u64 = 16 << 10;
@@ -50,6 +54,11 @@ pub(crate) struct Heads<'a> {
     filled: usize,
     step: u64,
     least: usize,
+    /// What was read before the window, and belongs to it, is in front of this.
+    room: usize,
+    /// Long windows that followed on each other.
+    long: u32,
+    ahead: Option<Ahead>,
 }
 
 impl<'a> Heads<'a> {
@@ -70,6 +79,9 @@ impl<'a> Heads<'a> {
             window_at: 0,
             filled: 0,
             step: 0,
+            room: 0,
+            long: 0,
+            ahead: None,
             least: if input.metadata().is_some() { SHORT_READ } else { REMOTE_READ },
         })
     }
@@ -140,22 +152,77 @@ impl<'a> Heads<'a> {
     }
 
     /// Has `len` bytes at `at` of the file in the window; returns where.
+    #[inline]
     fn have(&mut self, at: u64, len: usize) -> Outcome<usize> {
-        let from = at.checked_sub(self.window_at).and_then(|from| usize::try_from(from).ok());
-        if let Some(from) = from.filter(|from| from.saturating_add(len) <= self.filled) {
+        match self.place(at) {
+            Some(from) if from + len <= self.room + self.filled => Ok(from),
+            _ => self.read(at, len),
+        }
+    }
+
+    /// Where byte `at` of the file would be in the window, or right behind it.
+    fn place(&self, at: u64) -> Option<usize> {
+        let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
+        (from <= self.filled).then_some(self.room + from)
+    }
+
+    fn read(&mut self, at: u64, len: usize) -> Outcome<usize> {
+        let long = self.step < SKIPPED;
+        self.long = if long { self.long.saturating_add(1) } else { 0 };
+        if let Some(from) = self.read_ahead(at, len)? {
             return Ok(from);
         }
-        let size = if self.step < SKIPPED { LONG_READ } else { self.least };
-        let size = size.max(len);
+        self.ahead = None;
+        let size = if long { LONG_READ } else { self.least }.max(len);
         if self.window.len() < size {
             self.window.resize(size, 0);
         }
         self.filled = self.input.read_into(at, &mut self.window[..size])?;
-        self.window_at = at;
+        (self.window_at, self.room) = (at, 0);
         if self.filled < len {
             return Err(Error::Truncated { offset: at }.into());
         }
         Ok(0)
+    }
+
+    /// As [`read`](Self::read), out of what threads have read ahead; `None` where they have not.
+    fn read_ahead(&mut self, at: u64, len: usize) -> Outcome<Option<usize>> {
+        let next = self.window_at + self.filled as u64;
+        if self.ahead.is_none() {
+            let file = self.input.file().filter(|_| self.long >= SETTLED);
+            self.ahead = file.and_then(|file| Ahead::new(file, next, LONG_READ, HEAD_BYTES));
+        }
+        // Sections that are skipped over more than a window are better read one by one.
+        if self.ahead.is_none() || at >= next + LONG_READ as u64 {
+            return Ok(None);
+        }
+        loop {
+            self.slide(at)?;
+            if let Some(from) = self.place(at).filter(|from| from + len <= self.room + self.filled)
+            {
+                return Ok(Some(from));
+            }
+        }
+    }
+
+    /// Takes the next window, with what is left of this one from byte `at` of the file on before
+    /// it: less than a head.
+    fn slide(&mut self, at: u64) -> Outcome {
+        let next = self.window_at + self.filled as u64;
+        let mut kept = [0; HEAD_BYTES];
+        let left =
+            usize::try_from(next.saturating_sub(at)).map_or(HEAD_BYTES, |n| n.min(HEAD_BYTES));
+        let end = self.room + self.filled;
+        kept[..left].copy_from_slice(&self.window[end - left..end]);
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        let filled = ahead.next(&mut self.window).map_err(|error| self.input.failed(&error))?;
+        if filled == 0 {
+            return Err(Error::Truncated { offset: at }.into());
+        }
+        self.room = HEAD_BYTES - left;
+        self.window[self.room..HEAD_BYTES].copy_from_slice(&kept[..left]);
+        (self.window_at, self.filled) = (next - left as u64, left + filled);
+        Ok(())
     }
 }
 

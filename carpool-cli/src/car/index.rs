@@ -186,12 +186,14 @@ fn rewrite(args: &IndexArgs, input: &Input, target: Target) -> Outcome<Done> {
     let maker = if args.version == 2 { args.maker()? } else { None };
     let (moved, data_offset, header_len, done) = (0, 0, 0, Done::default());
     let mut copy = Rewrite { args, target, maker, moved, data_offset, header_len, done };
-    let work = |window: &batches::Window| {
-        if args.trust { Checked::default() } else { check.window(window) }
+    let work = |window: &batches::Window, checked: &mut Checked| {
+        if !args.trust {
+            check.window(window, checked);
+        }
     };
     batches::run(input, &args.read, work, |step| match step {
         Step::Opening(opening) => copy.begin(&opening, expected),
-        Step::Window(checked, window) => copy.window(&checked, window),
+        Step::Window(checked, window) => copy.window(checked, window),
         Step::Fault { error, .. } => Err(error.into()),
         Step::Padding { offset, .. } if !args.read.null_padding => {
             Err(carpool_car::Error::SectionLength { offset }.into())

@@ -12,7 +12,8 @@ use tokio::runtime::Runtime;
 
 use crate::failure::{Failure, Outcome};
 
-/// Bytes of one request where a resource is read as a stream.
+/// Bytes of one request where a resource is read as a stream: of the first, and at most.
+const FIRST_REQUEST_BYTES: usize = 4096;
 const REQUEST_BYTES: usize = 4 << 20;
 
 /// A CAR to read.
@@ -85,6 +86,7 @@ impl Input {
     }
 
     /// The path, where it is one.
+    #[allow(dead_code, reason = "not every verb looks beside its input")]
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.source {
             Source::File { path, .. } => Some(path),
@@ -166,17 +168,31 @@ impl Input {
             window[..bytes.len()].copy_from_slice(&bytes);
             return Ok(bytes.len());
         };
-        let mut filled = 0;
-        while filled < window.len() {
-            match read_file_at(file, offset + filled as u64, &mut window[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(&error)),
-            }
-        }
-        Ok(filled)
+        fill_at(file, offset, window).map_err(|error| self.failed(&error))
     }
+
+    /// The file, where there is one that can be read at any place by several threads.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match &self.source {
+            Source::File { file, .. } if cfg!(unix) && self.metadata().is_some() => Some(file),
+            Source::File { .. } | Source::Pipe | Source::Url(_) => None,
+        }
+    }
+}
+
+/// Fills `window` with the bytes at `offset`; returns how many there were, which are fewer only at
+/// the end of the file.
+pub(crate) fn fill_at(file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < window.len() {
+        match read_file_at(file, offset + filled as u64, &mut window[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Whether a name stands for what an HTTP server has.
@@ -209,8 +225,9 @@ struct Requests<'a> {
 impl Read for Requests<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.window.position() == self.window.get_ref().len() as u64 {
-            let len = if self.at == 0 { into.len().min(REQUEST_BYTES) } else { REQUEST_BYTES };
-            let bytes = self.input.read_at(self.at, len);
+            // Little first: whoever wants a header wants no more.
+            let len = usize::try_from(self.at).unwrap_or(REQUEST_BYTES);
+            let bytes = self.input.read_at(self.at, len.clamp(FIRST_REQUEST_BYTES, REQUEST_BYTES));
             let bytes = bytes.map_err(|failure| io::Error::other(failure.to_string()))?;
             self.at += bytes.len() as u64;
             self.window = io::Cursor::new(bytes);

@@ -66,8 +66,10 @@ fn heads(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Openin
 fn stream(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Opening> {
     let (keys, mut opening) = (Keys::random(), None);
     let check = Check { read: &args.read, keys: &keys, links: false };
-    let work = |window: &batches::Window| {
-        if args.full { check.window(window) } else { Checked::default() }
+    let work = |window: &batches::Window, checked: &mut Checked| {
+        if args.full {
+            check.window(window, checked);
+        }
     };
     batches::run(input, &args.read, work, |step| {
         match step {

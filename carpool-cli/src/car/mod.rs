@@ -1,5 +1,6 @@
 //! `carpool car`: what go-car's `car` does, to files of any size and in any state.
 
+mod ahead;
 mod args;
 mod batches;
 mod blocks;
