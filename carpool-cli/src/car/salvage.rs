@@ -308,8 +308,11 @@ impl<'a> Salvage<'a> {
         };
         let data_at = at + start as u64;
         let end = data_at.saturating_add(len);
-        if len == 0 || end > self.end {
-            return Ok(Err(("a section of no length, or one that goes on behind the end", None)));
+        if len == 0 {
+            return Ok(Err(("a section of length zero", None)));
+        }
+        if end > self.end {
+            return Ok(Err(("the section goes on behind the end", None)));
         }
         let Ok((cid, cid_len)) = cid_prefix(&head[start..]) else {
             return Ok(Err(("no CID", None)));
