@@ -39,7 +39,7 @@ impl Renames {
             }
         }
         let mut renames = Self { map: CidMap::with_seed(random_seed()), list: Vec::new() };
-        if edited.len() > 0 {
+        if !edited.is_empty() {
             Graph::of(input, &edited)?.rename(input, trust, &mut renames)?;
         }
         Ok(renames)

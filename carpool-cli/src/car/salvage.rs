@@ -9,6 +9,9 @@ use crate::failure::Outcome;
 /// What is wrong with a section, and how long it is where that much is known.
 type Wrong = (&'static str, Option<Extent>);
 
+/// Sections one after another, not hashed yet.
+type Batch = Vec<(Extent, Bytes)>;
+
 /// Bytes of a section's length and CID at most.
 const HEAD: usize = 128;
 /// Bytes that are read at once.
@@ -181,7 +184,7 @@ impl<'a> Salvage<'a> {
     }
 
     /// The next sections, and what is wrong with what follows them.
-    fn gather(&mut self) -> Outcome<(Vec<(Extent, Bytes)>, Option<Wrong>)> {
+    fn gather(&mut self) -> Outcome<(Batch, Option<Wrong>)> {
         let (mut batch, mut bytes, mut at) = (Vec::new(), 0, self.at);
         while at < self.end {
             let extent = match self.extent(at)? {
@@ -308,8 +311,11 @@ impl<'a> Salvage<'a> {
         };
         let data_at = at + start as u64;
         let end = data_at.saturating_add(len);
-        if len == 0 || end > self.end {
-            return Ok(Err(("a section of no length, or one that goes on behind the end", None)));
+        if len == 0 {
+            return Ok(Err(("a section of length zero", None)));
+        }
+        if end > self.end {
+            return Ok(Err(("the section goes on behind the end", None)));
         }
         let Ok((cid, cid_len)) = cid_prefix(&head[start..]) else {
             return Ok(Err(("no CID", None)));

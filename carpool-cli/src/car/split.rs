@@ -78,7 +78,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err("a number of bytes, or one with KiB, MiB or GiB behind it".to_owned()),
     };
     let number: u64 = number.parse().map_err(|_| "no number of bytes".to_owned())?;
-    number.checked_mul(scale).filter(|size| *size > 0).ok_or("no such size".to_owned())
+    number.checked_mul(scale).filter(|size| *size > 0).ok_or_else(|| "no such size".to_owned())
 }
 
 /// What a part consists of.

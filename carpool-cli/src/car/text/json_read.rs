@@ -45,7 +45,7 @@ impl Reader<'_> {
 
     fn value(&mut self, depth: usize) -> Read<Value> {
         self.space();
-        self.left = self.left.checked_sub(1).ok_or(self.expected("fewer values"))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| self.expected("fewer values"))?;
         match self.peek() {
             Some(b'{') => self.map(depth),
             Some(b'[') => self.list(depth),
@@ -67,7 +67,7 @@ impl Reader<'_> {
     }
 
     fn deeper(&self, depth: usize) -> Read<usize> {
-        depth.checked_sub(1).ok_or(self.expected("values that are nested less deep"))
+        depth.checked_sub(1).ok_or_else(|| self.expected("values that are nested less deep"))
     }
 
     fn list(&mut self, depth: usize) -> Read<Value> {
@@ -166,19 +166,19 @@ impl Reader<'_> {
             self.at += 2;
             let second = self.hex()?;
             let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400);
-            let low = low.ok_or(self.expected("the other half of a surrogate pair"))?;
+            let low = low.ok_or_else(|| self.expected("the other half of a surrogate pair"))?;
             0x1_0000 + ((first - 0xd800) << 10 | low)
         } else {
             first
         };
-        char::from_u32(code).ok_or(self.expected("a code point"))
+        char::from_u32(code).ok_or_else(|| self.expected("a code point"))
     }
 
     fn hex(&mut self) -> Read<u32> {
         let digits = self.text.get(self.at..self.at + 4);
         let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|digits| core::str::from_utf8(digits).ok());
-        let digits = digits.ok_or(self.expected("four hexadecimal digits"))?;
+        let digits = digits.ok_or_else(|| self.expected("four hexadecimal digits"))?;
         self.at += 4;
         u32::from_str_radix(digits, 16).map_err(|_| self.expected("four hexadecimal digits"))
     }
@@ -195,7 +195,8 @@ impl Reader<'_> {
         } else {
             integer(text).map(Value::Int)
         };
-        let value = value.ok_or(self.expected("a number from -2^64 to 2^64 - 1, or a float"))?;
+        let value =
+            value.ok_or_else(|| self.expected("a number from -2^64 to 2^64 - 1, or a float"))?;
         self.at += len;
         Ok(value)
     }
@@ -235,14 +236,16 @@ fn finish(mut entries: Vec<(String, Value)>, start: usize) -> Read<Value> {
     {
         match value {
             Value::Text(text) => {
-                let cid = parse_cid(text).ok_or(expected("a CID in the link"))?;
+                let cid = parse_cid(text).ok_or_else(|| expected("a CID in the link"))?;
                 return Ok(Value::Link(Box::new(cid)));
             }
             Value::Map(inner) => {
                 if let [(key, Value::Text(text))] = &inner[..]
                     && key == "bytes"
                 {
-                    return base64(text).map(Value::Bytes).ok_or(expected("base64 in the bytes"));
+                    return base64(text)
+                        .map(Value::Bytes)
+                        .ok_or_else(|| expected("base64 in the bytes"));
                 }
             }
             Value::Null
