@@ -9,7 +9,7 @@ use super::{
     args::ReadFlags,
     batches::{self, Step, Window},
     input::Input,
-    seen::{Keyer, Seen},
+    seen::{Key, Keyer, Seen},
     writer::CarWriter,
 };
 use crate::failure::{Exit, Failure, Outcome};
@@ -28,7 +28,7 @@ struct Chosen {
     /// All of it, and its CID, in the window.
     bytes: Range<usize>,
     cid: Range<usize>,
-    key: u128,
+    key: Key,
 }
 
 /// A block that is not what its CID says, from the start of the CARv1.
@@ -49,6 +49,8 @@ impl Copy<'_> {
         begin: impl FnOnce(&Header) -> Outcome<CarWriter>,
     ) -> Outcome<CarWriter> {
         let (mut begin, mut writer, mut data_offset) = (Some(begin), None, 0);
+        // How many blocks there are is told from the first window.
+        let mut len = input.metadata().map(|found| found.len());
         let keyer = seen.keyer();
         let work = |window: &Window| self.choose(window, &keyer);
         batches::run(input, self.read, work, |step| match step {
@@ -59,6 +61,9 @@ impl Copy<'_> {
             }
             Step::Window(chosen, window) => {
                 let chosen = chosen.map_err(|wrong| wrong.told(data_offset))?;
+                if let Some(len) = len.take() {
+                    seen.expect(len / (window.bytes().len() / chosen.len().max(1)).max(1) as u64);
+                }
                 writer.as_mut().map_or(Ok(()), |writer| write(writer, seen, &chosen, window))
             }
             Step::Fault { error, .. } => Err(error.into()),

@@ -2,15 +2,20 @@
 
 use carpool_core::varint;
 use clap::ValueEnum;
+use foldhash::fast::FixedState;
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
 };
 
-/// CIDs that are remembered at most, in about 20 bytes each and, while the table grows, half as
-/// much again. What comes later is not recognised when it comes again: it is written twice, which
-/// a CAR may hold.
-const MAX_REMEMBERED: usize = 7 << 21;
+use crate::remote::random_seed;
+
+/// Blocks that are remembered at most, in 15 to 30 bytes each. What comes later is not recognised
+/// when it comes again: it is written twice, which a CAR may hold.
+const MAX_REMEMBERED: usize = 7 << 20;
+
+/// Tables that grow one by one, so that only a small one is there twice while it grows.
+const TABLES: usize = 64;
 
 /// What counts as the same block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -24,24 +29,45 @@ pub(crate) enum Dedup {
     None,
 }
 
-/// Blocks by 128 bits of a hash that strangers cannot foresee.
+/// What a block is known by: 96 bits of a hash with seeds that strangers do not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key([u32; 3]);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self([_, high, low]) = self;
+        state.write_u64(u64::from(*high) << 32 | u64::from(*low));
+    }
+}
+
+impl Key {
+    /// By bits that the table itself does not go by.
+    const fn table(self) -> usize {
+        let Self([first, ..]) = self;
+        first as usize % TABLES
+    }
+}
+
+/// The blocks that were written.
 #[derive(Debug)]
 pub(crate) struct Seen {
     keyer: Keyer,
-    seen: HashSet<u128, BuildHasherDefault<Hashed>>,
+    tables: Vec<HashSet<Key, BuildHasherDefault<Hashed>>>,
+    len: usize,
 }
 
 /// Makes keys of CIDs: the same for what is the same block.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyer {
     by: Dedup,
-    keys: [RandomState; 2],
+    seeds: [FixedState; 2],
 }
 
 impl Seen {
     pub(crate) fn new(by: Dedup) -> Self {
-        let keyer = Keyer { by, keys: [RandomState::new(), RandomState::new()] };
-        Self { keyer, seen: HashSet::default() }
+        let seeds = [random_seed(), random_seed()].map(FixedState::with_seed);
+        let keyer = Keyer { by, seeds };
+        Self { keyer, tables: vec![HashSet::default(); TABLES], len: 0 }
     }
 
     pub(crate) fn keyer(&self) -> Keyer {
@@ -49,33 +75,59 @@ impl Seen {
     }
 
     /// Whether the block of this key was not there before; from now on it was.
-    pub(crate) fn insert(&mut self, key: u128) -> bool {
+    pub(crate) fn insert(&mut self, key: Key) -> bool {
         if self.keyer.by == Dedup::None {
-            true
-        } else if self.seen.len() < MAX_REMEMBERED {
-            self.seen.insert(key)
-        } else {
-            !self.seen.contains(&key)
+            return true;
+        }
+        let table = &mut self.tables[key.table()];
+        if self.len >= MAX_REMEMBERED {
+            return !table.contains(&key);
+        }
+        let new = table.insert(key);
+        self.len += usize::from(new);
+        new
+    }
+
+    /// Makes room for so many blocks, as far as they can be remembered.
+    pub(crate) fn expect(&mut self, blocks: u64) {
+        let room = usize::try_from(blocks).unwrap_or(usize::MAX).min(MAX_REMEMBERED);
+        if self.keyer.by != Dedup::None && self.len == 0 {
+            self.tables.iter_mut().for_each(|table| table.reserve(room / TABLES));
         }
     }
 
     /// Whether the block of this key was there.
-    pub(crate) fn contains(&self, key: u128) -> bool {
-        self.seen.contains(&key)
+    pub(crate) fn contains(&self, key: Key) -> bool {
+        self.tables[key.table()].contains(&key)
     }
 }
 
 impl Keyer {
     /// The key of a binary CID.
-    pub(crate) fn key(&self, cid: &[u8]) -> u128 {
+    pub(crate) fn key(&self, cid: &[u8]) -> Key {
         let bytes = match self.by {
-            Dedup::None => return 0,
+            Dedup::None => return Key::default(),
             Dedup::Cid => cid,
             Dedup::Multihash => multihash(cid),
         };
-        let [high, low] = [0, 1].map(|n: usize| u128::from(self.keys[n].hash_one(bytes)));
-        high << 64 | low
+        let [first, second] = &self.seeds;
+        let (first, second) = (hash(first, bytes), hash(second, bytes));
+        Key([upper(first), upper(second), lower(second)])
     }
+}
+
+fn hash(seed: &FixedState, bytes: &[u8]) -> u64 {
+    let mut hasher = seed.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+const fn upper(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+const fn lower(hash: u64) -> u32 {
+    (hash & u32::MAX as u64) as u32
 }
 
 /// The multihash of a binary CID: what follows version and codec. A CID of version 0 has neither.
@@ -92,10 +144,11 @@ pub(crate) fn multihash(cid: &[u8]) -> &[u8] {
 pub(crate) struct Hashed(u64);
 
 impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        let word = bytes.first_chunk().copied().unwrap_or_default();
-        self.0 = u64::from_le_bytes(word);
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
+
+    fn write(&mut self, _: &[u8]) {}
 
     fn finish(&self) -> u64 {
         self.0
