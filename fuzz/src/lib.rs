@@ -10,6 +10,7 @@ mod car_reference;
 mod cbor_reader;
 mod choices;
 mod cid;
+mod hash_lanes;
 mod http_message;
 mod http_request;
 mod links;
@@ -25,6 +26,7 @@ pub use car_decode::car_decode;
 pub use car_header::car_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
+pub use hash_lanes::hash_lanes;
 pub use http_message::http_message;
 pub use http_request::http_request;
 pub use links::links;
@@ -39,12 +41,13 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("bloom", bloom),
     ("car_decode", car_decode),
     ("car_header", car_header),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
+    ("hash_lanes", hash_lanes),
     ("http_message", http_message),
     ("http_request", http_request),
     ("links", links),
