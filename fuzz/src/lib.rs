@@ -20,6 +20,7 @@ mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
+mod hash_lanes;
 mod http_message;
 mod http_request;
 mod links;
@@ -42,6 +43,7 @@ pub use car_reader::car_reader;
 pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
+pub use hash_lanes::hash_lanes;
 pub use http_message::http_message;
 pub use http_request::http_request;
 pub use links::links;
@@ -57,7 +59,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     ("bloom", bloom),
     ("car_check", car_check),
     ("car_decode", car_decode),
@@ -69,6 +71,7 @@ pub const TARGETS: [Target; 21] = [
     ("car_v2_header", car_v2_header),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
+    ("hash_lanes", hash_lanes),
     ("http_message", http_message),
     ("http_request", http_request),
     ("links", links),

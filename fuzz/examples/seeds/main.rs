@@ -19,6 +19,7 @@ fn main() -> io::Result<()> {
     write("varint", varints())?;
     write("cid", cids().iter().map(Cid::to_bytes).collect())?;
     write("links", nodes())?;
+    write("hash_lanes", batches())?;
     write("unixfs_node", unixfs_nodes())?;
     write("bloom", filters())?;
     write("http_message", messages())?;
@@ -71,6 +72,22 @@ fn cids() -> Vec<Cid> {
         Cid::new_v1(0x0129, hash(0x13, &[1; 64])),
         Cid::new_v1(codec::RAW, hash(0xb220, &[2; 32])),
     ]
+}
+
+/// Messages for the lanes, each a kind and what makes its length: equal ones, around whole blocks,
+/// one long among short ones, growing, and as the noise says.
+fn batches() -> Vec<Vec<u8>> {
+    let around = |n: u8| [1, n / 20, n % 20, n];
+    let long_among_short = [&[0, 90, 1, 0, 55, 2][..], &[2, 255, 31, 3], &[0, 64, 4].repeat(6)];
+    let all = [
+        vec![],
+        [0, 200, 7].repeat(9),
+        (0..160).flat_map(around).collect(),
+        long_among_short.concat(),
+        (0..40).flat_map(|n| [0, 6 * n, n]).collect(),
+        [&[3, 100][..], &[9; 100], &[3, 64], &[8; 64], &[3, 200, 1]].concat(),
+    ];
+    all.into_iter().chain(noise()).collect()
 }
 
 /// DAG-PB with these links, and data.
