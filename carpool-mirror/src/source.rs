@@ -47,7 +47,6 @@ struct Round {
     unsent: Option<CidSet>,
     /// Bytes that may still be sent, see [`Source::handle_cold_call`].
     budget: u64,
-    any_sent: bool,
     over: bool,
 }
 
@@ -65,24 +64,12 @@ impl Round {
                 }
                 Some(SourceOutput::Missing(cid))
             }
-            Some(Step::Visit(block)) => self.visit(block),
+            Some(Step::Visit(block)) => {
+                self.budget = self.budget.saturating_sub(block.data().len() as u64 + 1);
+                Some(SourceOutput::Transmit(block))
+            }
             None => self.end(),
         })
-    }
-
-    /// The first block goes out whatever it costs; the first that does not fit ends the round.
-    fn visit(&mut self, block: Block) -> Option<SourceOutput> {
-        let cost = block.data().len() as u64 + 1;
-        if cost > self.budget && self.any_sent {
-            if let Some(unsent) = &mut self.unsent {
-                unsent.insert(block.cid());
-            }
-            self.budget = 0;
-            return self.end();
-        }
-        self.any_sent = true;
-        self.budget = self.budget.saturating_sub(cost);
-        Some(SourceOutput::Transmit(block))
     }
 
     fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
@@ -198,7 +185,7 @@ impl Source {
     }
 
     /// Begins a round with no knowledge of the sink: at most `budget` bytes of blocks below `root`,
-    /// and one block at least (CAR Mirror §3.1.3.1). A block counts as one byte more than it has.
+    /// and one block at least (CAR Mirror §3.1.3.1).
     pub fn handle_cold_call(&mut self, root: Cid, budget: u64) {
         self.begin(self.list(&[root]), Narrowing::None, budget.max(1));
     }
@@ -215,8 +202,8 @@ impl Source {
         let mut walk = Walk::new([], self.order, &self.limits, self.seed);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
-        let (next, any_sent, over) = (0, false, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, unsent, budget, any_sent, over });
+        let (next, over) = (0, false);
+        self.round = Some(Round { walk, wanted, next, narrowing, unsent, budget, over });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.
