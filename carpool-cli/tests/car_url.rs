@@ -55,8 +55,10 @@ fn answer(mut stream: &TcpStream, bytes: &[u8], manner: Manner, sent: &AtomicUsi
     let end = (last + 1).min(len);
     let (status, body) = match manner {
         Manner::Whole => ("200 OK".to_owned(), bytes),
-        _ if first >= len => (format!("416 No\r\ncontent-range: bytes */{len}"), &bytes[..0]),
-        _ => {
+        Manner::Ranges | Manner::Liar | Manner::Short if first >= len => {
+            (format!("416 No\r\ncontent-range: bytes */{len}"), &bytes[..0])
+        }
+        Manner::Ranges | Manner::Liar | Manner::Short => {
             let from = if manner == Manner::Liar { first + 1 } else { first };
             let range = format!("206 Partial\r\ncontent-range: bytes {from}-{}/{len}", end - 1);
             (range, &bytes[first..end])

@@ -166,3 +166,11 @@ fn sections_longer_than_a_window_on_any_number_of_threads() {
     }
     assert_eq!(finding(&bytes, &["--max-section", "1000"], 3).0, "section");
 }
+
+#[test]
+fn what_cannot_be_read_is_not_damaged() {
+    let block = carpool_core::Block::new(carpool_core::codec::DAG_CBOR, "\u{ff}".into());
+    let car = Car::of(&[block]).bytes();
+    assert_eq!(finding(&car, &[], 5).0, "undecodable");
+    findings(&car, &["--no-links"], 0);
+}

@@ -27,10 +27,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every finding has a name, and offsets from the start of the file:
-  header section truncated data-size hash undecodable unfinalised     damaged        exit 3
-  index-malformed index-unsorted index-offset index-missing index-extra damaged      exit 3
+  header section truncated data-size hash unfinalised                 damaged        exit 3
+  index-malformed index-unsorted index-offset index-missing           damaged        exit 3
+  index-extra                                                         damaged        exit 3
   root-absent link-absent                                             incomplete     exit 4
-  roots-empty padding trailing duplicate hash-unknown index-absent    against policy exit 5
+  roots-empty padding trailing duplicate hash-unknown undecodable     against policy exit 5
+  index-absent                                                        against policy exit 5
 
 Links are followed out of DAG-PB and DAG-CBOR. All blocks are compared within --sort-memory;
 beyond it temporary files are used.
@@ -323,7 +325,7 @@ impl<'a> Report<'a> {
                 Finding::new("hash-unknown", Severity::Policy, what)
             }
             Why::Undecodable(error) => {
-                Finding::new("undecodable", Severity::Damaged, error.to_string())
+                Finding::new("undecodable", Severity::Policy, error.to_string())
             }
         };
         self.find(finding.at(self.data_offset() + wrong.at).of(wrong.cid));
