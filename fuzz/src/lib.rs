@@ -7,6 +7,10 @@ mod car_decode;
 mod car_header;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
+mod car_text;
+#[path = "../../carpool-cli/src/car/text/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the program uses all of it")]
+mod car_text_form;
 mod cbor_reader;
 mod choices;
 mod cid;
@@ -23,6 +27,7 @@ mod varint;
 pub use bloom::bloom;
 pub use car_decode::car_decode;
 pub use car_header::car_header;
+pub use car_text::car_text;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use http_message::http_message;
@@ -39,10 +44,11 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("bloom", bloom),
     ("car_decode", car_decode),
     ("car_header", car_header),
+    ("car_text", car_text),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("http_message", http_message),
