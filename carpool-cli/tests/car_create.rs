@@ -111,7 +111,7 @@ fn a_killed_run_leaves_no_file_that_looks_finished() {
     room.write("out.car", "what was there");
     let running = room.start(["car", "create", "-f", "out.car", "d"]);
     let part = || common::names(&room.path("")).len() > 2;
-    common::wait_until("a part", || part());
+    common::wait_until("a part", part);
     running.signal("KILL");
     drop(running);
     let kept = fs::read(room.path("out.car")).expect("readable");

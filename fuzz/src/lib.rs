@@ -17,6 +17,10 @@ mod car_reader;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
 mod car_v2_header;
+mod car_text;
+#[path = "../../carpool-cli/src/car/text/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the program uses all of it")]
+mod car_text_form;
 mod cbor_reader;
 mod choices;
 mod cid;
@@ -41,6 +45,7 @@ pub use car_index_lookup::car_index_lookup;
 pub use car_indexer::car_indexer;
 pub use car_reader::car_reader;
 pub use car_v2_header::car_v2_header;
+pub use car_text::car_text;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use hash_lanes::hash_lanes;
@@ -59,7 +64,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 23] = [
     ("bloom", bloom),
     ("car_check", car_check),
     ("car_decode", car_decode),
@@ -69,6 +74,7 @@ pub const TARGETS: [Target; 22] = [
     ("car_indexer", car_indexer),
     ("car_reader", car_reader),
     ("car_v2_header", car_v2_header),
+    ("car_text", car_text),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
     ("hash_lanes", hash_lanes),

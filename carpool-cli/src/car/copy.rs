@@ -31,6 +31,13 @@ struct Chosen {
     key: Key,
 }
 
+/// What is wanted of a window, or the first block in it that is bad.
+#[derive(Default)]
+struct Picked {
+    chosen: Vec<Chosen>,
+    wrong: Option<Wrong>,
+}
+
 /// A block that is not what its CID says, from the start of the CARv1.
 struct Wrong {
     offset: u64,
@@ -52,42 +59,56 @@ impl Copy<'_> {
         // How many blocks there are is told from the first window.
         let mut len = input.metadata().map(|found| found.len());
         let keyer = seen.keyer();
-        let work = |window: &Window| self.choose(window, &keyer);
+        let work = |window: &Window, picked: &mut Picked| {
+            picked.chosen.clear();
+            picked.wrong = self.choose(window, &keyer, &mut picked.chosen).err();
+        };
         batches::run(input, self.read, work, |step| match step {
             Step::Opening(opening) => {
                 data_offset = opening.data_offset;
                 writer = begin.take().map(|begin| begin(&opening.header)).transpose()?;
                 Ok(())
             }
-            Step::Window(chosen, window) => {
-                let chosen = chosen.map_err(|wrong| wrong.told(data_offset))?;
+            Step::Window(picked, window) => {
+                if let Some(wrong) = picked.wrong.take() {
+                    return Err(wrong.told(data_offset));
+                }
+                let chosen = &picked.chosen;
                 if let Some(len) = len.take() {
                     seen.expect(len / (window.bytes().len() / chosen.len().max(1)).max(1) as u64);
                 }
-                writer.as_mut().map_or(Ok(()), |writer| write(writer, seen, &chosen, window))
+                writer.as_mut().map_or(Ok(()), |writer| write(writer, seen, chosen, window))
             }
             Step::Fault { error, .. } => Err(error.into()),
             Step::Short { file_end, .. } => Err(Error::Truncated { offset: file_end }.into()),
+            Step::Padding { offset, .. } if !self.read.null_padding => {
+                Err(Error::SectionLength { offset }.into())
+            }
             Step::Padding { .. } | Step::Index { .. } | Step::Trailing { .. } => Ok(()),
         })?;
         writer.ok_or_else(|| Failure::new(Exit::Damaged, "no header"))
     }
 
-    fn choose(&self, window: &Window, keyer: &Keyer) -> Result<Vec<Chosen>, Wrong> {
+    fn choose(
+        &self,
+        window: &Window,
+        keyer: &Keyer,
+        chosen: &mut Vec<Chosen>,
+    ) -> Result<(), Wrong> {
         let sections: Vec<SectionRef<'_>> = window.sections(self.read).flatten().collect();
         if self.verify {
             check(&sections)?;
         }
         let mut end = 0;
-        let chosen = sections.iter().filter_map(|section| {
+        chosen.extend(sections.iter().filter_map(|section| {
             let start = end;
             let head = section.data_offset - section.offset;
             let data = start + usize::try_from(head).unwrap_or(0);
             end = data + section.data.len();
             let (bytes, cid) = (start..end, data - section.cid.len()..data);
             (self.want)(section.cid).then(|| Chosen { bytes, cid, key: keyer.key(section.cid) })
-        });
-        Ok(chosen.collect())
+        }));
+        Ok(())
     }
 }
 
