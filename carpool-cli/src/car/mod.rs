@@ -10,6 +10,7 @@ mod create;
 mod crew;
 mod dag_pb;
 mod detach_index;
+mod extent;
 mod extract;
 mod filter;
 mod folder;
