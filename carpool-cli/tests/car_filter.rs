@@ -9,6 +9,7 @@ use common::{
 use std::{
     fs,
     io::Write,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -151,4 +152,32 @@ fn what_is_no_cid_is_told() {
     room.write("in.car", Car::of(&all).bytes());
     room.write("cids", "\n\nnonsense\n");
     filter(&room, &[]).exits(2).says("nonsense");
+}
+
+/// What go-car makes of the same files, where the fixtures are at hand.
+#[test]
+fn with_its_switches_the_files_are_those_of_go_car() {
+    let folder = std::env::var_os("CARPOOL_FIXTURES").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/fixtures")),
+        PathBuf::from,
+    );
+    let folder = folder.join("go-car");
+    if !folder.join("odd.car").is_file() {
+        println!("skipped: no fixtures");
+        return;
+    }
+    let room = Room::new();
+    room.write("none", "");
+    let path = |name: &str| folder.join(name).into_os_string().into_string().expect("UTF-8");
+    let same = |list: &str, input: &str, flags: &[&str], golden: &str| {
+        let input = path(input);
+        let line = ["car", "filter", "--cid-file", list, &input, "out.car"];
+        room.run([&line, flags].concat()).exits(0);
+        let expected = fs::read(path(golden)).expect("readable");
+        assert!(fs::read(room.path("out.car")).expect("an output") == expected, "{golden}");
+    };
+    same(&path("mixed.tenth.cids"), "mixed.car", &[], "mixed.filter-v2.car");
+    let all = ["--inverse", "--drop-identity", "--dedup", "multihash"];
+    same("none", "odd.car", &all, "odd.filter-all-v2.car");
+    same("none", "odd.car", &[&all[..], &["--version", "1"]].concat(), "odd.filter-all-v1.car");
 }

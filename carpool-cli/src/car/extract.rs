@@ -1,6 +1,6 @@
 //! `carpool car extract`: the files and folders of a CAR.
 
-use carpool_core::{Cid, CidMap, Limits, codec};
+use carpool_core::{Cid, Limits};
 use carpool_store::BlockStore;
 use carpool_unixfs::{List, Metadata, Node, Resolve, resolve};
 use clap::Args;
@@ -15,6 +15,7 @@ use std::{
 use super::{
     args::ReadFlags,
     blocks::CarBlocks,
+    extent::{Bounds, Survey, limit},
     folder::{Folder, Kind},
 };
 use crate::{
@@ -23,7 +24,6 @@ use crate::{
     files::{beside, entry_name, stamp},
     interrupt::Leftover,
     output::{Output, printable, size},
-    remote::random_seed,
 };
 
 /// Folders that are held open at a time; those above are found again through `..`.
@@ -108,8 +108,8 @@ pub(super) fn run(args: &ExtractArgs, output: &Output) -> Outcome {
     if to_stdout {
         return print(&car, &wanted);
     }
-    let mut survey = Survey { car: &car, known: CidMap::with_seed(random_seed()) };
-    survey.check(&wanted, args)?;
+    let max = Bounds { depth: args.max_depth, paths: args.max_paths, bytes: args.max_bytes };
+    Survey::new(&car).check(wanted.iter().map(|item| item.cid), max)?;
     std::fs::create_dir_all(&args.output).map_err(|error| failed(&args.output, &error))?;
     let part = part(&args.output)?;
     let mut writer = Writer::new(args, &car, output, &part)?;
@@ -189,116 +189,6 @@ fn print(car: &CarBlocks, wanted: &[Wanted]) -> Outcome {
     let failed = |error: io::Error| Failure::io("standard output", &error);
     blocks::read_file(car, *cid, |data| out.write_all(data).map_err(failed))?;
     out.flush().map_err(failed)
-}
-
-/// What there is to be written, told before anything is. Every folder is looked at once, however
-/// many paths lead to it.
-struct Survey<'a> {
-    car: &'a CarBlocks,
-    known: CidMap<Extent>,
-}
-
-/// What lies at and below a place.
-#[derive(Clone, Copy, Debug, Default)]
-struct Extent {
-    paths: u64,
-    bytes: u64,
-    depth: u64,
-}
-
-/// A folder that is being looked at.
-struct Looked {
-    cid: Cid,
-    entries: List,
-    extent: Extent,
-}
-
-impl Survey<'_> {
-    fn check(&mut self, wanted: &[Wanted], args: &ExtractArgs) -> Outcome {
-        let mut all = Extent::default();
-        for item in wanted {
-            let extent = self.extent(item.cid, args.max_depth)?;
-            all.paths = all.paths.saturating_add(extent.paths);
-            all.bytes = all.bytes.saturating_add(extent.bytes);
-            all.depth = all.depth.max(extent.depth);
-        }
-        limit("folders within folders", all.depth, args.max_depth, "--max-depth")?;
-        limit("files, folders and links", all.paths, args.max_paths, "--max-paths")?;
-        limit("bytes of files", all.bytes, args.max_bytes, "--max-bytes")
-    }
-
-    fn extent(&mut self, cid: Cid, max_depth: u64) -> Outcome<Extent> {
-        let mut open = Vec::new();
-        let mut done = self.enter(cid, &mut open)?;
-        while let Some(folder) = open.last_mut() {
-            if let Some(below) = done.take() {
-                folder.extent.add(below);
-            }
-            match next(self.car, &mut folder.entries)? {
-                Some(cid) => done = self.enter(cid, &mut open)?,
-                None => {
-                    let Looked { cid, extent, .. } = open.pop().expect("it is the last");
-                    self.known.insert(&cid, extent);
-                    done = Some(extent);
-                }
-            }
-            let depth = open.len() as u64;
-            limit("folders within folders", depth.saturating_sub(1), max_depth, "--max-depth")?;
-        }
-        Ok(done.unwrap_or_default())
-    }
-
-    /// What is known at once, or a folder more that is open.
-    fn enter(&self, cid: Cid, open: &mut Vec<Looked>) -> Outcome<Option<Extent>> {
-        if let Some(known) = self.known.get(&cid) {
-            return Ok(Some(*known));
-        }
-        let file = |bytes| Ok(Some(Extent { paths: 1, bytes, depth: 0 }));
-        if cid.codec() == codec::RAW {
-            return file(self.car.size_many(&[cid])?.pop().flatten().unwrap_or(0));
-        }
-        let node = match blocks::node(self.car, &cid) {
-            Ok(node) => node,
-            Err(failure) if failure.exit == Exit::Incomplete => return file(0),
-            Err(failure) => return Err(failure),
-        };
-        match node {
-            Node::Raw(data) => file(data.len() as u64),
-            Node::File(found) => file(found.size),
-            Node::Symlink(_) => file(0),
-            Node::Directory(_) | Node::Shard(_) => {
-                let extent = Extent { paths: 1, bytes: 0, depth: 0 };
-                open.push(Looked { cid, entries: List::new(cid, &Limits::default()), extent });
-                Ok(None)
-            }
-        }
-    }
-}
-
-impl Extent {
-    fn add(&mut self, below: Self) {
-        self.paths = self.paths.saturating_add(below.paths);
-        self.bytes = self.bytes.saturating_add(below.bytes);
-        self.depth = self.depth.max(below.depth + 1);
-    }
-}
-
-/// The next entry of a folder that is looked at; the end where a shard is missing, which is told
-/// when it is written.
-fn next(car: &CarBlocks, entries: &mut List) -> Outcome<Option<Cid>> {
-    match blocks::next_entry(car, entries) {
-        Ok(entry) => Ok(entry.map(|entry| entry.cid)),
-        Err(failure) if failure.exit == Exit::Incomplete => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
-fn limit(what: &str, found: u64, max: u64, flag: &str) -> Outcome {
-    if found <= max {
-        return Ok(());
-    }
-    let what = format_args!("the CAR has {found} {what}, the limit is {max}; see {flag}");
-    Err(Failure::new(Exit::Refused, what))
 }
 
 /// What was done.

@@ -16,6 +16,7 @@ mod dag_pb;
 mod debug;
 mod detach_index;
 mod diff;
+mod extent;
 mod extract;
 mod filter;
 mod folder;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Memory for the index of a CARv2; beyond it a temporary file takes what is sorted.
-const INDEX_BUDGET: usize = 24 << 20;
+const INDEX_BUDGET: usize = 8 << 20;
 
 /// The version of a CAR that is made.
 #[derive(Clone, Copy, Debug, Args)]
