@@ -16,11 +16,11 @@ mod car_indexer;
 mod car_reader;
 #[path = "../../carpool-car/tests/reference/mod.rs"]
 mod car_reference;
-mod car_v2_header;
 mod car_text;
 #[path = "../../carpool-cli/src/car/text/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the program uses all of it")]
 mod car_text_form;
+mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
@@ -44,8 +44,8 @@ pub use car_index::car_index;
 pub use car_index_lookup::car_index_lookup;
 pub use car_indexer::car_indexer;
 pub use car_reader::car_reader;
-pub use car_v2_header::car_v2_header;
 pub use car_text::car_text;
+pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
 pub use hash_lanes::hash_lanes;
