@@ -21,6 +21,9 @@ pub(crate) const EXAMPLES: usize = 1000;
 
 const KEY_BYTES: usize = 24;
 
+/// Keys of a chunk.
+const CHUNK: usize = 512;
+
 /// What was seen up to now.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -39,7 +42,8 @@ struct Part {
 /// Keys of one kind: some in memory, the rest in a file.
 #[derive(Debug, Default)]
 struct Pile {
-    keys: Vec<Key>,
+    /// In chunks, because an array that grows is copied again and again.
+    chunks: Vec<Vec<Key>>,
     spilled: Option<File>,
 }
 
@@ -94,23 +98,23 @@ impl Ledger {
     /// Notes blocks and the links that they have.
     pub(crate) fn note(&mut self, blocks: &[Key], links: &[Key]) -> io::Result<()> {
         for key in blocks {
-            self.parts[part(key)].blocks.keys.push(*key);
+            self.parts[part(key)].blocks.push(*key);
         }
         for key in links {
-            self.parts[part(key)].links.keys.push(*key);
+            self.parts[part(key)].links.push(*key);
         }
         self.grown(blocks.len() + links.len())
     }
 
     /// Notes an entry of an index.
     pub(crate) fn note_entry(&mut self, key: Key) -> io::Result<()> {
-        self.parts[part(&key)].entries.keys.push(key);
+        self.parts[part(&key)].entries.push(key);
         self.grown(1)
     }
 
     fn grown(&mut self, keys: usize) -> io::Result<()> {
         self.held += keys * size_of::<Key>();
-        // Half, because arrays grow by doubling.
+        // Half, because what is compared is brought together once more.
         if self.held > self.budget / 2 {
             for part in &mut self.parts {
                 part.piles().into_iter().try_for_each(Pile::spill)?;
@@ -150,12 +154,23 @@ const fn part(key: &Key) -> usize {
 }
 
 impl Pile {
+    fn push(&mut self, key: Key) {
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(key),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(key);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
     fn spill(&mut self) -> io::Result<()> {
-        if self.keys.is_empty() {
+        if self.chunks.is_empty() {
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(self.keys.len() * KEY_BYTES);
-        for key in self.keys.drain(..) {
+        let mut bytes = Vec::with_capacity(self.chunks.len() * CHUNK * KEY_BYTES);
+        for key in self.chunks.drain(..).flatten() {
             for number in [key.digest, key.cid, key.at] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
@@ -168,7 +183,8 @@ impl Pile {
 
     /// All keys, sorted.
     fn sorted(self) -> io::Result<Vec<Key>> {
-        let mut keys = self.keys;
+        let mut keys = Vec::with_capacity(self.chunks.len() * CHUNK);
+        self.chunks.into_iter().for_each(|chunk| keys.extend(chunk));
         if let Some(mut file) = self.spilled {
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(0))?;
