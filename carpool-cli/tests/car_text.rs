@@ -10,9 +10,9 @@ use text::{Entry, Head, cut, print, read_head};
 
 fn again(cid: &Cid, data: &[u8]) -> Vec<u8> {
     let printed = print(cid, data);
-    let entry = Entry::read(&printed).unwrap_or_else(|e| panic!("{e}: {printed:?}"));
+    let entry = Entry::read(&printed).expect("it was printed");
     assert_eq!(entry.cid, *cid);
-    entry.body().and_then(text::Body::encode).unwrap_or_else(|e| panic!("{e}: {cid}"))
+    entry.body().and_then(text::Body::encode).expect("it was printed")
 }
 
 fn mode(codec: u64, data: &[u8]) -> String {

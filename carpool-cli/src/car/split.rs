@@ -139,7 +139,8 @@ pub(super) fn begin(roots: &[Cid]) -> (Manifest, Sha256) {
 }
 
 fn by_size(scan: Scan<'_>, input: &Input, max: u64) -> Outcome<(Manifest, Vec<Plan>)> {
-    let (mut manifest, mut hasher) = begin(&scan.header(input)?.roots);
+    let opening = scan.opening(input)?;
+    let (mut manifest, mut hasher) = begin(&opening.header.roots);
     let (mut plans, mut plan, mut bytes) = (Vec::new(), Plan::default(), 0);
     let mut roots = CidSet::with_seed(random_seed());
     manifest.roots.iter().for_each(|root| {
@@ -168,7 +169,8 @@ fn by_size(scan: Scan<'_>, input: &Input, max: u64) -> Outcome<(Manifest, Vec<Pl
             plan.roots.push(*cid);
         }
         first = first.or(Some(*cid));
-        plan.push(manifest.blocks, section.offset, section.offset + len);
+        let at = opening.data_offset + section.offset;
+        plan.push(manifest.blocks, at, at + len);
         (bytes, manifest.blocks) = (bytes + len, manifest.blocks + 1);
         manifest.bytes += len;
         Ok(())

@@ -42,7 +42,8 @@ pub(super) fn plan(
     input: &Input,
     max: Option<u64>,
 ) -> Outcome<(Manifest, Vec<Plan>)> {
-    let (mut manifest, mut hasher) = begin(&scan.header(input)?.roots);
+    let opening = scan.opening(input)?;
+    let (mut manifest, mut hasher) = begin(&opening.header.roots);
     let mut names = CidMap::with_seed(random_seed());
     let mut graph = Graph::default();
     each_section(scan, input, |section| {
@@ -53,7 +54,8 @@ pub(super) fn plan(
         let n = n.map_err(|_| Failure::new(Exit::Io, "more than 2^32 blocks"))?;
         names.insert_absent(cid, || n);
         let len = section_len(cid, data.len()) as u64;
-        graph.places.push((section.offset, section.offset + len));
+        let at = opening.data_offset + section.offset;
+        graph.places.push((at, at + len));
         (manifest.blocks, manifest.bytes) = (manifest.blocks + 1, manifest.bytes + len);
         Ok(())
     })?;
