@@ -7,11 +7,13 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, JoinHandle},
 };
 
 use super::{index_maker::IndexMaker, input::Input, target::Target};
 use crate::{
-    failure::{Failure, Outcome},
+    failure::{Exit, Failure, Outcome},
     output::Output,
 };
 
@@ -60,13 +62,13 @@ impl Format {
         matches!(self, Self::V2(_))
     }
 
-    fn index(self) -> Outcome<Option<IndexMaker>> {
+    fn index(self) -> Outcome<Option<Indexing>> {
         let codec = match self {
             Self::V1 | Self::V2(IndexCodec::None) => return Ok(None),
             Self::V2(IndexCodec::Multihash) => Codec::MultihashSorted,
             Self::V2(IndexCodec::Sorted) => Codec::Sorted,
         };
-        IndexMaker::new(codec, INDEX_BUDGET, false).map(Some)
+        Ok(Some(Indexing::begin(IndexMaker::new(codec, INDEX_BUDGET, false)?)))
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) struct Written {
 pub(crate) struct CarWriter {
     sink: Sink,
     format: Format,
-    index: Option<IndexMaker>,
+    index: Option<Indexing>,
     roots: usize,
     /// Of the CARv1, up to now.
     size: u64,
@@ -232,4 +234,68 @@ fn hand_over(file: BufWriter<File>, target: &mut Target) -> Outcome {
 
 fn spool_failed(error: &io::Error) -> Failure {
     Failure::io("temporary file", error)
+}
+
+/// Bytes of entries that the thread of an index gets at once.
+const ENTRY_BYTES: usize = 128 << 10;
+
+/// An index that is sorted by a thread of its own.
+#[derive(Debug)]
+struct Indexing {
+    to: SyncSender<Entries>,
+    /// `None` once it was waited for.
+    thread: Option<JoinHandle<Outcome<IndexMaker>>>,
+    next: Entries,
+}
+
+/// Sections: the bytes of their CIDs, and where each ends in them and begins in the CARv1.
+#[derive(Debug, Default)]
+struct Entries {
+    cids: Vec<u8>,
+    places: Vec<(usize, u64)>,
+}
+
+impl Indexing {
+    fn begin(mut maker: IndexMaker) -> Self {
+        let (to, entries) = sync_channel::<Entries>(2);
+        let thread = thread::spawn(move || {
+            for Entries { cids, places } in entries {
+                let mut begin = 0;
+                for (end, offset) in places {
+                    maker.add(&cids[begin..end], offset)?;
+                    begin = end;
+                }
+            }
+            Ok(maker)
+        });
+        Self { to, thread: Some(thread), next: Entries::default() }
+    }
+
+    fn add(&mut self, cid: &[u8], offset: u64) -> Outcome {
+        self.next.cids.extend_from_slice(cid);
+        self.next.places.push((self.next.cids.len(), offset));
+        if self.next.cids.len() >= ENTRY_BYTES { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Outcome {
+        let entries = std::mem::take(&mut self.next);
+        if self.to.send(entries).is_ok() {
+            return Ok(());
+        }
+        // The thread has gone: why is what is told.
+        let gone = || Err(Failure::new(Exit::Io, "the index takes no more"));
+        self.thread.take().map_or_else(gone, |thread| joined(thread).map(drop))
+    }
+
+    /// There are no more sections.
+    fn finish(mut self, write: impl FnMut(&[u8]) -> Outcome) -> Outcome {
+        self.send()?;
+        let Self { to, thread, .. } = self;
+        drop(to);
+        thread.map_or(Ok(()), |thread| joined(thread)?.finish(write))
+    }
+}
+
+fn joined(thread: JoinHandle<Outcome<IndexMaker>>) -> Outcome<IndexMaker> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
