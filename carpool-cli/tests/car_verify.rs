@@ -17,7 +17,7 @@ fn findings(bytes: &[u8], flags: &[&str], exit: i32) -> Vec<Value> {
     let args = [&["--json", "car", "verify"], flags].concat();
     let file = room.run([&args[..], &["a.car"]].concat()).exits(exit).objects();
     let mut piped = room.command([&args[..], &["-"]].concat());
-    piped.stdin(Stdio::from(fs::File::open(path).expect("the CAR is there")));
+    piped.stdin(Stdio::from(fs::File::open(path).expect("it is there")));
     let piped = Ran::of(&mut piped).exits(exit).objects();
     let names = |all: &[Value]| all.iter().map(|one| one["finding"].clone()).collect::<Vec<_>>();
     assert_eq!(names(&file), names(&piped));
@@ -29,7 +29,7 @@ fn findings(bytes: &[u8], flags: &[&str], exit: i32) -> Vec<Value> {
 fn finding(bytes: &[u8], flags: &[&str], exit: i32) -> (String, Option<u64>) {
     let all = findings(bytes, flags, exit);
     assert_eq!(all.len(), 2, "{all:?}");
-    (all[0]["finding"].as_str().expect("findings have names").to_owned(), all[0]["offset"].as_u64())
+    (all[0]["finding"].as_str().expect("a name").to_owned(), all[0]["offset"].as_u64())
 }
 
 fn car() -> Car {

@@ -22,8 +22,9 @@ pub(crate) fn describe(block: &[u8]) -> String {
     };
     put(format_args!("\n\t{} links. {} bytes", links.len(), data.map_or(0, <[u8]>::len)));
     for link in links.iter().take(SHOWN) {
-        let name = link.name.map_or("<no name>".into(), String::from_utf8_lossy);
-        let cid = cid_exact(link.hash).map_or("<unknown>".to_owned(), |cid| cid.to_string());
+        let name = link.name.map_or_else(|| "<no name>".into(), String::from_utf8_lossy);
+        let cid =
+            cid_exact(link.hash).map_or_else(|_| "<unknown>".to_owned(), |cid| cid.to_string());
         put(format_args!("\n\t\t{}[{}] {cid}", printable(&name), human(link.tsize)));
     }
     if links.len() > SHOWN {

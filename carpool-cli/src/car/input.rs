@@ -27,7 +27,7 @@ pub(crate) struct Input {
 enum Source {
     File { path: PathBuf, file: File },
     Pipe,
-    Url(Mutex<Remote>),
+    Url(Box<Mutex<Remote>>),
 }
 
 /// A resource at a server, and the threads that speak to it.
@@ -58,7 +58,7 @@ impl Input {
             return Ok(Self { shown: "standard input".to_owned(), source: Source::Pipe });
         }
         if let Some(url) = name.to_str().filter(|name| is_url(name)) {
-            let source = Source::Url(Mutex::new(Remote::open(url)?));
+            let source = Source::Url(Box::new(Mutex::new(Remote::open(url)?)));
             return Ok(Self { shown: url.to_owned(), source });
         }
         let path = PathBuf::from(name);

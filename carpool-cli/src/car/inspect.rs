@@ -215,7 +215,7 @@ impl Stats {
                 writeln!(out, "Data offset: {}", v2.data_offset)?;
                 writeln!(out, "Data (payload) length: {}", v2.data_size)?;
                 writeln!(out, "Index offset: {}", v2.index_offset)?;
-                let index = self.index.map_or("(none)".to_owned(), index_name);
+                let index = self.index.map_or_else(|| "(none)".to_owned(), index_name);
                 writeln!(out, "Index type: {index}")?;
             }
         }

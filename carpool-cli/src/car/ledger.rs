@@ -148,7 +148,6 @@ impl Ledger {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "six bits are left")]
 const fn part(key: &Key) -> usize {
     (key.digest >> 58) as usize
 }

@@ -488,7 +488,7 @@ impl<'a> Report<'a> {
             let links =
                 if input.is_seekable() { links_at(input, at, &self.args.read)? } else { vec![] };
             let link = links.into_iter().find(name);
-            let whom = link.map_or("a block".to_owned(), |link| link.to_string());
+            let whom = link.map_or_else(|| "a block".to_owned(), |link| link.to_string());
             let what = format!("the block here links to {whom}, which is not in the file");
             let mut finding = Finding::new("link-absent", Severity::Incomplete, what).at(at);
             finding.cid = link;
