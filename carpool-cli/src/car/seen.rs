@@ -111,8 +111,8 @@ impl Keyer {
             Dedup::Multihash => multihash(cid),
         };
         let [first, second] = &self.seeds;
-        let (first, second) = (hash(first, bytes), hash(second, bytes));
-        Key([upper(first), upper(second), lower(second)])
+        let ([_, first], [low, high]) = (halves(hash(first, bytes)), halves(hash(second, bytes)));
+        Key([first, high, low])
     }
 }
 
@@ -122,12 +122,9 @@ fn hash(seed: &FixedState, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-const fn upper(hash: u64) -> u32 {
-    (hash >> 32) as u32
-}
-
-const fn lower(hash: u64) -> u32 {
-    (hash & u32::MAX as u64) as u32
+const fn halves(hash: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 /// The multihash of a binary CID: what follows version and codec. A CID of version 0 has neither.
