@@ -35,7 +35,7 @@ fn entries_of_car(car: &[u8], identity: bool) -> Vec<Entry> {
     ended.expect("a good CAR");
     let sections = items.into_iter().filter_map(|item| match item {
         carpool_car::Item::Section(section) => Some(Entry::of(&section.cid, section.offset)),
-        _ => None,
+        carpool_car::Item::Header(_) | carpool_car::Item::Behind(_) => None,
     });
     sections.filter(|entry| identity || entry.code() != Some(0)).collect()
 }
