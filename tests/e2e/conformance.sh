@@ -11,6 +11,6 @@ while IFS= read -r test; do
 done <<<"$named"
 while IFS= read -r page; do
     [ -e "docs/$page" ] || { echo "no such page: $page"; missing=1; }
-done < <(grep -oE '[a-z]+\.md' docs/SUMMARY.md)
+done < <(grep -oE '[a-z-]+\.md' docs/SUMMARY.md)
 [ "$missing" = 0 ] && echo "$(wc -l <<<"$named") tests named, all there"
 exit "$missing"

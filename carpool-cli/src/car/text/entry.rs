@@ -38,7 +38,7 @@ impl Mode {
     }
 }
 
-/// The entry of a block, as text: in a form out of which [`Entry::block`] makes the same bytes.
+/// The entry of a block, as text: in a form out of which [`Entry::read`] makes the same bytes.
 pub(crate) fn print(cid: &Cid, data: &[u8]) -> Vec<u8> {
     let (mode, body) = body(cid.codec(), data);
     let no_end = if body.last() == Some(&b'\n') { "" } else { " (no-end-cr)" };
