@@ -15,7 +15,7 @@ use crate::output::size;
 /// What a progress bar shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    /// What is counted.
+    /// What is counted beside bytes; empty where nothing is.
     pub(crate) what: &'static str,
     /// How many of them are done.
     pub(crate) done: u64,
@@ -48,6 +48,9 @@ impl Reading {
     fn message(&self, spent: Duration) -> String {
         let millis = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = self.bytes.saturating_mul(1000) / millis;
+        if self.what.is_empty() {
+            return format!("{}, {}/s", size(self.bytes), size(rate));
+        }
         let of = match self.total {
             Total::Items(end) if end > 0 => format!("/{}", end.max(self.done)),
             Total::Items(_) | Total::Bytes(_) => String::new(),

@@ -57,11 +57,13 @@ pub(super) fn run(args: &ConvertArgs, output: &Output) -> Outcome {
         (_, codec) => Format::V2(codec.unwrap_or_default()),
     };
     let input = Input::open(&args.file)?;
+    let meter = input.meter(output);
     let copy = Copy { read: &args.read, verify: !args.trust, want: &|_| true };
     let begin = |header: &Header| {
         CarWriter::begin(&args.out, &[&input], format, (&header.roots, false), output)
     };
     let written = copy.run(&input, &mut Seen::new(Dedup::None), begin)?.finish(None)?;
+    drop(meter);
     if args.out != "-" {
         let (shown, blocks, bytes) = (args.out.to_string_lossy(), written.blocks, written.bytes);
         let value = json!({

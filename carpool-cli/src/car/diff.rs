@@ -124,12 +124,15 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Outcome {
     let mut known = Known::new();
     let scan = Scan { read: &args.read, verify: !args.trust };
     let (mut of_a, mut only_b, mut both) = (Count::default(), Count::default(), Count::default());
+    let meter = a.meter(output);
     each_section(scan, &a, |section| {
         if known.note(&section.cid, IN_A)? == 0 {
             of_a.add(&section.cid, &section.data);
         }
         Ok(())
     })?;
+    drop(meter);
+    let meter = b.meter(output);
     each_section(scan, &b, |section| {
         match known.note(&section.cid, IN_B)? {
             0 => only_b.add(&section.cid, &section.data),
@@ -138,6 +141,7 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Outcome {
         }
         Ok(())
     })?;
+    drop(meter);
     if args.list {
         list(&a, IN_A, scan, &mut known, output)?;
         list(&b, IN_B, scan, &mut known, output)?;

@@ -83,8 +83,10 @@ pub(super) fn run(args: &FilterArgs, output: &Output) -> Outcome {
     let list = List::read(args)?;
     output.note(format_args!("filtering to {} cids", list.len()));
     let input = Input::open(&args.file)?;
+    let meter = input.meter(output);
     let filter = Filter { args, list, output };
     let written = filter.run(&input)?;
+    drop(meter);
     filter.report();
     if args.out != "-" {
         let shown = args.out.to_string_lossy();

@@ -95,12 +95,14 @@ pub(super) fn run(args: &IndexArgs, output: &Output) -> Outcome {
     let input = Input::open(file)?;
     let done = if create {
         let input = input.seekable(|what| output.note(what))?;
+        let _meter = input.meter(output);
         create_index(args, &input, Target::create(out, &[&input])?)?
     } else {
         let target = Target::create(out, &[&input])?;
         // Where the header cannot be written over, sizes have to be known first.
         let ahead = args.version == 2 && !target.patchable();
         let input = if ahead { input.seekable(|what| output.note(what))? } else { input };
+        let _meter = input.meter(output);
         rewrite(args, &input, target)?
     };
     if out != "-" {

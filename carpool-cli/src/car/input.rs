@@ -6,11 +6,18 @@ use std::{
     fs::{File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 use tokio::runtime::Runtime;
 
-use crate::failure::{Failure, Outcome};
+use crate::{
+    failure::{Failure, Outcome},
+    output::Output,
+    progress::{Meter, Reading, Total},
+};
 
 /// Bytes of one request where a resource is read as a stream: of the first, and at most.
 const FIRST_REQUEST_BYTES: usize = 4096;
@@ -21,6 +28,8 @@ const REQUEST_BYTES: usize = 4 << 20;
 pub(crate) struct Input {
     shown: String,
     source: Source,
+    /// Bytes that were read, for whoever waits.
+    taken: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -55,16 +64,27 @@ impl Input {
     /// Opens what the user named: `-` is standard input, `http://` and `https://` begin a URL.
     pub(crate) fn open(name: &OsStr) -> Outcome<Self> {
         if name == "-" {
-            return Ok(Self { shown: "standard input".to_owned(), source: Source::Pipe });
+            return Ok(Self::of("standard input".to_owned(), Source::Pipe));
         }
         if let Some(url) = name.to_str().filter(|name| is_url(name)) {
             let source = Source::Url(Box::new(Mutex::new(Remote::open(url)?)));
-            return Ok(Self { shown: url.to_owned(), source });
+            return Ok(Self::of(url.to_owned(), source));
         }
         let path = PathBuf::from(name);
         let shown = path.display().to_string();
         let file = File::open(&path).map_err(|error| Failure::io(&shown, &error))?;
-        Ok(Self { shown, source: Source::File { path, file } })
+        Ok(Self::of(shown, Source::File { path, file }))
+    }
+
+    fn of(shown: String, source: Source) -> Self {
+        Self { shown, source, taken: Arc::default() }
+    }
+
+    /// A progress bar of what is read of it.
+    pub(crate) fn meter(&self, output: &Output) -> Meter {
+        let total = Total::Bytes(self.metadata().map_or(0, |found| found.len()));
+        let taken = Arc::clone(&self.taken);
+        output.meter(move || Reading { what: "", done: 0, bytes: taken.load(Relaxed), total })
     }
 
     /// The input as messages name it.
@@ -109,19 +129,20 @@ impl Input {
 
     /// All of it from the start. A pipe can be read once.
     pub(crate) fn stream(&self) -> Outcome<Box<dyn Read + '_>> {
-        match &self.source {
+        let stream: Box<dyn Read + '_> = match &self.source {
             Source::File { file, .. } => {
                 let mut file = file;
                 if self.metadata().is_some() {
                     file.seek(SeekFrom::Start(0)).map_err(|error| self.failed(&error))?;
                 }
-                Ok(Box::new(file))
+                Box::new(file)
             }
-            Source::Pipe => Ok(Box::new(io::stdin().lock())),
+            Source::Pipe => Box::new(io::stdin().lock()),
             Source::Url(_) => {
-                Ok(Box::new(Requests { input: self, at: 0, window: io::Cursor::default() }))
+                Box::new(Requests { input: self, at: 0, window: io::Cursor::default() })
             }
-        }
+        };
+        Ok(Box::new(Counted { stream, taken: &self.taken }))
     }
 
     /// The same input as one that can be read at any place and again: what is neither a file nor
@@ -135,7 +156,7 @@ impl Input {
             tempfile::tempfile().map_err(|error| Failure::io("temporary file", &error))?;
         io::copy(&mut self.stream()?, &mut file).map_err(|error| self.failed(&error))?;
         file.flush().map_err(|error| Failure::io("temporary file", &error))?;
-        Ok(Self { shown: self.shown, source: Source::File { path: PathBuf::new(), file } })
+        Ok(Self::of(self.shown, Source::File { path: PathBuf::new(), file }))
     }
 
     /// Up to `len` bytes at `offset` of a [`seekable`](Self::seekable) input; fewer only at its end.
@@ -168,7 +189,9 @@ impl Input {
             window[..bytes.len()].copy_from_slice(&bytes);
             return Ok(bytes.len());
         };
-        fill_at(file, offset, window).map_err(|error| self.failed(&error))
+        let filled = fill_at(file, offset, window).map_err(|error| self.failed(&error))?;
+        self.taken.fetch_add(filled as u64, Relaxed);
+        Ok(filled)
     }
 
     /// The file, where there is one that can be read at any place by several threads.
@@ -213,6 +236,20 @@ fn read_file_at(file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize
 fn read_file_at(mut file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
     file.seek(SeekFrom::Start(offset))?;
     file.read(window)
+}
+
+/// A stream whose bytes are counted as they are taken.
+struct Counted<'a> {
+    stream: Box<dyn Read + 'a>,
+    taken: &'a AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(into)?;
+        self.taken.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
 }
 
 /// A resource as a stream of ranges.

@@ -20,15 +20,16 @@ pub(super) struct Inputs<'a> {
     names: &'a [OsString],
     /// What came through a pipe.
     piped: Option<Input>,
+    output: &'a Output,
 }
 
 impl<'a> Inputs<'a> {
     /// Refused where `output` is one of them.
-    pub(super) fn new(names: &'a [OsString], output: &OsStr, notes: &Output) -> Outcome<Self> {
+    pub(super) fn new(names: &'a [OsString], output: &OsStr, notes: &'a Output) -> Outcome<Self> {
         if names.iter().filter(|name| *name == "-").count() > 1 {
             return Err(Failure::new(Exit::Usage, "standard input can be read once"));
         }
-        let mut inputs = Self { names, piped: None };
+        let mut inputs = Self { names, piped: None, output: notes };
         for name in names {
             let input = Input::open(name)?;
             Target::refuse(output, &input)?;
@@ -43,11 +44,18 @@ impl<'a> Inputs<'a> {
     pub(super) fn each(&self, mut each: impl FnMut(&Input) -> Outcome) -> Outcome {
         for name in self.names {
             match &self.piped {
-                Some(piped) if name == "-" => each(piped)?,
-                _ => each(&Input::open(name)?)?,
+                Some(piped) if name == "-" => self.metered(piped, &mut each)?,
+                _ => self.metered(&Input::open(name)?, &mut each)?,
             }
         }
         Ok(())
+    }
+
+    fn metered(&self, input: &Input, each: &mut impl FnMut(&Input) -> Outcome) -> Outcome {
+        let meter = input.meter(self.output);
+        let done = each(input);
+        drop(meter);
+        done
     }
 
     /// The roots that the headers name, file by file.

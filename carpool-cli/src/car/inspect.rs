@@ -43,12 +43,14 @@ pub(crate) struct InspectArgs {
 
 pub(super) fn run(args: &InspectArgs, output: &Output) -> Outcome {
     let input = Input::open(&args.file)?;
+    let meter = input.meter(output);
     let mut stats = Stats::default();
     let opening = if args.full || !input.is_seekable() {
         stream(args, &input, &mut stats)?
     } else {
         heads(args, &input, &mut stats)?
     };
+    drop(meter);
     stats.index = index_codec(&input, &opening, stats.index)?;
     output.result(&stats.json(&opening), stats.text(&opening).trim_end());
     Ok(())

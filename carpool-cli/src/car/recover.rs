@@ -53,6 +53,7 @@ pub(super) fn run(args: &RecoverArgs, output: &Output) -> Outcome {
         output.leave_to_data()?;
     }
     let input = Input::open(&args.file)?.seekable(|note| output.note(note))?;
+    let meter = input.meter(output);
     let opening = Scan { read: &args.read, verify: false }.opening(&input);
     let (opening, header) = match opening {
         Ok(opening) => (Some(opening), None),
@@ -81,6 +82,7 @@ pub(super) fn run(args: &RecoverArgs, output: &Output) -> Outcome {
         return Err(Failure::new(Exit::Damaged, what));
     }
     writer.finish(None)?;
+    drop(meter);
     tally.tell(args, &input, salvage.skipped(), output)
 }
 

@@ -107,6 +107,7 @@ impl Plan {
 
 pub(super) fn run(args: &SplitArgs, output: &Output) -> Outcome {
     let input = Input::open(&args.file)?.seekable(|note| output.note(note))?;
+    let meter = input.meter(output);
     let scan = Scan { read: &args.read, verify: false };
     let (mut manifest, plans) = if args.subgraph {
         subgraphs::plan(scan, &input, args.size)?
@@ -119,6 +120,7 @@ pub(super) fn run(args: &SplitArgs, output: &Output) -> Outcome {
         manifest.parts.push(part);
         files.push(file);
     }
+    drop(meter);
     for (part, file) in manifest.parts.iter().zip(files) {
         file.appear()?;
         let (name, bytes) = (&part.name, part.bytes);

@@ -170,6 +170,7 @@ impl Finding {
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
     let input = Input::open(&args.file)?;
+    let meter = input.meter(output);
     let keys = Keys::random();
     let check = Check { read: &args.read, keys: &keys, links: !args.no_links };
     let mut report = Report::new(args, &keys, output);
@@ -179,6 +180,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
         |window, checked| check.window(window, checked),
         |step| report.step(step).map_err(|error| Failure::io("temporary file", &error)),
     );
+    drop(meter);
     if let Err(failure) = read {
         if failure.exit != Exit::Damaged {
             return Err(failure);
