@@ -19,7 +19,7 @@ const V2: &str = "--v2 ";
 impl Head {
     /// The head as text. What would break its lines is not in the name any more.
     pub(crate) fn print(&self) -> String {
-        let name: String = self.name.chars().filter(|c| !c.is_control()).collect();
+        let name = plain(&self.name);
         let mut out = format!("{FIRST}{}{name}\n", if self.v2 { V2 } else { "" });
         self.roots.iter().for_each(|root| out.push_str(&format!("root {root}\n")));
         out
@@ -32,11 +32,9 @@ pub(crate) fn read_head(text: &[u8], whole: bool) -> Result<Option<(Head, usize)
     let Some((first, mut at)) = line(text, 0, whole) else { return Ok(None) };
     let rest = first.strip_prefix(FIRST.as_bytes());
     let rest = rest.ok_or(Error::Line { expected: "`car compile NAME`" })?;
-    let (v2, name) = match rest.strip_prefix(V2.as_bytes()) {
-        Some(name) => (true, name),
-        None => (false, rest),
-    };
-    let name = String::from_utf8_lossy(name).trim().to_owned();
+    let rest = plain(&String::from_utf8_lossy(rest));
+    let (v2, name) = flag(rest.trim());
+    let name = name.trim_start().to_owned();
     let mut head = Head { v2, name, roots: Vec::new() };
     loop {
         if text[at..].starts_with(b"--- ") || (whole && at == text.len()) {
@@ -47,6 +45,19 @@ pub(crate) fn read_head(text: &[u8], whole: bool) -> Result<Option<(Head, usize)
             head.roots.push(root(next).ok_or(Error::Line { expected: "`root CID` or a block" })?);
         }
         at = end;
+    }
+}
+
+/// A name without what would break its line.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Whether what follows `car compile` begins with the flag, and the rest.
+fn flag(rest: &str) -> (bool, &str) {
+    match rest.strip_prefix(V2.trim_end()) {
+        Some(name) if name.is_empty() || name.starts_with(char::is_whitespace) => (true, name),
+        _ => (false, rest),
     }
 }
 
