@@ -1,4 +1,4 @@
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "instructions of the SHA unit, behind a proof that it is there")]
 
 use core::arch::x86_64::*;
 

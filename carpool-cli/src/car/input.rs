@@ -106,7 +106,6 @@ impl Input {
     }
 
     /// The path, where it is one.
-    #[allow(dead_code, reason = "not every verb looks beside its input")]
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.source {
             Source::File { path, .. } => Some(path),

@@ -37,7 +37,8 @@ pub(crate) fn section_at(
     }
 }
 
-/// The links of the block whose section begins at byte `offset` of the file.
+/// The links of the block whose section begins at byte `offset` of the file; of one that cannot be
+/// read to its end those before the fault, which was told when the file was checked.
 pub(crate) fn links_at(input: &Input, offset: u64, read: &ReadFlags) -> Outcome<Vec<Cid>> {
     let mut links = Vec::new();
     if let Some((cid, data)) = section_at(input, offset, read)? {
