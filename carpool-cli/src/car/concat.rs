@@ -5,8 +5,7 @@ use serde_json::json;
 use std::ffi::OsString;
 
 use super::{
-    args::ReadFlags,
-    inputs::{Inputs, each_section, some_root},
+    inputs::{Inputs, JoinFlags, each_section, some_root},
     scan::Scan,
     writer::{CarWriter, Format, IndexCodec, Written},
 };
@@ -29,33 +28,24 @@ pub(crate) struct ConcatArgs {
     /// The CARs, of either version; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<OsString>,
-    /// The CAR to make; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
-    pub(crate) output: OsString,
-    /// Version of the CAR that is made: 1, or 2 with an index
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
-    pub(crate) version: u8,
-    /// Copy without hashing
-    #[arg(long)]
-    pub(crate) trust: bool,
     #[command(flatten)]
-    pub(crate) read: ReadFlags,
+    pub(crate) join: JoinFlags,
 }
 
 pub(super) fn run(args: &ConcatArgs, output: &Output) -> Outcome {
-    if args.output == "-" {
+    if args.join.output == "-" {
         output.leave_to_data()?;
     }
-    let inputs = Inputs::new(&args.files, &args.output, output)?;
-    let scan = Scan { read: &args.read, verify: !args.trust };
+    let inputs = Inputs::new(&args.files, &args.join.output, output)?;
+    let scan = Scan { read: &args.join.read, verify: !args.join.trust };
     let roots = inputs.roots(scan)?.into_iter().find(|roots| !roots.is_empty());
     let roots = some_root(roots.unwrap_or_default(), output);
-    let format = format(args.version);
-    let mut writer = CarWriter::begin(&args.output, &[], format, (&roots, false), output)?;
+    let format = format(args.join.version);
+    let mut writer = CarWriter::begin(&args.join.output, &[], format, (&roots, false), output)?;
     inputs.each(|input| {
         each_section(scan, input, |section| writer.block(&section.cid, &section.data).map(drop))
     })?;
-    tell(&args.output, args.version, writer.finish(None)?, output);
+    tell(&args.join.output, args.join.version, writer.finish(None)?, output);
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use carpool_car::Section;
 use carpool_core::{Cid, IDENTITY, Multihash, codec::RAW};
+use clap::Args;
 use std::ffi::{OsStr, OsString};
 
 use super::{
+    args::ReadFlags,
     input::Input,
     scan::{Event, Scan},
     target::Target,
@@ -13,6 +15,22 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     output::Output,
 };
+
+/// What becomes of several CARs, and how they are read.
+#[derive(Debug, Args)]
+pub(crate) struct JoinFlags {
+    /// The CAR to make; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: OsString,
+    /// Version of the CAR that is made: 1, or 2 with an index
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) version: u8,
+    /// Copy without hashing
+    #[arg(long)]
+    pub(crate) trust: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadFlags,
+}
 
 /// CARs by their names. Files are open while they are read and not before: there may be more of
 /// them than a process may have open.

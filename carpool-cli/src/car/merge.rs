@@ -5,10 +5,9 @@ use clap::Args;
 use std::ffi::OsString;
 
 use super::{
-    args::ReadFlags,
     concat::{format, tell},
     input::Input,
-    inputs::{Inputs, each_section, some_root},
+    inputs::{Inputs, JoinFlags, each_section, some_root},
     manifest::Manifest,
     restore,
     scan::Scan,
@@ -31,24 +30,15 @@ pub(crate) struct MergeArgs {
     /// The CARs, of either version, or the manifest of a `split`; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<OsString>,
-    /// The CAR to make; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
-    pub(crate) output: OsString,
-    /// Version of the CAR that is made: 1, or 2 with an index
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
-    pub(crate) version: u8,
     /// What counts as the same block
     #[arg(long, value_enum, value_name = "BY", default_value = "cid")]
     pub(crate) dedup: Dedup,
-    /// Copy without hashing
-    #[arg(long)]
-    pub(crate) trust: bool,
     #[command(flatten)]
-    pub(crate) read: ReadFlags,
+    pub(crate) join: JoinFlags,
 }
 
 pub(super) fn run(args: &MergeArgs, output: &Output) -> Outcome {
-    if args.output == "-" {
+    if args.join.output == "-" {
         output.leave_to_data()?;
     }
     let written = match &args.files[..] {
@@ -61,16 +51,16 @@ pub(super) fn run(args: &MergeArgs, output: &Output) -> Outcome {
         }
         _ => union(args, output)?,
     };
-    tell(&args.output, args.version, written, output);
+    tell(&args.join.output, args.join.version, written, output);
     Ok(())
 }
 
 fn union(args: &MergeArgs, output: &Output) -> Outcome<Written> {
-    let inputs = Inputs::new(&args.files, &args.output, output)?;
-    let scan = Scan { read: &args.read, verify: !args.trust };
+    let inputs = Inputs::new(&args.files, &args.join.output, output)?;
+    let scan = Scan { read: &args.join.read, verify: !args.join.trust };
     let roots = some_root(each_once(inputs.roots(scan)?), output);
-    let format = format(args.version);
-    let mut writer = CarWriter::begin(&args.output, &[], format, (&roots, false), output)?;
+    let format = format(args.join.version);
+    let mut writer = CarWriter::begin(&args.join.output, &[], format, (&roots, false), output)?;
     let mut seen = Seen::new(args.dedup);
     let keyer = seen.keyer();
     inputs.each(|input| {

@@ -56,14 +56,15 @@ pub(super) fn run(
     args: &MergeArgs,
     output: &Output,
 ) -> Outcome<Written> {
-    Target::refuse(&args.output, input)?;
+    Target::refuse(&args.join.output, input)?;
     let folder = input.path().and_then(|path| path.parent()).map(PathBuf::from).unwrap_or_default();
     let mut parts = Vec::new();
     for part in &manifest.parts {
         parts.push(open(part, folder.join(&part.name), args)?);
     }
     let begun = (&manifest.roots[..], false);
-    let mut writer = CarWriter::begin(&args.output, &[], format(args.version), begun, output)?;
+    let mut writer =
+        CarWriter::begin(&args.join.output, &[], format(args.join.version), begun, output)?;
     let mut hasher = Sha256::new();
     hasher.update(header(&manifest.roots));
     let each = |cid: &Cid, data: &[u8]| {
@@ -71,7 +72,7 @@ pub(super) fn run(
         hasher.update(data);
         writer.block(cid, data).map(drop)
     };
-    join(&mut parts, manifest.blocks, &args.read.limits(), !args.trust, each)?;
+    join(&mut parts, manifest.blocks, &args.join.read.limits(), !args.join.trust, each)?;
     if raw_cid(hasher) != manifest.cid {
         let what = format_args!("{}: the parts come to another CAR", input.shown());
         return Err(Failure::new(Exit::Damaged, what));
@@ -81,14 +82,14 @@ pub(super) fn run(
 
 fn open<'a>(part: &'a Part, path: PathBuf, args: &MergeArgs) -> Outcome<Open<'a>> {
     let input = Input::open(path.as_os_str())?;
-    Target::refuse(&args.output, &input)?;
-    let opening = Scan { read: &args.read, verify: false }.opening(&input)?;
+    Target::refuse(&args.join.output, &input)?;
+    let opening = Scan { read: &args.join.read, verify: false }.opening(&input)?;
     let offset = opening.sections_offset;
     let open = Open { part, path, offset, run: 0, read: 0 };
     if input.len()? != Some(part.bytes) || opening.header.roots != part.roots {
         return Err(open.damaged("not the file that the manifest means"));
     }
-    if !args.trust && hash(&input)? != part.cid {
+    if !args.join.trust && hash(&input)? != part.cid {
         return Err(open.damaged("its hash is not the one in the manifest"));
     }
     Ok(open)
