@@ -12,6 +12,7 @@ mod hash;
 mod index;
 mod limits;
 mod params;
+pub mod sketch;
 
 pub use error::Error;
 pub use filter::{Batch, Filter};
