@@ -29,7 +29,7 @@ fn main() {
 fn sketch(seed: u64, d: u64) -> Sketch {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut sketch = Sketch::new(Key::new(key), (2 * d + 40) as usize);
+    let mut sketch = Sketch::new(Key::new(key), usize::try_from(2 * d + 40).expect("in memory"));
     (0..d).for_each(|cid| sketch.toggle(&cid.to_le_bytes()));
     sketch
 }

@@ -4,9 +4,11 @@
 #![no_std]
 extern crate alloc;
 
+mod difference;
 mod frontier;
 mod lookups;
 pub mod reference;
 mod walk;
 
+pub use difference::Difference;
 pub use walk::{DEFAULT_WINDOW, Order, Step, Walk};
