@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod error;
+pub mod extension;
 mod narrowing;
 mod seeds;
 mod sink;

@@ -1,0 +1,377 @@
+//! The negotiated extension, version 1: `docs/extension.md` is its specification.
+
+use alloc::{format, string::String, vec::Vec};
+use carpool_bloom::Filter;
+use carpool_core::{
+    Bytes, Cid, Limits,
+    cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head},
+    cid_exact,
+};
+use core::fmt;
+
+/// The header of requests and answers.
+pub const HEADER: &str = "car-mirror-ext";
+/// The content type of an extended request.
+pub const CONTENT_TYPE: &str = "application/vnd.carpool.mirror.v1+cbor";
+/// The most held roots that a request may name.
+pub const MAX_HELD: usize = 16;
+/// The most bytes of a header's value.
+pub const MAX_HEADER_BYTES: usize = 4096;
+
+const VERSION: &str = "v=1";
+
+/// What the header of a request says: roots that the sink holds with all that lies below them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The root of the DAG that is transferred, where the message beside the header wants others.
+    pub root: Option<Cid>,
+    /// The roots that are held, the best first; at most [`MAX_HELD`] count.
+    pub held: Vec<Cid>,
+}
+
+impl Offer {
+    /// The header's value.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut value = String::from(VERSION);
+        if let Some(root) = &self.root {
+            value += &format!("; root={root}");
+        }
+        for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
+            value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
+        }
+        value
+    }
+
+    /// Reads a header's value. `None` for one that is too long, of another version, or damaged: then
+    /// the request is one without a header.
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut offer = Self::default();
+        for (key, value) in parameters(value)? {
+            match key {
+                "root" => offer.root = Some(value.parse().ok()?),
+                "held" => offer.held = cids(value)?,
+                _ => {}
+            }
+        }
+        Some(offer)
+    }
+}
+
+/// What the header of an answer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether what was sent is the difference to a root that the request named.
+    pub used_held: bool,
+    /// In the answer to a push: roots that the sink holds, to begin the next round from.
+    pub held: Vec<Cid>,
+}
+
+impl Answer {
+    /// The header's value. That there is one says that extended requests are understood.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let value = Offer { root: None, held: self.held.clone() }.encode();
+        if self.used_held { value + "; used=held" } else { value }
+    }
+
+    /// As [`Offer::decode`].
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut answer = Self::default();
+        for (key, value) in parameters(value)? {
+            match (key, value) {
+                ("used", "held") => answer.used_held = true,
+                ("held", value) => answer.held = cids(value)?,
+                _ => {}
+            }
+        }
+        Some(answer)
+    }
+}
+
+/// The parameters behind the version.
+fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let mut parts = value.split(';').map(str::trim);
+    let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
+    known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+fn cids(value: &str) -> Option<Vec<Cid>> {
+    value.split(',').take(MAX_HELD).map(|cid| cid.trim().parse().ok()).collect()
+}
+
+/// An extended pull request, for a source that is known to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The root of the DAG that is transferred.
+    pub root: Cid,
+    /// What is wanted; nothing stands for the root.
+    pub want: Vec<Cid>,
+    /// Roots that the sink holds with all that lies below them, the best first.
+    pub held: Vec<Cid>,
+    /// Blocks that the sink holds and does not want again.
+    pub have: Option<Filter>,
+}
+
+/// Why bytes are no extended request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Not the CBOR that was expected.
+    Malformed {
+        /// Where, in bytes.
+        offset: u64,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// More CIDs than [`Limits::max_wanted`], or more held roots than [`MAX_HELD`].
+    TooManyCids {
+        /// How many it claims.
+        cids: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A Bloom filter that breaks a limit.
+    Bloom(carpool_bloom::Error),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { offset, expected } => {
+                write!(f, "extended request: expected {expected} at byte {offset}")
+            }
+            Self::TooManyCids { cids, max } => {
+                write!(f, "extended request of {cids} CIDs, limit {max}")
+            }
+            Self::Bloom(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+impl Request {
+    /// The body: a DAG-CBOR map with keys of one letter, those that say nothing left out.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let lists = [("h", &self.held), ("w", &self.want)];
+        let named = lists.iter().filter(|(_, list)| !list.is_empty()).count();
+        let mut out = Vec::new();
+        write_head(&mut out, MAP, (1 + named + 2 * usize::from(self.have.is_some())) as u64);
+        if let Some(have) = &self.have {
+            write_key(&mut out, "b");
+            write_bytes(&mut out, have.as_bytes());
+        }
+        write_cids(&mut out, "h", &self.held);
+        if let Some(have) = &self.have {
+            write_key(&mut out, "k");
+            write_head(&mut out, UNSIGNED, u64::from(have.k()));
+        }
+        write_key(&mut out, "r");
+        write_bytes(&mut out, &self.root.to_bytes());
+        write_cids(&mut out, "w", &self.want);
+        out
+    }
+
+    /// Reads a body; what it claims is held to `limits` before anything is allocated.
+    ///
+    /// # Errors
+    /// [`RequestError`]; the peer's fault.
+    pub fn decode(body: &[u8], limits: &Limits) -> Result<Self, RequestError> {
+        let mut reader = Reader::new(body);
+        let read = Draft::read(&mut reader, limits);
+        let at = reader.at() as u64;
+        let malformed = |expected| RequestError::Malformed { offset: at, expected };
+        let draft = read.map_err(|fault| fault.unwrap_or_else(|| malformed("a known key")))?;
+        let root = draft.root.ok_or_else(|| malformed("a root"))?;
+        if !reader.rest().is_empty() {
+            return Err(malformed("the end"));
+        }
+        let bloom =
+            carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k };
+        let have = Filter::from_wire(draft.bits.to_vec(), draft.k, &bloom);
+        let have = have.map_err(RequestError::Bloom)?;
+        Ok(Self { root, want: draft.want, held: draft.held, have })
+    }
+}
+
+/// What was read of a request.
+#[derive(Default)]
+struct Draft<'a> {
+    bits: &'a [u8],
+    k: u32,
+    root: Option<Cid>,
+    want: Vec<Cid>,
+    held: Vec<Cid>,
+}
+
+/// `None` where a value is not of the form that its key has.
+type Fault = Option<RequestError>;
+
+impl<'a> Draft<'a> {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, Fault> {
+        let mut draft = Self::default();
+        let keys = reader.head(MAP).filter(|keys| *keys <= 5).ok_or(None)?;
+        for _ in 0..keys {
+            match reader.string(TEXT).ok_or(None)? {
+                b"b" => draft.bits = reader.string(BYTES).ok_or(None)?,
+                b"h" => draft.held = read_cids(reader, MAX_HELD)?,
+                b"k" => draft.k = read_k(reader).ok_or(None)?,
+                b"r" => draft.root = Some(read_cid(reader).ok_or(None)?),
+                b"w" => draft.want = read_cids(reader, limits.max_wanted)?,
+                _ => return Err(None),
+            }
+        }
+        Ok(draft)
+    }
+}
+
+fn read_k(reader: &mut Reader<'_>) -> Option<u32> {
+    u32::try_from(reader.head(UNSIGNED)?).ok()
+}
+
+fn read_cid(reader: &mut Reader<'_>) -> Option<Cid> {
+    cid_exact(reader.string(BYTES)?).ok()
+}
+
+fn read_cids(reader: &mut Reader<'_>, max: usize) -> Result<Vec<Cid>, Fault> {
+    let cids = reader.head(ARRAY).ok_or(None)?;
+    if cids > max as u64 {
+        return Err(Some(RequestError::TooManyCids { cids, max: max as u64 }));
+    }
+    (0..cids).map(|_| read_cid(reader).ok_or(None)).collect()
+}
+
+fn write_key(out: &mut Vec<u8>, key: &str) {
+    write_head(out, TEXT, key.len() as u64);
+    out.extend_from_slice(key.as_bytes());
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_head(out, BYTES, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn write_cids(out: &mut Vec<u8>, key: &str, cids: &[Cid]) {
+    if cids.is_empty() {
+        return;
+    }
+    write_key(out, key);
+    write_head(out, ARRAY, cids.len() as u64);
+    cids.iter().for_each(|cid| write_bytes(out, &cid.to_bytes()));
+}
+
+impl From<Request> for Bytes {
+    fn from(request: Request) -> Self {
+        request.encode().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+    use carpool_core::{Block, codec};
+
+    fn cid(name: u8) -> Cid {
+        *Block::new(codec::DAG_CBOR, vec![name].into()).cid()
+    }
+
+    #[test]
+    fn headers_come_back() {
+        for offer in [
+            Offer::default(),
+            Offer { root: Some(cid(1)), held: vec![cid(2)] },
+            Offer { root: None, held: (0..16).map(cid).collect() },
+        ] {
+            let value = offer.encode();
+            assert!(value.len() <= MAX_HEADER_BYTES);
+            assert_eq!(Offer::decode(&value), Some(offer));
+        }
+        for answer in [
+            Answer::default(),
+            Answer { used_held: true, held: Vec::new() },
+            Answer { used_held: false, held: vec![cid(3), cid(4)] },
+        ] {
+            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_understood_is_none() {
+        let long = "x".repeat(MAX_HEADER_BYTES - VERSION.len() - 3);
+        let table = [
+            ("", false),
+            ("v=2", false),
+            ("v=1", true),
+            ("v=1; new=thing; held=", false),
+            ("v=1; new=thing", true),
+            ("v=1; held=nonsense", false),
+            ("v=1; root=nonsense", false),
+            (&format!("v=1; x={long}"), false),
+            (&format!("v=1; x={}", &long[1..]), true),
+        ];
+        for (value, read) in table {
+            assert_eq!(Offer::decode(value).is_some(), read, "{value:.40}");
+        }
+    }
+
+    #[test]
+    fn roots_beyond_the_limit_do_not_count() {
+        let held: Vec<Cid> = (0..17).map(cid).collect();
+        let value =
+            format!("v=1; held={}", held.iter().map(Cid::to_string).collect::<Vec<_>>().join(","));
+        assert_eq!(Offer::decode(&value).map(|offer| offer.held.len()), Some(MAX_HELD));
+    }
+
+    #[test]
+    fn requests_come_back_and_are_small() {
+        let filter = Filter::new(carpool_bloom::Params::for_items(10));
+        for request in [
+            Request { root: cid(1), want: vec![], held: vec![], have: None },
+            Request { root: cid(1), want: vec![cid(5), cid(6)], held: vec![cid(2)], have: None },
+            Request { root: cid(1), want: vec![], held: vec![cid(2)], have: Some(filter) },
+        ] {
+            let body = request.encode();
+            assert_eq!(Request::decode(&body, &Limits::default()), Ok(request));
+        }
+        let known = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None };
+        assert_eq!(known.encode().len(), 82, "within 120 bytes");
+    }
+
+    #[test]
+    fn every_count_has_its_limit() {
+        let request = |want: u8, held: u8| Request {
+            root: cid(1),
+            want: (0..want).map(cid).collect(),
+            held: (0..held).map(cid).collect(),
+            have: None,
+        };
+        let mut limits = Limits::default();
+        limits.max_wanted = 3;
+        for (request, fault) in [
+            (request(3, 16), None),
+            (request(4, 0), Some(RequestError::TooManyCids { cids: 4, max: 3 })),
+            (request(0, 17), Some(RequestError::TooManyCids { cids: 17, max: 16 })),
+        ] {
+            assert_eq!(Request::decode(&request.encode(), &limits).err(), fault);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_says_where() {
+        let good = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None }.encode();
+        for end in 0..good.len() {
+            assert!(Request::decode(&good[..end], &Limits::default()).is_err(), "cut at {end}");
+        }
+        let mut long = good;
+        long.push(0);
+        let fault = Request::decode(&long, &Limits::default());
+        assert_eq!(fault, Err(RequestError::Malformed { offset: 82, expected: "the end" }));
+        let no_root = Request::decode(&[0xa0], &Limits::default());
+        assert_eq!(no_root, Err(RequestError::Malformed { offset: 1, expected: "a root" }));
+    }
+}
