@@ -343,6 +343,21 @@ mod tests {
     }
 
     #[test]
+    fn vectors_of_the_specification() {
+        let a = *Block::new(codec::DAG_CBOR, vec![0xa0].into()).cid();
+        let text = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi";
+        let offer = |root| Offer { root, held: vec![a] }.encode();
+        assert_eq!(offer(None), format!("v=1; held={text}"));
+        assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
+        assert_eq!(Answer { used_held: true, held: vec![] }.encode(), "v=1; used=held");
+        let bytes = a.to_bytes();
+        let body =
+            [&[0xa2, 0x61, 0x68, 0x81, 0x58, 0x24][..], &bytes, &[0x61, 0x72, 0x58, 0x24], &bytes];
+        let request = Request { root: a, want: vec![], held: vec![a], have: None };
+        assert_eq!(request.encode(), body.concat());
+    }
+
+    #[test]
     fn every_count_has_its_limit() {
         let request = |want: u8, held: u8| Request {
             root: cid(1),
