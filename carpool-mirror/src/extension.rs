@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn vectors_of_the_specification() {
         let a = *Block::new(codec::DAG_CBOR, vec![0xa0].into()).cid();
-        let text = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi";
+        let text = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
         let offer = |root| Offer { root, held: vec![a] }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
