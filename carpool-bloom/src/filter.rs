@@ -228,9 +228,7 @@ impl Filter {
 
     #[inline(never)]
     fn contains_other(&self, key: &[u8]) -> bool {
-        Indices::new(key, self.bits(), self.rule)
-            .take(self.k as usize)
-            .all(|index| self.bit(index))
+        Indices::new(key, self.bits(), self.rule).take(self.k as usize).all(|index| self.bit(index))
     }
 
     #[inline(always)]
