@@ -1,7 +1,7 @@
 use alloc::{vec, vec::Vec};
-use core::fmt;
+use core::{fmt, ops::Range};
 
-use crate::hash::Key;
+use crate::hash::Lanes;
 use crate::index::bucket;
 use crate::{Error, Indices, Limits, Params, Rejection};
 
@@ -68,10 +68,10 @@ impl Filter {
     /// Adds a key. Adding it again changes nothing.
     #[inline]
     pub fn insert(&mut self, key: &[u8]) {
-        match self.mask() {
-            Some(mask) => self.insert_masked(&Key::new(key), mask),
-            None => self.insert_sampled(key),
-        }
+        let (Some(mask), Some(lanes)) = (self.mask(), Lanes::load(key)) else {
+            return self.insert_other(key);
+        };
+        self.insert_lanes(&lanes, mask);
     }
 
     /// Adds many keys: the same as [`Filter::insert`] for each, faster where the filter is larger
@@ -91,9 +91,11 @@ impl Filter {
     #[inline]
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
-        match self.mask() {
-            Some(mask) => self.contains_masked(&Key::new(key), mask),
-            None => self.indices(key).all(|index| self.bit(index)),
+        match (self.mask(), Lanes::load(key)) {
+            (Some(mask), Some(lanes)) if self.k as usize >= FIRST => {
+                self.all(&lanes, 0..FIRST, mask) && self.contains_rest(key, mask)
+            }
+            _ => self.contains_other(key),
         }
     }
 
@@ -175,50 +177,58 @@ impl Filter {
     }
 
     #[inline(always)]
-    fn insert_masked(&mut self, key: &Key<'_>, mask: u64) {
+    fn insert_lanes(&mut self, lanes: &Lanes, mask: u64) {
         let (mut buffer, k) = ([0; AHEAD], self.k as usize);
         for first in (0..k).step_by(AHEAD) {
             let hashes = &mut buffer[..AHEAD.min(k - first)];
-            key.hash(first, hashes);
+            lanes.hash_all(first, hashes);
             self.set_all(hashes, mask);
         }
     }
 
     #[inline(always)]
     fn set_all(&mut self, hashes: &[u64], mask: u64) {
+        let bytes = &mut self.bytes[..];
         for hash in hashes {
-            self.set(hash & mask);
+            let (byte, bit) = bucket(hash & mask);
+            bytes[byte] |= bit;
         }
     }
 
-    /// A miss should hash little and a hit branch rarely, so bits are asked for in growing groups,
-    /// one branch each.
-    #[inline(always)]
-    fn contains_masked(&self, key: &Key<'_>, mask: u64) -> bool {
-        let (k, held) = (self.k as usize, |hash| self.bit(hash & mask));
-        if k < FIRST {
-            return key.all(0..k, held);
+    /// What [`contains`](Self::contains) asks after the first bits. Kept apart, so that what answers
+    /// most misses stays small, and with the key itself, so that its words need not lie in memory.
+    #[inline(never)]
+    fn contains_rest(&self, key: &[u8], mask: u64) -> bool {
+        let (k, Some(lanes)) = (self.k as usize, Lanes::load(key)) else { return false };
+        let later = FIRST + NEXT;
+        if k < later {
+            return self.all(&lanes, FIRST..k, mask);
         }
-        key.all(0..FIRST, held)
-            && key.all(FIRST..k.min(FIRST + NEXT), held)
-            && (FIRST + NEXT..k).step_by(AHEAD).all(|first| self.all_ahead(key, first, mask))
+        self.all(&lanes, FIRST..later, mask)
+            && (later..k)
+                .step_by(AHEAD)
+                .all(|first| self.all(&lanes, first..k.min(first + AHEAD), mask))
     }
 
     #[inline(always)]
-    fn all_ahead(&self, key: &Key<'_>, first: usize, mask: u64) -> bool {
-        let mut buffer = [0; AHEAD];
-        let hashes = &mut buffer[..AHEAD.min(self.k as usize - first)];
-        key.hash(first, hashes);
-        hashes.iter().fold(true, |all, hash| all & self.bit(hash & mask))
+    fn all(&self, lanes: &Lanes, seeds: Range<usize>, mask: u64) -> bool {
+        let bytes = &self.bytes[..];
+        lanes.all(seeds, |hash| {
+            let (byte, bit) = bucket(hash & mask);
+            bytes[byte] & bit != 0
+        })
     }
 
-    fn insert_sampled(&mut self, key: &[u8]) {
+    /// Kept apart, because code for all lengths is long.
+    #[inline(never)]
+    fn insert_other(&mut self, key: &[u8]) {
         let (bits, k, rule) = (self.bits(), self.k as usize, self.rule);
         Indices::new(key, bits, rule).take(k).for_each(|index| self.set(index));
     }
 
-    fn indices<'a>(&self, key: &'a [u8]) -> impl Iterator<Item = u64> + use<'a> {
-        Indices::new(key, self.bits(), self.rule).take(self.k as usize)
+    #[inline(never)]
+    fn contains_other(&self, key: &[u8]) -> bool {
+        Indices::new(key, self.bits(), self.rule).take(self.k as usize).all(|index| self.bit(index))
     }
 
     #[inline(always)]
@@ -247,13 +257,13 @@ impl Batch<'_> {
     #[inline]
     pub fn insert(&mut self, key: &[u8]) {
         let k = self.filter.k as usize;
-        if self.mask.is_none() {
-            return self.filter.insert_sampled(key);
-        }
+        let Some(lanes) = self.mask.and_then(|_| Lanes::load(key)) else {
+            return self.filter.insert_other(key);
+        };
         if self.used + k > BATCH {
             self.flush();
         }
-        Key::new(key).hash(0, &mut self.hashes[self.used..self.used + k]);
+        lanes.hash_all(0, &mut self.hashes[self.used..self.used + k]);
         self.used += k;
     }
 

@@ -26,8 +26,9 @@ pub enum Rejection {
 /// The endless sequence of a key's indices in a filter of `m` bits (specification section
 /// 3.4.1); take k of them.
 ///
-/// Filters do not use it where one mask does the same. It is here to look inside, and for sizes
-/// that are not a whole number of bytes, which no [`Filter`](crate::Filter) has.
+/// Filters take a shorter way to the same indices for keys of 33 to 64 bytes where the size is a
+/// power of two. It is here for the rest, to look inside, and for sizes that are not a whole number
+/// of bytes, which no [`Filter`](crate::Filter) has.
 ///
 /// ```
 /// # use carpool_bloom::{Indices, Rejection};

@@ -1,4 +1,4 @@
-use carpool_core::Cid;
+use carpool_core::{Cid, Multihash};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,7 @@ pub(crate) struct Row {
 }
 
 const FIND: &str = "SELECT codec, segment, offset, len FROM blocks WHERE key = ?1";
+const HOLD: &str = "SELECT 1 FROM sqlite_schema";
 const PAGE: &str = "SELECT codec, segment, offset, len, key FROM blocks WHERE key > ?1
                     ORDER BY key LIMIT ?2";
 const INSERT: &str = "INSERT OR IGNORE INTO blocks(key, codec, segment, offset, len)
@@ -43,15 +44,21 @@ impl Index {
         wanted: impl Iterator<Item = usize>,
         mut found: impl FnMut(usize, Row),
     ) -> Result<()> {
-        let mut keys: Vec<_> = wanted.map(|at| (cids[at].hash().to_bytes(), at)).collect();
-        keys.sort_unstable();
-        // One transaction takes SQLite's locks once, for all keys.
-        let _tx =
-            if keys.len() > 1 { Some(self.ok(self.conn.unchecked_transaction())?) } else { None };
+        let mut places: Vec<_> = wanted.map(|at| (near(cids[at].hash()), at)).collect();
+        places.sort_unstable();
+        // A statement that has not ended keeps SQLite's locks, which are then taken once, for all
+        // keys. A transaction does the same, and costs more than several look-ups.
+        let mut hold = self.ok(self.conn.prepare_cached(HOLD))?;
+        let mut held = self.ok(hold.query([]))?;
+        if places.len() > 1 {
+            self.ok(held.next())?;
+        }
         let mut find = self.ok(self.conn.prepare_cached(FIND))?;
-        for (key, at) in &keys {
-            if let Some(row) = self.ok(find.query_row([key], Row::read).optional())? {
-                found(*at, row);
+        let mut key = Vec::new();
+        for (_, at) in places {
+            write_key(cids[at].hash(), &mut key);
+            if let Some(row) = self.ok(find.query_row([&key], Row::read).optional())? {
+                found(at, row);
             }
         }
         Ok(())
@@ -79,6 +86,23 @@ impl Index {
             }
             self.ok(insert(tx, rows))
         })
+    }
+}
+
+/// What to sort by, so that keys that share a page of the index follow each other.
+fn near(hash: &Multihash<64>) -> u64 {
+    hash.digest().first_chunk().map_or(0, |front| u64::from_be_bytes(*front))
+}
+
+/// Writes a binary multihash over what `key` held.
+fn write_key(hash: &Multihash<64>, key: &mut Vec<u8>) {
+    key.clear();
+    match (u8::try_from(hash.code()), hash.size()) {
+        (Ok(code @ 0..0x80), size @ 0..0x80) => {
+            key.extend([code, size]);
+            key.extend_from_slice(hash.digest());
+        }
+        _ => key.extend(hash.to_bytes()),
     }
 }
 
@@ -129,5 +153,22 @@ pub(super) fn remove(tx: &Transaction<'_>, key: &[u8], segment: u32) -> rusqlite
     match len {
         Some(len) => count(tx, segment, -1, -len).map(|()| 1),
         None => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_binary_multihashes() {
+        let mut key = vec![1, 2, 3];
+        for code in [0, 0x12, 0x7f, 0x80, 0xb220, u64::MAX] {
+            for size in [0, 1, 8, 32, 64] {
+                let hash = Multihash::<64>::wrap(code, &[7; 64][..size]).unwrap();
+                write_key(&hash, &mut key);
+                assert_eq!(key, hash.to_bytes(), "{code:x}, {size} bytes");
+            }
+        }
     }
 }
