@@ -24,6 +24,8 @@ mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
+mod difference;
+mod extension;
 mod hash_lanes;
 mod http_message;
 mod http_request;
@@ -32,6 +34,7 @@ mod mirror_session;
 mod session_faults;
 mod sharded_index;
 mod sink_events;
+mod sketch;
 mod source_events;
 mod unixfs_node;
 mod varint;
@@ -48,6 +51,8 @@ pub use car_text::car_text;
 pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
+pub use difference::difference;
+pub use extension::extension;
 pub use hash_lanes::hash_lanes;
 pub use http_message::http_message;
 pub use http_request::http_request;
@@ -56,6 +61,7 @@ pub use mirror_session::mirror_session;
 pub use session_faults::session_faults;
 pub use sharded_index::sharded_index;
 pub use sink_events::sink_events;
+pub use sketch::sketch;
 pub use source_events::source_events;
 pub use unixfs_node::unixfs_node;
 pub use varint::varint;
@@ -64,7 +70,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 26] = [
     ("bloom", bloom),
     ("car_check", car_check),
     ("car_decode", car_decode),
@@ -77,6 +83,8 @@ pub const TARGETS: [Target; 23] = [
     ("car_text", car_text),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
+    ("difference", difference),
+    ("extension", extension),
     ("hash_lanes", hash_lanes),
     ("http_message", http_message),
     ("http_request", http_request),
@@ -85,6 +93,7 @@ pub const TARGETS: [Target; 23] = [
     ("session_faults", session_faults),
     ("sharded_index", sharded_index),
     ("sink_events", sink_events),
+    ("sketch", sketch),
     ("source_events", source_events),
     ("unixfs_node", unixfs_node),
     ("varint", varint),

@@ -8,7 +8,10 @@ mod vectors;
 use carpool_bloom::{Filter, Params};
 use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
-use carpool_mirror::Status;
+use carpool_mirror::{
+    Status,
+    extension::{Answer, Offer, Request},
+};
 use sim::{
     dag::{self, Dag, Shape},
     message::{Dialect, Kind, encode},
@@ -30,7 +33,10 @@ fn main() -> io::Result<()> {
     write("car_v2_header", v2_headers())?;
     write("car_header", headers())?;
     write("cbor_reader", nodes().iter().chain(&headers()).flat_map(|item| asked(item)).collect())?;
-    for target in ["mirror_session", "session_faults", "sink_events", "source_events"] {
+    write("extension", extended())?;
+    for target in
+        ["difference", "mirror_session", "session_faults", "sink_events", "sketch", "source_events"]
+    {
         write(target, noise())?;
     }
     indexes::write_all()?;
@@ -72,6 +78,19 @@ fn cids() -> Vec<Cid> {
         Cid::new_v1(0x0129, hash(0x13, &[1; 64])),
         Cid::new_v1(codec::RAW, hash(0xb220, &[2; 32])),
     ]
+}
+
+/// Headers and bodies of the extension.
+fn extended() -> Vec<Vec<u8>> {
+    let cids = cids();
+    let held = cids[..2].to_vec();
+    let offer = Offer { root: Some(cids[1]), held: held.clone() };
+    let filter = Filter::new(Params::for_items(20));
+    let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
+    let full = Request { want: held.clone(), have: Some(filter), ..bare.clone() };
+    let answer = Answer { used_held: true, held };
+    let headers = [offer.encode(), answer.encode()].map(String::into_bytes);
+    [bare.encode(), full.encode()].into_iter().chain(headers).collect()
 }
 
 /// Messages for the lanes, each a kind and what makes its length: equal ones, around whole blocks,

@@ -1,0 +1,26 @@
+use carpool_core::Limits;
+use carpool_mirror::extension::{Answer, MAX_HELD, Offer, Request};
+
+/// Headers and bodies of the extension: refused, or held to their limits and the same when written
+/// and read again.
+pub fn extension(data: &[u8]) {
+    if let Ok(value) = core::str::from_utf8(data) {
+        header(value);
+    }
+    let mut limits = Limits::default();
+    (limits.max_wanted, limits.max_bloom_bytes, limits.max_bloom_k) = (4, 256, 8);
+    if let Ok(request) = Request::decode(data, &limits) {
+        assert!(request.want.len() <= 4 && request.held.len() <= MAX_HELD);
+        assert_eq!(Request::decode(&request.encode(), &limits), Ok(request));
+    }
+}
+
+fn header(value: &str) {
+    if let Some(offer) = Offer::decode(value) {
+        assert!(offer.held.len() <= MAX_HELD);
+        assert_eq!(Offer::decode(&offer.encode()), Some(offer));
+    }
+    if let Some(answer) = Answer::decode(value) {
+        assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+    }
+}
