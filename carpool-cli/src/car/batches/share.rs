@@ -16,6 +16,9 @@ const WINDOWS: usize = 2;
 /// A window that was worked on, what that came to, and why there is none behind it.
 type Done<T> = (Window, T, Option<Stop>);
 
+/// A window's number, and the window with why there is none behind it.
+type Read = (u64, Outcome<(Window, Option<Stop>)>);
+
 /// What all threads have in common.
 struct Shared<'a, T> {
     reading: Mutex<Reading<'a>>,
@@ -120,7 +123,7 @@ impl<'a, T: Default> Shared<'a, T> {
         self.changed.notify_all();
     }
 
-    fn read(&self, bytes: Vec<u8>) -> Option<(u64, Outcome<(Window, Option<Stop>)>)> {
+    fn read(&self, bytes: Vec<u8>) -> Option<Read> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if reading.ended {
             return None;
