@@ -6,17 +6,13 @@ use carpool_core::Limits;
 use std::io::{Read, stdin};
 
 fn main() -> std::io::Result<()> {
-    let mut options = CheckOptions::default();
-    options.index = false;
-    let mut check = Check::new(options);
+    let mut check = Check::new(CheckOptions::default());
     let mut input = stdin().lock();
     loop {
         match check.poll() {
             // Here is where threads would come in.
             Checking::Batch(batch) => check.handle_verdicts(batch.verify(&Limits::default())),
             Checking::Finding(finding) => println!("{}: {finding}", finding.name()),
-            // With `index` on, its entries would go to `Check::handle_entry`.
-            Checking::Index(piece) => println!("index at {}", piece.offset),
             Checking::Wait => {
                 let mut chunk = Vec::with_capacity(1 << 20);
                 input.by_ref().take(1 << 20).read_to_end(&mut chunk)?;

@@ -3,7 +3,7 @@
 mod checking;
 mod samples;
 
-use carpool_car::check::{CheckOptions, Finding, NotChecked};
+use carpool_car::check::{CheckOptions, Class, Finding, NotChecked};
 use carpool_car::{Error, Padding, Version, WriteOptions, Writer, section_len};
 use carpool_core::{
     Block, Cid, Limits, Multihash,
@@ -149,7 +149,7 @@ fn what_cannot_be_looked_into() {
     blocks.push(Block::new_unchecked(Cid::new_v1(codec::RAW, short), blocks[2].data().clone()));
     let found = findings(&car(&blocks));
     let names: Vec<_> = found.iter().map(Finding::name).collect();
-    assert_eq!(names, ["undecodable", "unknown-hash", "hash"]);
+    assert_eq!(names, ["undecodable", "hash-unknown", "hash"]);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_v2_that_was_never_finalised() {
     for block in &blocks {
         writer.write(&mut file, block.cid(), block.data()).expect("it fits");
     }
-    assert_eq!(findings(&file), [Finding::Malformed(Error::Unfinalised)]);
+    assert_eq!(findings(&file), [Finding::Header(Error::Unfinalised)]);
     let mut options = CheckOptions::default();
     options.read.unfinalised = true;
     assert_eq!(check(&file, &options).0, [Finding::Unfinalised]);
@@ -223,10 +223,34 @@ fn an_index_that_lies() {
     assert_eq!(indexed(&doubled), []);
     assert_eq!(indexed(&[]).len(), 5);
     let file = samples::wrapped(&car(&tree()), [0, 0], &[1, 2, 3]);
-    assert_eq!(findings(&file)[0].name(), "index-unreadable");
+    assert_eq!(findings(&file)[0].name(), "index-malformed");
     let mut options = CheckOptions::default();
     options.index = false;
     assert_eq!(check(&file, &options).0, []);
+}
+
+#[test]
+fn an_index_that_is_not_reached_is_not_compared() {
+    let file = samples::wrapped(&car(&tree()), [0, 0], &index(&entries(&tree())));
+    let data_end = 51 + car(&tree()).len();
+    for end in [data_end - 1, data_end] {
+        let found = findings(&file[..end]);
+        let kinds: Vec<_> = found.iter().map(Finding::name).collect();
+        assert!(kinds.iter().all(|kind| *kind != "index-missing"), "{kinds:?} at {end}");
+        assert!(found.iter().any(|found| found.class() == Class::Damaged), "{kinds:?} at {end}");
+    }
+}
+
+#[test]
+fn an_index_is_read_from_where_it_lies() {
+    let mut bytes = index(&entries(&tree()));
+    bytes.truncate(bytes.len() - 1);
+    let file = samples::wrapped(&car(&tree()), [0, 3], &bytes);
+    let offset = (file.len() - 39) as u64;
+    for chunk in [1, 7, usize::MAX] {
+        let found = check_in_order(&file, chunk, &CheckOptions::default(), |_| 0).0;
+        assert_eq!(found, [Finding::IndexUnreadable { offset }], "in chunks of {chunk}");
+    }
 }
 
 #[test]
@@ -310,7 +334,7 @@ fn links_at_the_limit_are_followed() {
             }
             carpool_car::check::Checking::Finding(finding) => found.push(finding.name()),
             carpool_car::check::Checking::Done => break,
-            carpool_car::check::Checking::Index(_) | carpool_car::check::Checking::Wait => {}
+            carpool_car::check::Checking::Wait => {}
         }
     }
     assert_eq!(found, ["undecodable", "undecodable"]);

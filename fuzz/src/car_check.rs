@@ -47,7 +47,6 @@ fn check(
     let mut chunks = file.chunks(chunk);
     let (mut out, mut findings): (Vec<Verdicts>, Vec<Finding>) = (Vec::new(), Vec::new());
     let mut order = order.iter().cycle();
-    let mut index = Vec::new();
     let mut ended = false;
     loop {
         match check.poll() {
@@ -55,10 +54,6 @@ fn check(
             Checking::Finding(finding) => {
                 assert!(!finding.to_string().is_empty());
                 findings.push(finding);
-            }
-            Checking::Index(piece) => {
-                index.extend_from_slice(&piece.bytes);
-                entries(&mut check, &mut index);
             }
             Checking::Wait if !ended => match chunks.next() {
                 Some(chunk) => check.handle_data(Bytes::copy_from_slice(chunk)),
@@ -73,17 +68,5 @@ fn check(
             }
             Checking::Done => return (findings, check.report().clone()),
         }
-    }
-}
-
-/// Entries as these bytes have them: a code, a width of up to 63, an offset, a digest.
-fn entries(check: &mut Check, index: &mut Vec<u8>) {
-    loop {
-        let Some([code, width, offset]) = index.first_chunk().copied() else { return };
-        let end = 3 + usize::from(width % 64);
-        let Some(digest) = index.get(3..end) else { return };
-        let code = (code < 0x80).then_some(code.into());
-        check.handle_entry(code, digest, offset.into());
-        index.drain(..end);
     }
 }

@@ -5,7 +5,8 @@
 #
 # DIR is a folder on a memory file system with room for 4 GiB [default: /dev/shm]. Each line is the
 # best of three runs in seconds, the ratio to its yardstick, and the goal for that ratio or time.
-# The cache is warm. CARPOOL and GIANTCAR name the two programs, built where they are not set.
+# The cache is warm. Goals on two threads mean something only where two cores are free: hashing twice
+# at once has to take about as long as once. CARPOOL and GIANTCAR name the two programs, built where they are not set.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d "${1:-/dev/shm}/carpool-bench.XXXXXX")
@@ -31,6 +32,18 @@ best() {
     echo "$best"
 }
 
+# A hundred runs of "$@", so that the shell's own work and the start of `date` do not count.
+hundred() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        "$@"; "$@"; "$@"; "$@"; "$@"; "$@"; "$@"; "$@"; "$@"; "$@"
+    done
+}
+
+twice() {
+    "$@" > /dev/null & "$@"
+    wait
+}
+
 # line NAME MICROSECONDS YARDSTICK GOAL: the ratio is yardstick / time.
 line() {
     awk -v name="$1" -v t="$2" -v y="$3" -v goal="$4" 'BEGIN {
@@ -46,6 +59,7 @@ for shape in "4096 262144" "1048576 1024"; do
     echo "== $1 blocks of $2 bytes"
     openssl=$(best openssl dgst -sha256 "$car")
     line "openssl dgst -sha256" "$openssl" "$openssl" ""
+    line "the same, twice at once" "$(best twice openssl dgst -sha256 "$car")" "$openssl" ""
     cp=$(best cp "$car" "$dir/copy")
     rm -f "$dir/copy"
     line "cp" "$cp" "$cp" ""
@@ -67,8 +81,8 @@ for shape in "4096 262144" "1048576 1024"; do
         "$(best "$CARPOOL" car verify --threads 1 "$dir/v2.car")" "$openssl" ">= $one"
     line "verify --threads 2 of CARv2 with index" \
         "$(best "$CARPOOL" car verify --threads 2 "$dir/v2.car")" "$openssl" ">= $two"
-    line "get-block with index (the last)" \
-        "$(best "$CARPOOL" car get-block "$dir/v2.car" "$root_cid" "$dir/block")" "$openssl" \
-        "<= 0.005 s"
+    line "get-block with index (the last), of 100" \
+        $(($(best hundred "$CARPOOL" car get-block "$dir/v2.car" "$root_cid" "$dir/block") / 100)) \
+        "$openssl" "<= 0.005 s"
     rm -f "$dir/v2.car"
 done

@@ -4,11 +4,9 @@ use core::fmt;
 
 use crate::Error;
 
-/// What kind of fault a finding is, which decides what a program makes of it.
+/// How bad a finding is, which decides what a program makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Worth telling and no fault.
-    Note,
     /// No damage, and against what many expect of a CAR.
     Policy,
     /// The DAG is not all there.
@@ -17,12 +15,143 @@ pub enum Class {
     Damaged,
 }
 
+impl Class {
+    /// Its name in reports: `against policy`, `incomplete`, `damaged`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "against policy",
+            Self::Incomplete => "incomplete",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// What can be wrong with a CAR, by name: whoever checks one says it in these words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// There is no header that can be read.
+    Header,
+    /// No section begins where one should.
+    Section,
+    /// A section goes on beyond the data, or beyond the file.
+    Truncated,
+    /// The file ends before the data does.
+    DataSize,
+    /// A CARv2 was never finalised.
+    Unfinalised,
+    /// Bytes have another hash.
+    Hash,
+    /// The index cannot be read.
+    IndexMalformed,
+    /// An entry of the index is out of order.
+    IndexUnsorted,
+    /// An entry of the index names another place than the block's.
+    IndexOffset,
+    /// A block is not in the index.
+    IndexMissing,
+    /// An entry of the index has no block.
+    IndexExtra,
+    /// A root is not in the file.
+    RootAbsent,
+    /// A block links to one that is not in the file.
+    LinkAbsent,
+    /// The header names no root.
+    RootsEmpty,
+    /// Zeros end the data.
+    Padding,
+    /// Bytes lie behind the data of a CARv2 without an index.
+    Trailing,
+    /// A block was there before.
+    Duplicate,
+    /// A block whose links cannot be read.
+    Undecodable,
+    /// A hash function that is not known here.
+    HashUnknown,
+    /// There is no index.
+    IndexAbsent,
+    /// Something was not checked.
+    NotChecked,
+}
+
+impl Kind {
+    /// A name that does not change, for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Section => "section",
+            Self::Truncated => "truncated",
+            Self::DataSize => "data-size",
+            Self::Unfinalised => "unfinalised",
+            Self::Hash => "hash",
+            Self::IndexMalformed => "index-malformed",
+            Self::IndexUnsorted => "index-unsorted",
+            Self::IndexOffset => "index-offset",
+            Self::IndexMissing => "index-missing",
+            Self::IndexExtra => "index-extra",
+            Self::RootAbsent => "root-absent",
+            Self::LinkAbsent => "link-absent",
+            Self::RootsEmpty => "roots-empty",
+            Self::Padding => "padding",
+            Self::Trailing => "trailing",
+            Self::Duplicate => "duplicate",
+            Self::Undecodable => "undecodable",
+            Self::HashUnknown => "hash-unknown",
+            Self::IndexAbsent => "index-absent",
+            Self::NotChecked => "not-checked",
+        }
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Header
+            | Self::Section
+            | Self::Truncated
+            | Self::DataSize
+            | Self::Unfinalised
+            | Self::Hash
+            | Self::IndexMalformed
+            | Self::IndexUnsorted
+            | Self::IndexOffset
+            | Self::IndexMissing
+            | Self::IndexExtra => Class::Damaged,
+            Self::RootAbsent | Self::LinkAbsent => Class::Incomplete,
+            Self::RootsEmpty
+            | Self::Padding
+            | Self::Trailing
+            | Self::Duplicate
+            | Self::Undecodable
+            | Self::HashUnknown
+            | Self::IndexAbsent
+            | Self::NotChecked => Class::Policy,
+        }
+    }
+
+    /// What an error behind the header is called.
+    #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about sections")]
+    pub const fn of_error(error: &Error) -> Self {
+        match error {
+            Error::Truncated { .. } | Error::PastData { .. } => Self::Truncated,
+            Error::Unfinalised => Self::Unfinalised,
+            Error::Index { .. } => Self::IndexMalformed,
+            _ => Self::Section,
+        }
+    }
+}
+
 /// Something that is wrong with a CAR, or worth telling. Offsets of sections are bytes from the
 /// start of the CARv1, as indexes have them; all others from the start of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The reading ended here: truncated, malformed, or beyond a limit.
+    /// There is no header that can be read.
+    Header(Error),
+    /// The reading of sections ended here: truncated, malformed, or beyond a limit.
     Malformed(Error),
     /// A block's bytes do not hash to its CID.
     Hash {
@@ -155,63 +284,50 @@ pub enum NotChecked {
 }
 
 impl Finding {
-    /// What kind of fault it is.
+    /// What it is called.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub const fn kind(&self) -> Kind {
         match self {
-            Self::Malformed(_)
-            | Self::Hash { .. }
-            | Self::DataSize { .. }
-            | Self::IndexBeyondFile { .. }
-            | Self::IndexUnreadable { .. }
-            | Self::IndexUnsorted { .. }
-            | Self::IndexOffset { .. }
-            | Self::IndexMissing { .. }
-            | Self::IndexExtra { .. } => Class::Damaged,
-            Self::RootAbsent { .. } | Self::MissingLink { .. } => Class::Incomplete,
-            Self::UnknownHash { .. }
-            | Self::Undecodable { .. }
-            | Self::RootsEmpty
-            | Self::Unfinalised
-            | Self::NullPadding { .. }
-            | Self::Trailing { .. }
-            | Self::NotChecked { .. } => Class::Policy,
-            Self::Duplicate { .. } => Class::Note,
+            Self::Header(Error::Unfinalised) => Kind::Unfinalised,
+            Self::Header(_) => Kind::Header,
+            Self::Malformed(error) => Kind::of_error(error),
+            Self::Hash { .. } => Kind::Hash,
+            Self::UnknownHash { .. } => Kind::HashUnknown,
+            Self::Undecodable { .. } => Kind::Undecodable,
+            Self::Duplicate { .. } => Kind::Duplicate,
+            Self::RootsEmpty => Kind::RootsEmpty,
+            Self::RootAbsent { .. } => Kind::RootAbsent,
+            Self::MissingLink { .. } => Kind::LinkAbsent,
+            Self::Unfinalised => Kind::Unfinalised,
+            Self::DataSize { .. } => Kind::DataSize,
+            Self::NullPadding { .. } => Kind::Padding,
+            Self::Trailing { .. } => Kind::Trailing,
+            Self::IndexBeyondFile { .. } | Self::IndexUnreadable { .. } => Kind::IndexMalformed,
+            Self::IndexUnsorted { .. } => Kind::IndexUnsorted,
+            Self::IndexOffset { .. } => Kind::IndexOffset,
+            Self::IndexMissing { .. } => Kind::IndexMissing,
+            Self::IndexExtra { .. } => Kind::IndexExtra,
+            Self::NotChecked { .. } => Kind::NotChecked,
         }
     }
 
-    /// A name that does not change, for programs.
+    /// How bad it is.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.kind().class()
+    }
+
+    /// The name of its kind.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Malformed(Error::Truncated { .. }) => "truncated",
-            Self::Malformed(_) => "malformed",
-            Self::Hash { .. } => "hash",
-            Self::UnknownHash { .. } => "unknown-hash",
-            Self::Undecodable { .. } => "undecodable",
-            Self::Duplicate { .. } => "duplicate",
-            Self::RootsEmpty => "roots-empty",
-            Self::RootAbsent { .. } => "root-absent",
-            Self::MissingLink { .. } => "missing-link",
-            Self::Unfinalised => "unfinalised",
-            Self::DataSize { .. } => "data-size",
-            Self::IndexBeyondFile { .. } => "index-beyond-file",
-            Self::NullPadding { .. } => "padding",
-            Self::Trailing { .. } => "trailing",
-            Self::IndexUnreadable { .. } => "index-unreadable",
-            Self::IndexUnsorted { .. } => "index-unsorted",
-            Self::IndexOffset { .. } => "index-offset",
-            Self::IndexMissing { .. } => "index-missing",
-            Self::IndexExtra { .. } => "index-extra",
-            Self::NotChecked { .. } => "not-checked",
-        }
+        self.kind().name()
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(error) => error.fmt(f),
+            Self::Header(error) | Self::Malformed(error) => error.fmt(f),
             Self::Hash { offset, cid, actual } => {
                 write!(f, "section at {offset}: {cid} has bytes of digest ")?;
                 actual.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -1,8 +1,12 @@
 use alloc::vec::Vec;
-use carpool_core::{Cid, CidSet, Multihash, is_identity};
+use carpool_core::{Bytes, Cid, CidSet, Multihash, is_identity};
 use core::cmp::Ordering;
 
 use super::finding::{Finding, NotChecked};
+use crate::{
+    Error,
+    index::{IndexLimits, Item, Reader},
+};
 
 /// A section, or an entry of the index: what they are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +33,9 @@ type Place = (bool, u64);
 #[derive(Debug)]
 pub(super) struct Comparison {
     hashing: CidSet,
+    reader: Reader,
+    /// Where the index begins in the file, once it has begun.
+    start: Option<u64>,
     expected: bool,
     fully: bool,
     max_entries: usize,
@@ -45,9 +52,11 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn new(seed: u64, max_entries: usize) -> Self {
+    pub(super) fn new(seed: u64, max_entries: usize, limits: &IndexLimits) -> Self {
         Self {
             hashing: CidSet::with_seed(seed),
+            reader: Reader::new(limits).any_order(),
+            start: None,
             expected: false,
             fully: false,
             max_entries,
@@ -66,8 +75,43 @@ impl Comparison {
         (self.expected, self.fully) = (indexed, fully);
     }
 
-    pub(super) const fn handle_fault(&mut self, offset: u64) {
-        self.unreadable = Some(offset);
+    /// Takes the next bytes of the index, which lie at `offset` of the file.
+    pub(super) fn handle_data(&mut self, offset: u64, bytes: Bytes) {
+        if self.expected && self.unreadable.is_none() {
+            self.start.get_or_insert(offset);
+            self.reader.handle_data(bytes);
+            self.read();
+        }
+    }
+
+    /// Says that no more of the index comes.
+    pub(super) fn handle_eof(&mut self) {
+        if self.start.is_some() && self.unreadable.is_none() {
+            self.reader.handle_eof();
+            self.read();
+        }
+    }
+
+    fn read(&mut self) {
+        loop {
+            match self.reader.poll() {
+                Ok(None) => return,
+                Ok(Some(Item::Entry(entry))) => {
+                    self.handle_entry(entry.code(), entry.digest(), entry.offset());
+                }
+                Ok(Some(Item::Codec(_) | Item::Car(_) | Item::Bucket(_))) => self.last = None,
+                Err(error) => return self.unreadable = Some(self.place(&error)),
+            }
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a reader has no other errors")]
+    fn place(&self, error: &Error) -> u64 {
+        let inside = match error {
+            Error::Index { offset, .. } => *offset,
+            _ => self.reader.offset(),
+        };
+        self.start.unwrap_or(0).saturating_add(inside)
     }
 
     pub(super) fn handle_section(&mut self, cid: &Cid, offset: u64) {
@@ -80,7 +124,7 @@ impl Comparison {
         self.sections.push(Key { hash, code, offset, note: optional.into() });
     }
 
-    pub(super) fn handle_entry(&mut self, code: Option<u64>, digest: &[u8], offset: u64) {
+    fn handle_entry(&mut self, code: Option<u64>, digest: &[u8], offset: u64) {
         let entry = self.count;
         self.count += 1;
         if !self.follows(code, digest) {

@@ -13,10 +13,10 @@ use alloc::{
 use carpool_core::{Bytes, Cid, identity_data};
 
 pub use batch::{Batch, Verdicts};
-pub use finding::{Class, Finding, NotChecked};
+pub use finding::{Class, Finding, Kind, NotChecked};
 pub use report::{Good, Report, Total};
 
-use crate::{Behind, Decoder, Error, Header, Item, Options, Region, Section};
+use crate::{Behind, Decoder, Error, Header, Item, Options, Region, Section, index::IndexLimits};
 use batch::{Link, Outcome, Verdict};
 use dag::Dag;
 use index::Comparison;
@@ -32,11 +32,13 @@ pub struct CheckOptions {
     /// Blocks in one batch. Default 1,024.
     pub batch_blocks: usize,
     /// How many blocks and unresolved links are kept to tell what is missing or doubled, and how
-    /// many sections and entries of an index to compare them; at some 20 to 80 bytes each. Beyond it the check says that it did
-    /// not check ([`Finding::NotChecked`]). Default 10^8.
+    /// many sections and entries of an index to compare them; at some 20 to 80 bytes each. Beyond
+    /// it the check says that it did not check ([`Finding::NotChecked`]). Default 10^8.
     pub max_entries: usize,
-    /// Whether the index is compared. Default: yes; a driver that hands in no entries says no.
+    /// Whether the index is read and compared. Default: yes.
     pub index: bool,
+    /// What the index may ask for.
+    pub index_limits: IndexLimits,
     /// Whether each duplicate is a finding, or only their count is told. Default: only the count.
     pub duplicates: bool,
     /// Seed of the tables that are kept: something that whoever wrote the file does not know.
@@ -51,6 +53,7 @@ impl Default for CheckOptions {
             batch_blocks: 1024,
             max_entries: 100_000_000,
             index: true,
+            index_limits: IndexLimits::default(),
             duplicates: false,
             seed: 0,
         }
@@ -63,8 +66,6 @@ pub enum Checking {
     /// Blocks to hash: [`Batch::verify`], on any thread, and back to
     /// [`Check::handle_verdicts`].
     Batch(Batch),
-    /// Bytes of the index, whose entries go to [`Check::handle_entry`].
-    Index(Behind),
     /// Something to tell. They come in the order of the file, those about the whole at the end.
     Finding(Finding),
     /// More of the file is needed ([`Check::handle_data`]), or verdicts are.
@@ -96,7 +97,7 @@ pub enum Checking {
 ///     match check.poll() {
 ///         Checking::Batch(batch) => check.handle_verdicts(batch.verify(&Limits::default())),
 ///         Checking::Finding(finding) => findings.push(finding),
-///         Checking::Index(_) | Checking::Wait => {}
+///         Checking::Wait => {}
 ///         Checking::Done => break,
 ///     }
 /// }
@@ -140,7 +141,7 @@ impl Check {
     pub fn new(options: CheckOptions) -> Self {
         let decoder = Decoder::with_options(options.read.clone());
         let dag = Dag::new(options.seed, options.max_entries);
-        let index = Comparison::new(options.seed, options.max_entries);
+        let index = Comparison::new(options.seed, options.max_entries, &options.index_limits);
         Self {
             options,
             decoder,
@@ -181,17 +182,6 @@ impl Check {
             self.next += 1;
             verdicts.for_each(|outcome, links, found| self.settle(&outcome, links, found));
         }
-    }
-
-    /// Takes an entry of the file's index, in the order in which they stand: the multihash code
-    /// where the index has it, the digest, and the offset that it names.
-    pub fn handle_entry(&mut self, code: Option<u64>, digest: &[u8], offset: u64) {
-        self.index.handle_entry(code, digest, offset);
-    }
-
-    /// Says that the index cannot be read on at `offset` of the file. Nothing is compared then.
-    pub const fn handle_index_fault(&mut self, offset: u64) {
-        self.index.handle_fault(offset);
     }
 
     /// What there is to do or to tell. Call again until [`Checking::Wait`] or
@@ -244,7 +234,7 @@ impl Check {
                 Ok(Some(Item::Behind(behind))) => {
                     self.count_behind(&behind);
                     if behind.region == Region::Index {
-                        return Some(Checking::Index(behind));
+                        self.index.handle_data(behind.offset, behind.bytes);
                     }
                 }
                 Ok(None) if !self.decoder.is_eof() => return None,
@@ -339,6 +329,8 @@ impl Check {
     fn tell(&mut self) {
         self.stage = Stage::Told;
         let ended = self.ended.take().map(|error| self.name(error));
+        let whole = ended.is_none();
+        self.index.handle_eof();
         self.findings.extend(ended);
         self.tell_behind();
         let header = self.header.take();
@@ -354,7 +346,10 @@ impl Check {
             let missing = self.dag.missing();
             self.report.links_missing = missing.as_ref().ok().map(|missing| missing.len() as u64);
             self.findings.extend(missing.unwrap_or_else(|unchecked| [unchecked].into()));
-            self.findings.extend(self.index.findings());
+            // Beside a part of the sections, or no index, all else would seem missing.
+            if whole {
+                self.findings.extend(self.index.findings());
+            }
         }
         self.report.damaged |= self.findings.iter().any(|found| found.class() == Class::Damaged);
     }
@@ -370,6 +365,7 @@ impl Check {
             (Some(v2), Error::Truncated { .. }) if v2.index_offset >= v2.data_end() => {
                 Finding::IndexBeyondFile { offset: v2.index_offset, file_end: self.input_bytes }
             }
+            (_, error) if self.header.is_none() => Finding::Header(error),
             (_, error) => Finding::Malformed(error),
         }
     }

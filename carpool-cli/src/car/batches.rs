@@ -1,18 +1,25 @@
 //! A CAR in windows of whole sections, worked on by all cores, with what lies behind its data.
 
+mod share;
+
 use carpool_car::{Decoder, Error, Sections, decode};
-use std::{io::Read, thread};
+use std::io::Read;
 
 use super::{
     args::ReadFlags,
-    crew::Crew,
     input::Input,
     scan::{Opening, open},
 };
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
-/// Bytes of a window; more only where a section is longer.
-pub(crate) const WINDOW: usize = 2 << 20;
+/// Bytes of a window of short sections: what a core's cache holds while they are hashed.
+const SHORT: usize = 512 << 10;
+
+/// Bytes of a window at most, more only where a section is longer: four sections of a megabyte.
+const WINDOW: usize = (4 << 20) + (64 << 10);
+
+/// Sections of a window, where they fit: as many as are hashed together.
+const TOGETHER: usize = 4;
 
 /// What is come upon, in the order of the file. Offsets count from the start of the file.
 #[derive(Debug)]
@@ -54,20 +61,6 @@ impl Window {
     }
 }
 
-/// Memory of windows that were worked on.
-#[derive(Default)]
-struct Spare(Vec<Vec<u8>>);
-
-impl Spare {
-    fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_else(|| vec![0; WINDOW])
-    }
-
-    fn give(&mut self, window: Vec<u8>) {
-        self.0.push(window);
-    }
-}
-
 /// Reads all of `input`, has `work` done on each window by all threads, and tells `each` in order.
 /// What `work` is given to fill was filled before: memory that goes round is not asked for anew.
 ///
@@ -78,38 +71,17 @@ pub(crate) fn run<T: Default + Send>(
     work: impl Fn(&Window, &mut T) + Sync,
     mut each: impl FnMut(Step<'_, T>) -> Outcome,
 ) -> Outcome {
-    let mut spare = Spare::default();
-    let mut filled: Vec<T> = Vec::new();
-    let work = |(window, mut done): (Window, T)| {
-        work(&window, &mut done);
-        (done, window)
-    };
-    let mut feed = Feed::open(input, read)?;
+    let feed = Feed::open(input, read)?;
     let opening = feed.opening.clone();
     each(Step::Opening(feed.opening.clone()))?;
-    let stop = thread::scope(|scope| {
-        let mut crew = Crew::new(scope, read.workers(), &work);
-        loop {
-            let (window, stop) = feed.window(&mut spare)?;
-            if window.end > 0 {
-                crew.give((window, filled.pop().unwrap_or_default()));
-            }
-            while let Some((mut done, window)) = crew.next(stop.is_some()) {
-                each(Step::Window(&mut done, &window))?;
-                spare.give(window.bytes);
-                filled.push(done);
-            }
-            if let Some(stop) = stop {
-                return Ok::<Stop, Failure>(stop);
-            }
-        }
-    })?;
+    let told = |done: &mut T, window: &Window| each(Step::Window(done, window));
+    let (mut feed, stop) = share::share(feed, read.workers(), &work, told)?;
     feed.told(stop, &opening, &mut each)
 }
 
 /// The bytes of a file, window by window.
 struct Feed<'a> {
-    stream: Box<dyn Read + 'a>,
+    stream: Box<dyn Read + Send + 'a>,
     input: &'a Input,
     read: &'a ReadFlags,
     opening: Opening,
@@ -117,6 +89,8 @@ struct Feed<'a> {
     rest: Vec<u8>,
     /// Where `rest` begins, from the start of the file.
     at: u64,
+    /// Bytes of the next window: so many that it ends where a section does, where they are alike.
+    aim: usize,
     ended: bool,
 }
 
@@ -139,9 +113,9 @@ impl<'a> Feed<'a> {
         let mut at = 0;
         loop {
             let mut chunk = Vec::new();
-            let taken = (&mut stream).take(WINDOW as u64).read_to_end(&mut chunk);
+            let taken = (&mut stream).take(SHORT as u64).read_to_end(&mut chunk);
             taken.map_err(|error| input.failed(&error))?;
-            let ended = chunk.len() < WINDOW;
+            let ended = chunk.len() < SHORT;
             let mut opened = None;
             if !chunk.is_empty() {
                 opened = open(&mut decoder, chunk.clone())?;
@@ -153,24 +127,26 @@ impl<'a> Feed<'a> {
                 let used = usize::try_from(opening.sections_offset - at).unwrap_or(chunk.len());
                 let rest = chunk.split_off(used);
                 let at = opening.sections_offset;
-                return Ok(Self { stream, input, read, opening, rest, at, ended });
+                let aim = SHORT;
+                return Ok(Self { stream, input, read, opening, rest, at, aim, ended });
             }
             at += chunk.len() as u64;
         }
     }
 
-    /// The next whole sections, and why there are no more behind them, where there are none.
-    fn window(&mut self, spare: &mut Spare) -> Outcome<(Window, Option<Stop>)> {
-        let mut bytes = spare.take();
+    /// The next whole sections, in memory that was used before, and why there are no more behind
+    /// them, where there are none.
+    fn window(&mut self, mut bytes: Vec<u8>) -> Outcome<(Window, Option<Stop>)> {
         let offset = self.at - self.opening.data_offset;
         let mut len = self.rest.len();
-        if bytes.len() < len {
-            bytes.resize(len, 0);
+        let mut aim = self.aim.max(len);
+        if bytes.len() < aim {
+            bytes.resize(aim, 0);
         }
         bytes[..len].copy_from_slice(&self.rest);
         loop {
             if !self.ended {
-                len = self.fill(&mut bytes, len)?;
+                len = self.fill(&mut bytes[..aim], len)?;
             }
             let data = self.in_data(len);
             let (end, stop) = self.whole(&bytes[..data], offset, self.ended || data < len);
@@ -183,14 +159,13 @@ impl<'a> Feed<'a> {
                 self.at += end as u64;
                 return Ok((Window { bytes, end, offset }, stop));
             }
+            aim = len + WINDOW;
+            bytes.resize(aim, 0);
         }
     }
 
-    /// Reads behind the `len` bytes that are there, up to a whole window, or a window more.
-    fn fill(&mut self, bytes: &mut Vec<u8>, len: usize) -> Outcome<usize> {
-        if bytes.len() == len {
-            bytes.resize(len + WINDOW, 0);
-        }
+    /// Reads behind the `len` bytes that are there, until there is no more room.
+    fn fill(&mut self, bytes: &mut [u8], len: usize) -> Outcome<usize> {
         let mut filled = len;
         while filled < bytes.len() {
             match self.stream.read(&mut bytes[filled..]) {
@@ -212,11 +187,13 @@ impl<'a> Feed<'a> {
     }
 
     /// Where the last whole section ends, and what is wrong behind it. `last`: nothing more comes.
-    fn whole(&self, data: &[u8], offset: u64, last: bool) -> (usize, Option<Stop>) {
+    fn whole(&mut self, data: &[u8], offset: u64, last: bool) -> (usize, Option<Stop>) {
         let mut sections = Sections::window(data, offset, &self.read.limits());
-        let wrong = sections.by_ref().any(|section| section.is_err());
+        let mut count = 0;
+        let wrong = sections.by_ref().inspect(|_| count += 1).any(|section| section.is_err());
         let rest = sections.rest();
         let end = data.len() - rest.len();
+        self.aim = aim(end, count);
         if rest.is_empty() {
             return (end, last.then_some(Stop::End));
         }
@@ -313,11 +290,38 @@ impl<'a> Feed<'a> {
     fn more(&mut self) -> Outcome<bool> {
         if self.rest.is_empty() && !self.ended {
             let mut bytes = std::mem::take(&mut self.rest);
-            bytes.resize(WINDOW, 0);
+            bytes.resize(SHORT, 0);
             let filled = self.fill(&mut bytes, 0)?;
             bytes.truncate(filled);
             self.rest = bytes;
         }
         Ok(!self.rest.is_empty())
+    }
+}
+
+/// The bytes of a window of sections that are as long, on average, as these.
+fn aim(bytes: usize, sections: usize) -> usize {
+    let mean = bytes.div_ceil(sections.max(1)).max(1);
+    let all = (SHORT / mean).max(TOGETHER) / TOGETHER * TOGETHER;
+    let fit = (WINDOW / mean).max(1);
+    (all.min(fit) * mean).clamp(1, WINDOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_end_where_sections_do() {
+        for (bytes, sections, expected) in [
+            (0, 0, SHORT),
+            (1065 * 100, 100, 1065 * 492),
+            (262_185, 1, 262_185 * 4),
+            (1_048_620 * 3, 3, 1_048_620 * 4),
+            (2_000_000, 1, 4_000_000),
+            (8 << 20, 1, WINDOW),
+        ] {
+            assert_eq!(aim(bytes, sections), expected, "{bytes} bytes, {sections} sections");
+        }
     }
 }

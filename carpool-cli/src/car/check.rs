@@ -2,9 +2,7 @@
 //! it is compared with all others.
 
 use carpool_car::SectionRef;
-use carpool_core::{
-    Cid, Limits, SHA2_256, cid_prefix, digest, for_each_link, is_identity, may_link,
-};
+use carpool_core::{Cid, Limits, SHA2_256, digest, for_each_link, is_identity, may_link};
 use carpool_hash::sha2_256_into;
 use foldhash::fast::FixedState;
 use std::hash::{BuildHasher, Hasher};
@@ -50,14 +48,20 @@ impl Keys {
 
     /// The key of a CID at a place.
     pub(crate) fn of(&self, cid: &Cid, at: u64) -> Key {
-        let mut hasher = self.cid.build_hasher();
-        let v1 = u64::from(cid.version() == carpool_core::Version::V1);
-        hasher.write_u64(cid.codec() << 1 | v1);
-        hasher.write_u64(cid.hash().code());
-        hasher.write(cid.hash().digest());
+        let form = cid.codec() << 1 | u64::from(cid.version() == carpool_core::Version::V1);
         let identity = if is_identity(cid) { IDENTITY_BIT } else { 0 };
-        let digest = self.digest(cid.hash().digest());
-        Key { digest, cid: hasher.finish(), at: at | identity }
+        self.key((form, cid.hash().code()), cid.hash().digest(), at | identity)
+    }
+
+    /// Of the digest a hash with a seed and, beside the codec, its first bytes as they are: who
+    /// finds two with the same beginning does not know their hashes.
+    #[inline]
+    fn key(&self, (form, code): (u64, u64), digest: &[u8], at: u64) -> Key {
+        let mut hasher = self.cid.build_hasher();
+        hasher.write_u64(form);
+        hasher.write_u64(code);
+        let first = digest.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        Key { digest: self.digest(digest), cid: hasher.finish() ^ first, at }
     }
 }
 
@@ -103,7 +107,7 @@ pub(crate) struct Check<'a> {
 }
 
 /// Blocks that are hashed together.
-const LANES: usize = 64;
+const LANES: usize = 128;
 
 impl Check<'_> {
     /// Checks the blocks of a window, and puts what it came to in place of what was there.
@@ -122,12 +126,30 @@ impl Check<'_> {
     }
 }
 
-/// Whether a binary CID names SHA2-256 with all of its bytes, in one of its two usual forms.
-fn is_sha2_256(cid: &[u8]) -> bool {
-    match *cid {
-        [0x12, 0x20, ..] => cid.len() == 34,
-        [1, codec, 0x12, 0x20, ..] => codec < 0x80 && cid.len() == 36,
-        _ => false,
+/// A binary CID of one of the two usual forms: SHA2-256 with all of its bytes.
+struct Usual<'a> {
+    codec: u8,
+    v1: bool,
+    digest: &'a [u8],
+}
+
+impl<'a> Usual<'a> {
+    #[inline]
+    fn of(cid: &'a [u8]) -> Option<Self> {
+        let (codec, v1, digest) = match cid {
+            [0x12, 0x20, digest @ ..] => (0x70, false, digest),
+            [1, codec @ 0..0x80, 0x12, 0x20, digest @ ..] => (*codec, true, digest),
+            _ => return None,
+        };
+        (digest.len() == 32).then_some(Self { codec, v1, digest })
+    }
+
+    const fn form(&self) -> (u64, u64) {
+        ((self.codec as u64) << 1 | self.v1 as u64, SHA2_256)
+    }
+
+    const fn may_link(&self) -> bool {
+        matches!(self.codec, 0x70 | 0x71)
     }
 }
 
@@ -142,37 +164,59 @@ impl Checked {
     fn sections(&mut self, check: &Check<'_>, sections: &[SectionRef<'_>], limits: &Limits) {
         let (mut messages, mut digests) = ([&[][..]; LANES], [[0; 32]; LANES]);
         let mut count = 0;
-        for section in sections.iter().filter(|section| is_sha2_256(section.cid)) {
+        for section in sections.iter().filter(|section| Usual::of(section.cid).is_some()) {
             messages[count] = section.data;
             count += 1;
         }
         sha2_256_into(&messages[..count], &mut digests[..count]);
-        let mut digests = digests.into_iter();
+        let mut digests = digests.iter();
+        let mut good = None;
         for section in sections {
-            let digest = if is_sha2_256(section.cid) { digests.next() } else { None };
-            self.section(check, section, digest, limits);
+            let usual = Usual::of(section.cid);
+            let digest = usual.as_ref().and_then(|_| digests.next());
+            self.blocks += 1;
+            self.bytes += section.data.len() as u64;
+            let right = match (usual, digest) {
+                (Some(usual), Some(digest)) if usual.digest == digest => {
+                    self.keys.push(check.keys.key(usual.form(), usual.digest, section.offset));
+                    !(check.links && usual.may_link()) || self.scan(check, section, limits)
+                }
+                (_, digest) => self.other(check, section, digest, limits),
+            };
+            if right {
+                good = Some(section);
+            }
         }
+        let good = good.and_then(|section| Some((section.offset, section.to_cid()?)));
+        self.last_good = good.or(self.last_good);
     }
 
-    fn section(
+    /// A block whose CID is not of the usual form, or whose bytes are wrong; whether it is good.
+    #[cold]
+    fn other(
         &mut self,
         check: &Check<'_>,
         section: &SectionRef<'_>,
-        sha2_256: Option<[u8; 32]>,
+        sha2_256: Option<&[u8; 32]>,
         limits: &Limits,
-    ) {
-        let Ok((cid, _)) = cid_prefix(section.cid) else { return };
-        self.blocks += 1;
-        self.bytes += section.data.len() as u64;
+    ) -> bool {
+        let Some(cid) = section.to_cid() else { return false };
         self.keys.push(check.keys.of(&cid, section.offset));
-        let mut why = wrong_hash(&cid, section.data, sha2_256);
-        if why.is_none() && check.links && may_link(&cid) {
-            why = self.links(check, &cid, section, limits);
+        if let Some(why) = wrong_hash(&cid, section.data, sha2_256) {
+            self.wrong.push(Wrong { cid, at: section.offset, why });
+            return false;
         }
-        match why {
-            Some(why) => self.wrong.push(Wrong { cid, at: section.offset, why }),
-            None => self.last_good = Some((section.offset, cid)),
-        }
+        !(check.links && may_link(&cid)) || self.scan(check, section, limits)
+    }
+
+    /// Notes the links of a block; whether they can be read.
+    fn scan(&mut self, check: &Check<'_>, section: &SectionRef<'_>, limits: &Limits) -> bool {
+        let Some(cid) = section.to_cid() else { return false };
+        let why = self.links(check, &cid, section, limits);
+        let wrong = why.map(|why| Wrong { cid, at: section.offset, why });
+        let right = wrong.is_none();
+        self.wrong.extend(wrong);
+        right
     }
 
     fn links(
@@ -191,7 +235,7 @@ impl Checked {
     }
 }
 
-fn wrong_hash(cid: &Cid, data: &[u8], sha2_256: Option<[u8; 32]>) -> Option<Why> {
+fn wrong_hash(cid: &Cid, data: &[u8], sha2_256: Option<&[u8; 32]>) -> Option<Why> {
     let claimed = cid.hash().digest();
     if let Some(actual) = sha2_256 {
         debug_assert_eq!(cid.hash().code(), SHA2_256, "lanes are for SHA2-256");

@@ -13,7 +13,7 @@ use super::{
 use crate::failure::{Failure, Outcome};
 
 /// Bytes that are read at once where sections are short, and where they are long.
-const LONG_READ: usize = 256 << 10;
+const LONG_READ: usize = 128 << 10;
 const SHORT_READ: usize = 512;
 
 /// What a server is asked for at least.

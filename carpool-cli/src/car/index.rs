@@ -14,6 +14,7 @@ use super::{
     input::Input,
     scan::Opening,
     target::Target,
+    writer::Entries,
 };
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -188,14 +189,18 @@ fn rewrite(args: &IndexArgs, input: &Input, target: Target) -> Outcome<Done> {
     let maker = if args.version == 2 { args.maker()? } else { None };
     let (moved, data_offset, header_len, done) = (0, 0, 0, Done::default());
     let mut copy = Rewrite { args, target, maker, moved, data_offset, header_len, done };
-    let work = |window: &batches::Window, checked: &mut Checked| {
+    // All threads read the CIDs: who writes would fetch every head from the cache of another core.
+    let work = |window: &batches::Window, (checked, entries): &mut (Checked, Entries)| {
         if !args.trust {
             check.window(window, checked);
         }
+        entries.clear();
+        let sections = window.sections(&args.read).flatten();
+        sections.for_each(|section| entries.push(section.cid, section.offset));
     };
     batches::run(input, &args.read, work, |step| match step {
         Step::Opening(opening) => copy.begin(&opening, expected),
-        Step::Window(checked, window) => copy.window(checked, window),
+        Step::Window((checked, entries), window) => copy.window(checked, entries, window),
         Step::Fault { error, .. } => Err(error.into()),
         Step::Padding { offset, .. } if !args.read.null_padding => {
             Err(carpool_car::Error::SectionLength { offset }.into())
@@ -225,7 +230,12 @@ impl Rewrite<'_> {
         self.target.write(&header)
     }
 
-    fn window(&mut self, checked: &Checked, window: &batches::Window) -> Outcome {
+    fn window(
+        &mut self,
+        checked: &Checked,
+        entries: &mut Entries,
+        window: &batches::Window,
+    ) -> Outcome {
         if let Some(wrong) = checked.wrong.first() {
             let at = self.data_offset + wrong.at;
             let what = format_args!(
@@ -235,11 +245,10 @@ impl Rewrite<'_> {
             );
             return Err(Failure::new(Exit::Damaged, what));
         }
-        for section in window.sections(&self.args.read).flatten() {
-            self.done.blocks += 1;
-            if let Some(maker) = &mut self.maker {
-                maker.add(section.cid, section.offset - self.moved + self.header_len)?;
-            }
+        self.done.blocks += entries.len() as u64;
+        if let Some(maker) = &mut self.maker {
+            entries.shift(self.moved, self.header_len);
+            entries.enter(maker)?;
         }
         self.done.data_size += window.bytes().len() as u64;
         self.target.write(window.bytes())

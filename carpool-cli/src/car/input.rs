@@ -127,8 +127,8 @@ impl Input {
     }
 
     /// All of it from the start. A pipe can be read once.
-    pub(crate) fn stream(&self) -> Outcome<Box<dyn Read + '_>> {
-        let stream: Box<dyn Read + '_> = match &self.source {
+    pub(crate) fn stream(&self) -> Outcome<Box<dyn Read + Send + '_>> {
+        let stream: Box<dyn Read + Send + '_> = match &self.source {
             Source::File { file, .. } => {
                 let mut file = file;
                 if self.metadata().is_some() {
@@ -136,7 +136,7 @@ impl Input {
                 }
                 Box::new(file)
             }
-            Source::Pipe => Box::new(io::stdin().lock()),
+            Source::Pipe => Box::new(io::stdin()),
             Source::Url(_) => {
                 Box::new(Requests { input: self, at: 0, window: io::Cursor::default() })
             }
@@ -239,7 +239,7 @@ fn read_file_at(mut file: &File, offset: u64, window: &mut [u8]) -> io::Result<u
 
 /// A stream whose bytes are counted as they are taken.
 struct Counted<'a> {
-    stream: Box<dyn Read + 'a>,
+    stream: Box<dyn Read + Send + 'a>,
     taken: &'a AtomicU64,
 }
 

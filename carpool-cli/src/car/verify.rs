@@ -2,6 +2,7 @@
 
 use carpool_car::{
     Error,
+    check::{Class, Kind},
     index::{Entry, IndexLimits, Item, Reader},
 };
 use carpool_core::{Bytes, Cid};
@@ -83,37 +84,19 @@ pub(crate) struct VerifyArgs {
     read: ReadFlags,
 }
 
-/// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    Damaged,
-    Incomplete,
-    Policy,
-}
-
-impl Severity {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Damaged => "damaged",
-            Self::Incomplete => "incomplete",
-            Self::Policy => "against policy",
-        }
-    }
-
-    const fn exit(self) -> Exit {
-        match self {
-            Self::Damaged => Exit::Damaged,
-            Self::Incomplete => Exit::Incomplete,
-            Self::Policy => Exit::Refused,
-        }
+/// What the worst of a class comes to.
+const fn exit(class: Class) -> Exit {
+    match class {
+        Class::Damaged => Exit::Damaged,
+        Class::Incomplete => Exit::Incomplete,
+        Class::Policy => Exit::Refused,
     }
 }
 
 /// Something that is wrong.
 #[derive(Debug)]
 struct Finding {
-    name: &'static str,
-    severity: Severity,
+    kind: Kind,
     /// From the start of the file.
     offset: Option<u64>,
     cid: Option<Cid>,
@@ -123,9 +106,9 @@ struct Finding {
 }
 
 impl Finding {
-    fn new(name: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { name, severity, offset: None, cid: None, expected: None, actual: None, message }
+        Self { kind, offset: None, cid: None, expected: None, actual: None, message }
     }
 
     const fn at(mut self, offset: u64) -> Self {
@@ -145,8 +128,8 @@ impl Finding {
 
     fn json(&self) -> Value {
         json!({
-            "finding": self.name,
-            "severity": self.severity.name(),
+            "finding": self.kind.name(),
+            "severity": self.kind.class().name(),
             "offset": self.offset,
             "cid": self.cid.map(|cid| cid.to_string()),
             "expected": self.expected,
@@ -156,7 +139,7 @@ impl Finding {
     }
 
     fn line(&self) -> String {
-        let mut line = self.name.to_owned();
+        let mut line = self.kind.name().to_owned();
         if let Some(offset) = self.offset {
             line += &format!(" at byte {offset}");
         }
@@ -185,7 +168,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
         if failure.exit != Exit::Damaged {
             return Err(failure);
         }
-        report.find(Finding::new("header", Severity::Damaged, failure.to_string()).at(0));
+        report.find(Finding::new(Kind::Header, failure.to_string()).at(0));
     }
     report.finish(&input)
 }
@@ -202,7 +185,7 @@ struct Report<'a> {
     /// Whether the data was read to its end.
     whole: bool,
     /// Names of findings and how many there are of each.
-    counts: Vec<(&'static str, Severity, u64)>,
+    counts: Vec<(Kind, u64)>,
 }
 
 /// An index that is being read.
@@ -230,18 +213,18 @@ impl<'a> Report<'a> {
     }
 
     fn find(&mut self, finding: Finding) {
-        if self.count(finding.name, finding.severity, 1) <= self.args.max_findings as u64 {
+        if self.count(finding.kind, 1) <= self.args.max_findings as u64 {
             self.output.result(&finding.json(), finding.line());
         }
     }
 
     /// How many findings of this name there are now.
-    fn count(&mut self, name: &'static str, severity: Severity, n: u64) -> u64 {
-        if let Some((_, _, count)) = self.counts.iter_mut().find(|(other, ..)| *other == name) {
+    fn count(&mut self, kind: Kind, n: u64) -> u64 {
+        if let Some((_, count)) = self.counts.iter_mut().find(|(other, _)| *other == kind) {
             *count += n;
             return *count;
         }
-        self.counts.push((name, severity, n));
+        self.counts.push((kind, n));
         n
     }
 
@@ -256,21 +239,21 @@ impl<'a> Report<'a> {
             Step::Padding { offset, bytes } => {
                 if !self.args.allow_padding && !self.args.read.null_padding {
                     let what = format!("{bytes} zero bytes end the data");
-                    self.find(Finding::new("padding", Severity::Policy, what).at(offset));
+                    self.find(Finding::new(Kind::Padding, what).at(offset));
                 }
             }
             Step::Fault { error, lengths } => self.fault(&error, lengths),
             Step::Short { data_end, file_end } => {
                 self.whole = false;
                 let what = "the file ends before its header says that the data does";
-                let finding = Finding::new("data-size", Severity::Damaged, what);
+                let finding = Finding::new(Kind::DataSize, what);
                 self.find(finding.at(file_end).lengths(data_end, file_end));
             }
             Step::Index { offset, bytes } => self.index(offset, bytes)?,
             Step::Trailing { offset, bytes } => {
                 if !self.args.allow_trailing {
                     let what = format!("{bytes} bytes lie behind the data, and are no index");
-                    self.find(Finding::new("trailing", Severity::Policy, what).at(offset));
+                    self.find(Finding::new(Kind::Trailing, what).at(offset));
                 }
             }
         }
@@ -289,14 +272,14 @@ impl<'a> Report<'a> {
         let indexed = opening.index_offset().is_some();
         self.opening = Some(opening);
         if empty && !self.args.allow_empty_roots {
-            self.find(Finding::new("roots-empty", Severity::Policy, "the header names no root"));
+            self.find(Finding::new(Kind::RootsEmpty, "the header names no root"));
         }
         if v2.is_some_and(|v2| v2.is_unfinalised()) {
             let what = "the header of the CARv2 is zero: its writer never finished it";
-            self.find(Finding::new("unfinalised", Severity::Damaged, what).at(11));
+            self.find(Finding::new(Kind::Unfinalised, what).at(11));
         }
         if self.args.require_index && !indexed {
-            self.find(Finding::new("index-absent", Severity::Policy, "there is no index"));
+            self.find(Finding::new(Kind::IndexAbsent, "there is no index"));
         }
         Ok(())
     }
@@ -318,25 +301,23 @@ impl<'a> Report<'a> {
             Why::Hash(actual) => {
                 let what = format!("the bytes of {} have another hash", wrong.cid);
                 let expected = hex(wrong.cid.hash().digest());
-                Finding::new("hash", Severity::Damaged, what).lengths(expected, hex(actual))
+                Finding::new(Kind::Hash, what).lengths(expected, hex(actual))
             }
             Why::Unsupported if self.args.allow_unknown_hashes => return,
             Why::Unsupported => {
                 let code = wrong.cid.hash().code();
                 let what = format!("{} has a hash function not known here, {code:#x}", wrong.cid);
-                Finding::new("hash-unknown", Severity::Policy, what)
+                Finding::new(Kind::HashUnknown, what)
             }
-            Why::Undecodable(error) => {
-                Finding::new("undecodable", Severity::Policy, error.to_string())
-            }
+            Why::Undecodable(error) => Finding::new(Kind::Undecodable, error.to_string()),
         };
         self.find(finding.at(self.data_offset() + wrong.at).of(wrong.cid));
     }
 
     fn fault(&mut self, error: &Error, lengths: Option<(u64, u64)>) {
         self.whole = false;
-        let name = if lengths.is_some() { "truncated" } else { "section" };
-        let mut finding = Finding::new(name, Severity::Damaged, error.to_string());
+        let kind = if lengths.is_some() { Kind::Truncated } else { Kind::Section };
+        let mut finding = Finding::new(kind, error.to_string());
         if let Some((expected, actual)) = lengths {
             finding = finding.lengths(format!("{expected} bytes"), format!("{actual} bytes"));
         }
@@ -368,8 +349,7 @@ impl<'a> Report<'a> {
                 Err(error) => {
                     check.failed = true;
                     let at = check.start + place(&error).unwrap_or(0);
-                    let finding =
-                        Finding::new("index-malformed", Severity::Damaged, error.to_string());
+                    let finding = Finding::new(Kind::IndexMalformed, error.to_string());
                     self.find(finding.at(at));
                     return Ok(());
                 }
@@ -381,7 +361,7 @@ impl<'a> Report<'a> {
         if check.last.as_ref().is_some_and(|last| last.digest() > entry.digest()) {
             let what = format!("the entry of digest {} is out of order", hex(entry.digest()));
             let at = check.start + check.reader.offset();
-            self.find(Finding::new("index-unsorted", Severity::Damaged, what).at(at));
+            self.find(Finding::new(Kind::IndexUnsorted, what).at(at));
         }
         check.last = Some(entry);
         let digest = self.keys.digest(entry.digest());
@@ -399,7 +379,7 @@ impl<'a> Report<'a> {
         } else if self.whole && self.opening.as_ref().is_some_and(|o| o.index_offset().is_some()) {
             let what = "the file ends before the index that its header names";
             let at = self.opening.as_ref().and_then(Opening::index_offset);
-            let mut finding = Finding::new("index-malformed", Severity::Damaged, what);
+            let mut finding = Finding::new(Kind::IndexMalformed, what);
             finding.offset = at;
             self.find(finding);
         }
@@ -421,11 +401,10 @@ impl<'a> Report<'a> {
         balance.unindexed.first.sort_unstable_by_key(|key| key.at);
         if self.args.no_duplicates {
             let what = "this block was there before";
-            let finding = |at: &u64| {
-                Finding::new("duplicate", Severity::Policy, what).at(data.saturating_add(*at))
-            };
+            let finding =
+                |at: &u64| Finding::new(Kind::Duplicate, what).at(data.saturating_add(*at));
             let first = balance.duplicates.first.iter().map(finding).collect();
-            self.find_all("duplicate", Severity::Policy, first, balance.duplicates.count);
+            self.find_all(Kind::Duplicate, first, balance.duplicates.count);
         }
         // What was not read may have been there.
         if self.whole {
@@ -433,38 +412,31 @@ impl<'a> Report<'a> {
         }
         let misplaced = |(entry, at): &(Key, u64)| {
             let what = "the index has another place for this block";
-            let finding = Finding::new("index-offset", Severity::Damaged, what);
+            let finding = Finding::new(Kind::IndexOffset, what);
             finding.at(data.saturating_add(*at)).lengths(at, entry.at)
         };
         let first = balance.misplaced.first.iter().map(misplaced).collect();
-        self.find_all("index-offset", Severity::Damaged, first, balance.misplaced.count);
+        self.find_all(Kind::IndexOffset, first, balance.misplaced.count);
         let extra = |entry: &Key| {
             let what = format!("the index has a block that is not there, at {}", entry.at);
-            Finding::new("index-extra", Severity::Damaged, what)
+            Finding::new(Kind::IndexExtra, what)
         };
         let first = balance.extra.first.iter().map(extra).collect();
-        self.find_all("index-extra", Severity::Damaged, first, balance.extra.count);
+        self.find_all(Kind::IndexExtra, first, balance.extra.count);
         let missing = |key: &Key| {
             let at = data.saturating_add(key.at & !IDENTITY_BIT);
-            Finding::new("index-missing", Severity::Damaged, "this block is not in the index")
-                .at(at)
+            Finding::new(Kind::IndexMissing, "this block is not in the index").at(at)
         };
         let first = balance.unindexed.first.iter().map(missing).collect();
-        self.find_all("index-missing", Severity::Damaged, first, balance.unindexed.count);
+        self.find_all(Kind::IndexMissing, first, balance.unindexed.count);
         Ok(())
     }
 
-    fn find_all(
-        &mut self,
-        name: &'static str,
-        severity: Severity,
-        first: Vec<Finding>,
-        count: u64,
-    ) {
+    fn find_all(&mut self, kind: Kind, first: Vec<Finding>, count: u64) {
         let told = first.len() as u64;
         first.into_iter().for_each(|finding| self.find(finding));
         if count > told {
-            self.count(name, severity, count - told);
+            self.count(kind, count - told);
         }
     }
 
@@ -479,7 +451,7 @@ impl<'a> Report<'a> {
                 |(other, _): &&(Key, Cid)| (other.digest, other.cid) == (key.digest, key.cid);
             if let Some((_, root)) = roots.iter().find(same) {
                 let what = format!("root {root} is not in the file");
-                self.find(Finding::new("root-absent", Severity::Incomplete, what).of(*root));
+                self.find(Finding::new(Kind::RootAbsent, what).of(*root));
                 continue;
             }
             let at = opening.data_offset + key.at;
@@ -492,25 +464,23 @@ impl<'a> Report<'a> {
             let link = links.into_iter().find(name);
             let whom = link.map_or_else(|| "a block".to_owned(), |link| link.to_string());
             let what = format!("the block here links to {whom}, which is not in the file");
-            let mut finding = Finding::new("link-absent", Severity::Incomplete, what).at(at);
+            let mut finding = Finding::new(Kind::LinkAbsent, what).at(at);
             finding.cid = link;
             self.find(finding);
         }
         let told = keys.len().min(self.args.max_findings.max(1)) as u64;
         if count > told {
-            self.count("link-absent", Severity::Incomplete, count - told);
+            self.count(Kind::LinkAbsent, count - told);
         }
         debug_assert!(keys.len() <= EXAMPLES * 64, "examples are few");
         Ok(())
     }
 
     fn verdict(&self, input: &Input, duplicates: u64) -> Outcome {
-        let worst = [Severity::Damaged, Severity::Incomplete, Severity::Policy];
-        let has = |severity: &Severity| self.counts.iter().any(|(_, other, _)| other == severity);
-        let worst = worst.into_iter().find(has);
-        let verdict = worst.map_or("clean", Severity::name);
+        let worst = self.counts.iter().map(|(kind, _)| kind.class()).max();
+        let verdict = worst.map_or("clean", Class::name);
         let counts: serde_json::Map<String, Value> =
-            self.counts.iter().map(|(name, _, n)| ((*name).to_owned(), json!(n))).collect();
+            self.counts.iter().map(|(kind, n)| (kind.name().to_owned(), json!(n))).collect();
         let last_good = self.checked.last_good.map(|(at, cid)| {
             json!({"offset": self.data_offset().saturating_add(at), "cid": cid.to_string()})
         });
@@ -526,10 +496,10 @@ impl<'a> Report<'a> {
         });
         self.output.result(&value, self.line(verdict, duplicates));
         let Some(worst) = worst else { return Ok(()) };
-        let all: u64 = self.counts.iter().map(|(_, _, n)| n).sum();
+        let all: u64 = self.counts.iter().map(|(_, n)| n).sum();
         let plural = if all == 1 { "finding" } else { "findings" };
         let what = format!("{}: {verdict}, {all} {plural}", input.shown());
-        Err(Failure::new(worst.exit(), what))
+        Err(Failure::new(exit(worst), what))
     }
 
     fn line(&self, verdict: &str, duplicates: u64) -> String {
@@ -538,8 +508,8 @@ impl<'a> Report<'a> {
         if duplicates > 0 {
             line += &format!(", {duplicates} of them double");
         }
-        for (name, _, n) in &self.counts {
-            line += &format!(", {n} {name}");
+        for (kind, n) in &self.counts {
+            line += &format!(", {n} {}", kind.name());
         }
         if verdict != "clean" {
             match &self.checked.last_good {

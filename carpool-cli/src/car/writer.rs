@@ -250,30 +250,56 @@ struct Indexing {
 
 /// Sections: the bytes of their CIDs, and where each ends in them and begins in the CARv1.
 #[derive(Debug, Default)]
-struct Entries {
+pub(crate) struct Entries {
     cids: Vec<u8>,
     places: Vec<(usize, u64)>,
+}
+
+impl Entries {
+    pub(crate) fn clear(&mut self) {
+        self.cids.clear();
+        self.places.clear();
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Takes the section that begins at `offset` with this binary CID.
+    #[inline]
+    pub(crate) fn push(&mut self, cid: &[u8], offset: u64) {
+        self.cids.extend_from_slice(cid);
+        self.places.push((self.cids.len(), offset));
+    }
+
+    /// Sections that began behind a header of `from` bytes begin behind one of `to`.
+    pub(crate) fn shift(&mut self, from: u64, to: u64) {
+        self.places.iter_mut().for_each(|(_, offset)| *offset = *offset - from + to);
+    }
+
+    /// Gives all to an index.
+    pub(crate) fn enter(&self, maker: &mut IndexMaker) -> Outcome {
+        let mut begin = 0;
+        for (end, offset) in &self.places {
+            maker.add(&self.cids[begin..*end], *offset)?;
+            begin = *end;
+        }
+        Ok(())
+    }
 }
 
 impl Indexing {
     fn begin(mut maker: IndexMaker) -> Self {
         let (to, entries) = sync_channel::<Entries>(2);
         let thread = thread::spawn(move || {
-            for Entries { cids, places } in entries {
-                let mut begin = 0;
-                for (end, offset) in places {
-                    maker.add(&cids[begin..end], offset)?;
-                    begin = end;
-                }
-            }
+            entries.into_iter().try_for_each(|entries| entries.enter(&mut maker))?;
             Ok(maker)
         });
         Self { to, thread: Some(thread), next: Entries::default() }
     }
 
     fn add(&mut self, cid: &[u8], offset: u64) -> Outcome {
-        self.next.cids.extend_from_slice(cid);
-        self.next.places.push((self.next.cids.len(), offset));
+        self.next.push(cid, offset);
         if self.next.cids.len() >= ENTRY_BYTES { self.send() } else { Ok(()) }
     }
 
