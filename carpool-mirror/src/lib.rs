@@ -5,12 +5,14 @@
 #![no_std]
 extern crate alloc;
 
+mod cold;
 mod error;
 mod narrowing;
 mod seeds;
 mod sink;
 mod source;
 mod status;
+mod summary;
 mod wants;
 
 pub use error::Error;
@@ -18,3 +20,4 @@ pub use narrowing::{Narrowing, filter_of};
 pub use sink::{Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
+pub use summary::{Known, Summary};

@@ -52,14 +52,32 @@ fn so_does_an_estimate() {
 
 /// A block counts as one byte more than it has: empty blocks cost something too.
 #[test]
-fn a_cold_call_ends_with_the_block_that_spends_its_budget() {
+fn a_cold_call_is_a_small_dag_or_the_root_of_a_larger_one() {
     let tree = tree();
-    let node = tree[0].data().len() as u64 + 1;
-    for (budget, blocks) in [(0, 1), (1, 1), (node, 1), (node + 1, 2), (3 * node + 2, 4)] {
+    let cost = tree.iter().map(|block| block.data().len() as u64 + 1).sum::<u64>();
+    for (budget, blocks) in [(0, 1), (1, 1), (cost - 1, 1), (cost, 7), (u64::MAX, 7)] {
         let mut source = source();
         source.handle_cold_call(*tree[0].cid(), budget);
-        assert_eq!(round(&mut source, &map(&tree)).0.len(), blocks, "{budget}");
+        assert_eq!(round(&mut source, &map(&tree)).0, tree[..blocks], "{budget}");
     }
+}
+
+#[test]
+fn what_a_cold_call_kept_was_not_sent() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), 200);
+    assert_eq!(round(&mut source, &map(&tree)).0, tree[..1]);
+    source.handle_status(Status { want: [&tree[1], &tree[2]].map(|b| *b.cid()).into(), have: None })
+        .expect("two wants");
+    assert_eq!(round(&mut source, &map(&tree)).0, tree[1..]);
+}
+
+#[test]
+fn a_cold_call_names_what_is_lacking() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), u64::MAX);
+    let (sent, lacks) = round(&mut source, &map(tree.iter().filter(|b| *b != &tree[3])));
+    assert_eq!((sent.len(), lacks), (6, vec![*tree[3].cid()]));
 }
 
 #[test]

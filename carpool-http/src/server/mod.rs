@@ -2,6 +2,7 @@
 
 mod connections;
 mod idle;
+mod inventory;
 mod metrics;
 mod names;
 mod observe;
@@ -27,6 +28,7 @@ use tokio::{
 };
 
 use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
+use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
 
@@ -64,6 +66,9 @@ pub struct ServerOptions {
     /// Bytes of a body that are read and dropped before an early answer, so that a client which
     /// still writes can read it. Default 16 MiB.
     pub drain_bytes: u64,
+    /// Blocks that the server remembers to hold completely, and tells a client of that pushes
+    /// without knowing what is held; some 60 bytes each. 0 turns it off. Default 131,072.
+    pub max_summary_blocks: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -85,6 +90,7 @@ impl Default for ServerOptions {
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
             drain_bytes: 16 << 20,
+            max_summary_blocks: 1 << 17,
             seed: 0,
         }
     }
@@ -106,6 +112,7 @@ pub struct Server {
     progress: Arc<Progress>,
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
+    inventory: Arc<Inventory>,
 }
 
 impl Server {
@@ -114,7 +121,8 @@ impl Server {
     pub fn new(store: Arc<dyn Store>, options: ServerOptions) -> Self {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
-        Self { store, options: Arc::new(options), progress, metrics, transfers }
+        let inventory = Arc::new(Inventory::new(&options));
+        Self { store, options: Arc::new(options), progress, metrics, transfers, inventory }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS
