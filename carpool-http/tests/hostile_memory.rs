@@ -10,9 +10,10 @@ use carpool_http::{
     routes,
 };
 use carpool_mirror::Status;
-use carpool_store::{BlockStore, MemoryStore};
+use carpool_store::{BlockStore, MemoryStore, Names};
 use http_body_util::BodyExt;
 use peak_alloc::PeakAlloc;
+use sim::dag::{Shape, original};
 use std::sync::Arc;
 use tower::Service;
 
@@ -37,6 +38,29 @@ async fn beyond(server: &Server, path: &str, body: &[u8]) -> usize {
     MEMORY.peak_usage().saturating_sub(before + body.len())
 }
 
+/// A server that remembers as many blocks as it does at most tells of them to whoever pushes
+/// something unknown.
+#[tokio::test]
+async fn what_an_unknown_root_costs_a_server_that_remembers_much() {
+    let shape = Shape { seed: 1, leaves: 140_000, leaf_size: 8, fanout: 64 };
+    let dag = original(&shape);
+    let store = MemoryStore::new();
+    store.put_many(&dag.blocks).expect("memory takes blocks");
+    store.note_root(&dag.root).expect("memory");
+    let server = Server::new(Arc::new(store), ServerOptions::default());
+    let node = original(&Shape { seed: 2, leaves: 4096, ..shape });
+    let root = &node.blocks[0];
+    let prefix = carpool_car::section_prefix(root.cid(), root.data().len());
+    let car = [&carpool_car::header(&[node.root])[..], prefix.as_ref(), root.data()].concat();
+    let first = beyond(&server, routes::PUSH, &car).await;
+    let second = beyond(&server, routes::PUSH, &car).await;
+    println!(
+        "an unknown root: {} B sent, {second} B beyond them, {first} the first time",
+        car.len()
+    );
+    assert!(second <= MIB, "{second}");
+}
+
 #[tokio::test]
 async fn what_requests_cost() {
     let store = MemoryStore::new();
@@ -57,6 +81,7 @@ async fn what_requests_cost() {
     let claims = [b"\xa3\x62bb\x5b\0\0\0\x10\0\0\0\0", &[7; 100][..]].concat();
     let section =
         [&carpool_car::header(&[*root.cid()])[..], &[0x80, 0x80, 0x80, 0x80, 0x02]].concat();
+    let names = |n: u32| carpool_car::header(&(0..n).map(absent).collect::<Vec<_>>()).to_vec();
     for (what, path, body, allowed) in [
         ("a claim of 64 GiB", routes::PULL, claims, MIB / 64),
         ("a CAR's claim of 512 MiB", routes::PUSH, section, MIB / 64),
@@ -66,6 +91,8 @@ async fn what_requests_cost() {
         ("10,000 wants", routes::PULL, pull(spec, 10_000, None), MIB),
         ("10,000 wants as text", car_mirror, pull(text, 10_000, None), MIB),
         ("both", car_mirror, pull(text, 10_000, Some(filter())), MIB),
+        ("1,000 roots", routes::PUSH, names(1000), MIB),
+        ("10,000 roots", routes::PUSH, names(10_000), MIB),
         ("100,000 wants", routes::PULL, pull(spec, 100_000, None), MIB / 64),
     ] {
         let beyond = beyond(&server, path, &body).await;

@@ -13,12 +13,15 @@ pub(crate) struct ColdCall {
     exceeded: bool,
 }
 
+/// Bytes that are kept at most, whatever the budget.
+pub(crate) const MOST: u64 = 1 << 20;
+
 /// CIDs looked up ahead: most of what is read of a large DAG is read in vain.
 pub(crate) const WINDOW: usize = 8;
 
 impl ColdCall {
-    pub(crate) const fn new(budget: u64) -> Self {
-        Self { left: budget, begun: false, kept: VecDeque::new(), exceeded: false }
+    pub(crate) fn new(budget: u64) -> Self {
+        Self { left: budget.min(MOST), begun: false, kept: VecDeque::new(), exceeded: false }
     }
 
     /// Takes the next block of the walk and gives back the one that goes out now: the first,

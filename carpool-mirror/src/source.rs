@@ -212,7 +212,8 @@ impl Source {
 
     /// Begins a round with no knowledge of the sink: everything below `root` where that is at most
     /// `budget` bytes, and else the root alone (CAR Mirror §3.1.3.1). A block counts as one byte
-    /// more than it has.
+    /// more than it has; a budget above 1 MiB is one of 1 MiB, for what goes out is held in memory
+    /// until it is known to be all.
     pub fn handle_cold_call(&mut self, root: Cid, budget: u64) {
         self.begin(self.list(&[root]), Narrowing::None, Some(ColdCall::new(budget)));
     }
@@ -227,8 +228,7 @@ impl Source {
     fn begin(&mut self, wanted: CidList, narrowing: Narrowing, cold: Option<ColdCall>) {
         self.remember();
         let window = if cold.is_some() { cold::WINDOW } else { DEFAULT_WINDOW };
-        let mut walk =
-            Walk::new([], self.order, &self.limits, self.seed).with_window(window);
+        let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
         let (next, over) = (0, false);

@@ -167,8 +167,10 @@ mod tests {
     #[test]
     fn others_are_added_while_there_is_room() {
         let known = summary(100, 1 << 17, 1 << 20).known().expect("blocks");
-        let others = |n: u32| move |insert: &mut dyn FnMut(&[u8])| {
-            (0..n).for_each(|n| insert(&cid(200 + n).to_bytes()));
+        let others = |n: u32| {
+            move |insert: &mut dyn FnMut(&[u8])| {
+                (0..n).for_each(|n| insert(&cid(200 + n).to_bytes()));
+            }
         };
         let room = u32::try_from(known.room).expect("few");
         assert!(room > 0);
@@ -176,7 +178,8 @@ mod tests {
         assert!((200..200 + room).all(|n| filter.contains(&cid(n).to_bytes())));
         assert!((0..100).all(|n| filter.contains(&cid(n).to_bytes())));
         assert!(known.clone().with(others(room + 5)).is_none());
-        let held = |insert: &mut dyn FnMut(&[u8])| (0..100).for_each(|n| insert(&cid(n).to_bytes()));
+        let held =
+            |insert: &mut dyn FnMut(&[u8])| (0..100).for_each(|n| insert(&cid(n).to_bytes()));
         assert_eq!(known.clone().with(held), Some(known.filter));
     }
 }

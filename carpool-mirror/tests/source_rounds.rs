@@ -63,11 +63,24 @@ fn a_cold_call_is_a_small_dag_or_the_root_of_a_larger_one() {
 }
 
 #[test]
+fn what_a_cold_call_keeps_at_the_limit_and_past_it() {
+    let node = |leaf: &Block| common::node(&[leaf]);
+    let above = node(&tree()[3]).data().len() + 2;
+    for (bytes, blocks) in [(1 << 20, 2), ((1 << 20) + 1, 1)] {
+        let leaf = Block::new(codec::RAW, vec![7; bytes - above].into());
+        let (root, mut source) = (node(&leaf), source());
+        source.handle_cold_call(*root.cid(), u64::MAX);
+        assert_eq!(round(&mut source, &map([&root, &leaf])).0.len(), blocks, "{bytes}");
+    }
+}
+
+#[test]
 fn what_a_cold_call_kept_was_not_sent() {
     let (tree, mut source) = (tree(), source());
     source.handle_cold_call(*tree[0].cid(), 200);
     assert_eq!(round(&mut source, &map(&tree)).0, tree[..1]);
-    source.handle_status(Status { want: [&tree[1], &tree[2]].map(|b| *b.cid()).into(), have: None })
+    source
+        .handle_status(Status { want: [&tree[1], &tree[2]].map(|b| *b.cid()).into(), have: None })
         .expect("two wants");
     assert_eq!(round(&mut source, &map(&tree)).0, tree[1..]);
 }

@@ -57,7 +57,8 @@ impl Inventory {
         roots: Vec<Cid>,
         store: &S,
     ) -> Result<()> {
-        let new: Vec<Cid> = roots.iter().filter(|root| !state.roots.contains(root)).copied().collect();
+        let new: Vec<Cid> =
+            roots.iter().filter(|root| !state.roots.contains(root)).copied().collect();
         let (from, most) = if state.summary.is_full() && !new.is_empty() {
             state.summary = summary(self.max_blocks, self.seed);
             (&roots, self.max_blocks / 2)

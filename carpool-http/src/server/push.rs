@@ -96,7 +96,7 @@ async fn receive(
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Body::new(incoming, &server.options.limits);
+        let body = Body::new(incoming, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
