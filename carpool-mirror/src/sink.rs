@@ -314,7 +314,8 @@ impl Sink {
     /// All that is known to be held, but for what the source has just sent.
     fn filter(&mut self) -> Option<Filter> {
         if let Asked::Answered(known) = &mut self.summary {
-            let known = known.take();
+            let max = self.limits.max_bloom_bytes;
+            let known = known.take().filter(|known| known.bytes() <= max);
             self.summary = Asked::NotYet;
             let both = known.and_then(|known| known.with(|insert| self.for_each_held(insert)));
             if both.is_some() {

@@ -110,6 +110,10 @@ pub struct Known {
 }
 
 impl Known {
+    pub(crate) fn bytes(&self) -> usize {
+        self.filter.as_bytes().len()
+    }
+
     /// The filter with these CIDs too, or `None` where there are too many of them.
     pub(crate) fn with(mut self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
         let mut new = 0;

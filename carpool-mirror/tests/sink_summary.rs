@@ -77,6 +77,23 @@ fn one_without_room_is_left_out() {
 }
 
 #[test]
+fn one_above_the_limit_of_a_filter_is_left_out() {
+    let (tree, mut held) = (tree(), map(&tree()[2..3]));
+    let mut summary = Summary::new(100, 1 << 10, 0);
+    summary.insert(tree[4].cid());
+    for (max, told) in [(64, true), (63, false)] {
+        let mut limits = Limits::default();
+        limits.max_bloom_bytes = max;
+        let mut sink = Sink::new([*tree[0].cid()], [], &limits, 0).with_summary();
+        assert_eq!(settle(&mut sink, &mut held), Some(SinkOutput::Summary));
+        sink.handle_summary(summary.known());
+        let status = status(&mut sink, &mut held);
+        let hit = status.have.is_some_and(|have| have.contains(&tree[4].cid().to_bytes()));
+        assert_eq!(hit, told, "{max}");
+    }
+}
+
+#[test]
 fn it_is_not_asked_for_where_leaves_alone_are_wanted() {
     let (tree, mut held) = (tree(), Blocks::new());
     let mut sink = after(&tree[..3], &mut held, false);

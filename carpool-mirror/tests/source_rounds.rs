@@ -3,6 +3,7 @@
 
 mod common;
 
+use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Cid, CidList, CidSet, IDENTITY, Limits, Multihash, codec};
 use carpool_mirror::{Error, Narrowing, Source, SourceOutput, Status, filter_of};
 use carpool_selector::Order;
@@ -38,6 +39,31 @@ fn a_filter_hides_a_block_with_all_below_it_but_not_what_is_wanted() {
     source.handle_status(Status { have: hidden, ..want(&tree[0]) }).expect("one want");
     let (sent, _) = round(&mut source, &map(&tree));
     assert_eq!(sent, [&tree[0], &tree[2], &tree[5], &tree[6]].map(Clone::clone));
+}
+
+/// One that has more does.
+#[test]
+fn a_filter_of_what_was_sent_hides_nothing() {
+    let tree = tree();
+    let filter = |blocks: &[Block]| {
+        let mut filter = Filter::new(Params::new(1, 1).expect("in range"));
+        blocks.iter().for_each(|block| filter.insert(&block.cid().to_bytes()));
+        filter
+    };
+    let hit = |block: &Block| filter(&tree[..1]).contains(&block.cid().to_bytes());
+    let stranger = (0..100).map(|n| common::leaf(&format!("stranger {n}"))).find(hit);
+    let stranger = stranger.expect("one in eight is hit");
+    let root = common::node(&[&tree[0], &stranger]);
+    let all = map(tree.iter().chain([&root, &stranger]));
+    for (told, sent) in [(&tree[..1], 1), (&tree[..2], 0)] {
+        let mut source = source();
+        source.handle_cold_call(*tree[0].cid(), 1);
+        assert_eq!(round(&mut source, &all).0, tree[..1]);
+        let status = Status { have: Some(filter(told)), ..want(&root) };
+        source.handle_status(status).expect("one want");
+        let sent_now = round(&mut source, &all).0;
+        assert_eq!(sent_now.iter().filter(|block| **block == stranger).count(), sent);
+    }
 }
 
 #[test]
