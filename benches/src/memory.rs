@@ -222,6 +222,7 @@ impl<'a, S: BlockStore> Taker<'a, S> {
                     SinkOutput::Load(cid) => loads.push(cid),
                     SinkOutput::Has(cid) => leaves.push(cid),
                     SinkOutput::Store(block) => self.keep(block),
+                    SinkOutput::Summary => self.sink.handle_summary(None),
                     SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
                         self.store_pending();
                         return Some(output);

@@ -5,7 +5,7 @@
 use bytes::{Bytes, BytesMut};
 use carpool_car::{Decoder, Item, Section, header, section_prefix};
 use carpool_core::{Block, Cid, CidSet, Limits, Unverified, may_link, verify};
-use carpool_mirror::{Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{Known, Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
 use carpool_selector::{Order, Step, Walk};
 use carpool_store::BlockStore;
 use std::{
@@ -42,7 +42,11 @@ pub(crate) struct SinkDriver<S> {
     pending_bytes: usize,
     /// Bytes of held blocks that may come before the sender is interrupted.
     duplicate_bytes_left: u64,
+    summarise: Option<Summarise>,
 }
+
+/// Says what is held beside the DAG that is asked for.
+pub(crate) type Summarise = Box<dyn Fn() -> Result<Option<Known>> + Send>;
 
 impl<S: BlockStore> SinkDriver<S> {
     pub(crate) fn new(sink: Sink, store: S, limits: &Limits, progress: Arc<Progress>) -> Self {
@@ -55,6 +59,7 @@ impl<S: BlockStore> SinkDriver<S> {
             pending: Vec::new(),
             pending_bytes: 0,
             duplicate_bytes_left: u64::MAX,
+            summarise: None,
         }
     }
 
@@ -62,6 +67,11 @@ impl<S: BlockStore> SinkDriver<S> {
     /// sender has to be told what it does not know.
     pub(crate) const fn interrupt_after(&mut self, duplicate_bytes: u64) {
         self.duplicate_bytes_left = duplicate_bytes;
+    }
+
+    /// Answers a sink that is [`with_summary`](Sink::with_summary).
+    pub(crate) fn summarise(&mut self, summarise: Summarise) {
+        self.summarise = Some(summarise);
     }
 
     pub(crate) fn sink(&mut self) -> &mut Sink {
@@ -78,6 +88,10 @@ impl<S: BlockStore> SinkDriver<S> {
                     SinkOutput::Load(cid) => loads.push_back(cid),
                     SinkOutput::Has(cid) => leaves.push(cid),
                     SinkOutput::Store(block) => self.keep(block)?,
+                    SinkOutput::Summary => {
+                        let known = self.summarise.as_ref().map_or(Ok(None), |known| known())?;
+                        self.sink.handle_summary(known);
+                    }
                     SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
                         self.store_pending()?;
                         return Ok(Some(output));
@@ -400,12 +414,24 @@ pub fn gather<S: BlockStore + ?Sized>(
     limits: &Limits,
     seed: u64,
 ) -> Result<Gathered> {
+    gather_within(store, roots, limits, seed, |_, _| true)
+}
+
+/// As [`gather`], leaving out what `enter` does not want, which is told how many were found, and
+/// what lies below it.
+pub(crate) fn gather_within<S: BlockStore + ?Sized>(
+    store: &S,
+    roots: &[Cid],
+    limits: &Limits,
+    seed: u64,
+    enter: impl Fn(&Cid, usize) -> bool,
+) -> Result<Gathered> {
     let mut walk =
         Walk::new(roots.iter().copied(), Order::BreadthFirst, limits, seed).with_window(256);
     let mut found = Gathered { held: CidSet::with_seed(seed), complete: true };
     let (mut loads, mut leaves) = (VecDeque::new(), Vec::new());
     loop {
-        while let Some(step) = walk.poll(|_| true)? {
+        while let Some(step) = walk.poll(|cid| enter(cid, found.held.len()))? {
             match step {
                 Step::Load(cid) if may_link(&cid) => loads.push_back(cid),
                 Step::Load(cid) => leaves.push(cid),

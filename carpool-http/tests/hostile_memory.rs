@@ -10,7 +10,7 @@ use carpool_http::{
     routes,
 };
 use carpool_mirror::Status;
-use carpool_store::{BlockStore, MemoryStore};
+use carpool_store::{BlockStore, MemoryStore, Names};
 use http_body_util::BodyExt;
 use peak_alloc::PeakAlloc;
 use std::sync::Arc;
@@ -57,6 +57,7 @@ async fn what_requests_cost() {
     let claims = [b"\xa3\x62bb\x5b\0\0\0\x10\0\0\0\0", &[7; 100][..]].concat();
     let section =
         [&carpool_car::header(&[*root.cid()])[..], &[0x80, 0x80, 0x80, 0x80, 0x02]].concat();
+    let names = |n: u32| carpool_car::header(&(0..n).map(absent).collect::<Vec<_>>()).to_vec();
     for (what, path, body, allowed) in [
         ("a claim of 64 GiB", routes::PULL, claims, MIB / 64),
         ("a CAR's claim of 512 MiB", routes::PUSH, section, MIB / 64),
@@ -66,6 +67,8 @@ async fn what_requests_cost() {
         ("10,000 wants", routes::PULL, pull(spec, 10_000, None), MIB),
         ("10,000 wants as text", car_mirror, pull(text, 10_000, None), MIB),
         ("both", car_mirror, pull(text, 10_000, Some(filter())), MIB),
+        ("1,000 roots", routes::PUSH, names(1000), MIB),
+        ("10,000 roots", routes::PUSH, names(10_000), MIB),
         ("100,000 wants", routes::PULL, pull(spec, 100_000, None), MIB / 64),
     ] {
         let beyond = beyond(&server, path, &body).await;

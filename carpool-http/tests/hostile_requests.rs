@@ -210,6 +210,17 @@ async fn unwanted_bytes_at_the_limit_and_past_it() {
     assert_eq!(store.len(), dag.blocks.len());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn roots_of_a_push_at_the_limit_and_past_it() {
+    let dag = dag();
+    let url = common::serve_default(holding(&dag.blocks)).await;
+    for (roots, status) in [(1000, 202), (1001, 413)] {
+        let car = header(&(0..roots).map(absent).collect::<Vec<_>>());
+        let path = route(&url, Dialect::Spec, "push", dag.root);
+        assert_eq!(exchange("POST", path, CBOR, &car).await.status, status, "{roots}");
+    }
+}
+
 /// Nothing is unpacked, so there is nothing to blow up.
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_bodies_are_refused() {

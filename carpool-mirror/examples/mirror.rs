@@ -23,6 +23,7 @@ fn main() -> Result<(), carpool_mirror::Error> {
             SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
             SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
             SinkOutput::Store(block) => there.extend([block.into_parts()]),
+            SinkOutput::Summary => sink.handle_summary(None),
             SinkOutput::Transmit(status) => {
                 source.handle_status(status)?;
                 send(&mut source, &here, &mut sink, &mut there)?;
@@ -55,7 +56,9 @@ fn send(
                         SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
                         SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
                         SinkOutput::Store(block) => there.extend([block.into_parts()]),
-                        SinkOutput::Transmit(_) | SinkOutput::Done(_) => unreachable!("in a round"),
+                        SinkOutput::Summary | SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
+                            unreachable!("in a round")
+                        }
                     }
                 }
             }

@@ -5,6 +5,7 @@
 #![no_std]
 extern crate alloc;
 
+mod cold;
 mod error;
 pub mod extension;
 mod narrowing;
@@ -12,6 +13,7 @@ mod seeds;
 mod sink;
 mod source;
 mod status;
+mod summary;
 mod wants;
 
 pub use error::Error;
@@ -19,3 +21,4 @@ pub use narrowing::{Narrowing, filter_of};
 pub use sink::{Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
+pub use summary::{Known, Summary};

@@ -29,7 +29,7 @@ impl Narrowing {
 /// Longest of the CIDs that are written without an allocation; those of SHA2-512 have 68 bytes.
 const SHORT: usize = 72;
 
-fn with_bytes<T>(cid: &Cid, look: impl FnOnce(&[u8]) -> T) -> T {
+pub(crate) fn with_bytes<T>(cid: &Cid, look: impl FnOnce(&[u8]) -> T) -> T {
     let mut bytes = [0; SHORT];
     match cid.write_bytes(&mut bytes[..]) {
         Ok(n) => look(&bytes[..n]),
@@ -54,10 +54,15 @@ pub fn filter_of(
     if n == 0 {
         return None;
     }
-    let target = f64::min(1e-3, 0.1 / n as f64);
-    let mut filter = Filter::new(Params::fitting(n as u64, target, limits.max_bloom_bytes));
+    let params = Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
+    let mut filter = Filter::new(params);
     let mut batch = filter.batch();
     each(&mut |cid| batch.insert(cid));
     drop(batch);
     Some(filter)
+}
+
+/// The false-positive rate of a filter for `n` CIDs.
+pub(crate) fn target_rate(n: usize) -> f64 {
+    f64::min(1e-3, 0.1 / n as f64)
 }

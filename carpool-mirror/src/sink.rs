@@ -3,7 +3,7 @@ use carpool_bloom::Filter;
 use carpool_core::{Block, Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
-use crate::{Error, Status, narrowing::filter_of, seeds::Seeds, wants::Wants};
+use crate::{Error, Known, Status, narrowing::filter_of, seeds::Seeds, wants::Wants};
 
 /// Look-ups ahead of the walk: most are answered without data.
 pub(crate) const WINDOW: usize = 256;
@@ -20,6 +20,9 @@ pub enum SinkOutput {
     Has(Cid),
     /// Store this block: it is verified, wanted and reachable from the root.
     Store(Block),
+    /// Answer with [`Sink::handle_summary`]: what else is held. Only of a sink that is
+    /// [`with_summary`](Sink::with_summary), before a message that has use for it.
+    Summary,
     /// Send this to the source: it is the next request, or the answer to a push.
     Transmit(Status),
     /// The transfer has ended; nothing follows.
@@ -69,10 +72,25 @@ pub struct Sink {
     rounds: u32,
     /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
     stalled: bool,
+    summary: Asked,
+    /// Whether the source forgets what it sent.
+    forgetful: bool,
+    /// Whether blocks came in the last round that were held.
+    repeated: bool,
     /// In a push, the blocks that came: the source knows that it sent them, so they are left out
     /// of the answer's filter, which would only be larger and hit more by chance.
     pushed: Option<CidSet>,
     finished: bool,
+}
+
+/// Where the question for a summary stands.
+#[derive(Debug)]
+enum Asked {
+    /// It is never asked.
+    Never,
+    NotYet,
+    Open,
+    Answered(Option<Known>),
 }
 
 #[derive(Debug, Default)]
@@ -107,8 +125,29 @@ impl Sink {
             round: Round::default(),
             rounds: 0,
             stalled: false,
+            summary: Asked::Never,
+            forgetful: false,
+            repeated: false,
             pushed: None,
             finished: false,
+        }
+    }
+
+    /// Asks for a summary of what else is held before each message that has use for it: what lies
+    /// below a block that is missing cannot be told from what is held below the root.
+    #[must_use]
+    pub fn with_summary(mut self) -> Self {
+        self.summary = Asked::NotYet;
+        self
+    }
+
+    /// Answers a [`SinkOutput::Summary`]; `None` where nothing is known.
+    ///
+    /// What `known` claims wrongly (a block that went, or one below which blocks are missing) costs a
+    /// round: the sink finds out what did not come and asks for it by name.
+    pub fn handle_summary(&mut self, known: Option<Known>) {
+        if matches!(self.summary, Asked::Open) {
+            self.summary = Asked::Answered(known);
         }
     }
 
@@ -136,6 +175,7 @@ impl Sink {
     /// As [`handle_begin_round`](Self::handle_begin_round), for a source that forgets what it sent:
     /// the answer's filter has these blocks too.
     pub fn handle_begin_round_of_forgetful(&mut self) {
+        self.forgetful = true;
         self.round = Round { open: true, ..Round::default() };
     }
 
@@ -181,6 +221,7 @@ impl Sink {
     pub fn handle_end_round(&mut self) {
         let round = core::mem::take(&mut self.round);
         self.wants.count_misses(&round.asked);
+        self.repeated = round.repeated.is_some_and(|cids| !cids.is_empty());
         self.stalled = round.wanted == 0 && !round.asked.is_empty();
     }
 
@@ -218,7 +259,7 @@ impl Sink {
         if !settled || self.round.open || self.finished {
             return Ok(None);
         }
-        Ok(Some(self.next_round()))
+        Ok(self.next_round())
     }
 
     fn poll_walks(&mut self) -> Result<Option<Cid>, Error> {
@@ -238,16 +279,28 @@ impl Sink {
         }
     }
 
-    fn next_round(&mut self) -> SinkOutput {
+    fn next_round(&mut self) -> Option<SinkOutput> {
         let want = self.wants.available(self.limits.max_wanted);
         if want.is_empty() || self.rounds >= self.limits.max_rounds {
             self.finished = true;
-            return SinkOutput::Done(self.outcome());
+            return Some(SinkOutput::Done(self.outcome()));
+        }
+        // Of leaves there is nothing to leave out: what is wanted by name comes in any case.
+        let narrows = !self.stalled && (self.forgetful || want.iter().any(may_link));
+        // A source that forgets sends in many rounds what nobody holds, and the answer to each would
+        // have the summary.
+        match self.summary {
+            Asked::NotYet if narrows && (self.repeated || !self.forgetful) => {
+                self.summary = Asked::Open;
+                return Some(SinkOutput::Summary);
+            }
+            Asked::Open => return None,
+            _ => {}
         }
         self.rounds += 1;
         self.round = Round { open: true, asked: want.clone(), ..Round::default() };
-        let have = if self.stalled { None } else { self.filter() };
-        SinkOutput::Transmit(Status { want, have })
+        let have = if narrows { self.filter() } else { None };
+        Some(SinkOutput::Transmit(Status { want, have }))
     }
 
     fn outcome(&self) -> Outcome {
@@ -258,20 +311,35 @@ impl Sink {
         Outcome { missing: self.wants.len() as u64, named, rounds: self.rounds }
     }
 
-    /// All that is held below the root and below the old roots, but for what the source has just
-    /// sent.
-    fn filter(&self) -> Option<Filter> {
+    /// All that is known to be held, but for what the source has just sent.
+    fn filter(&mut self) -> Option<Filter> {
+        if let Asked::Answered(known) = &mut self.summary {
+            let max = self.limits.max_bloom_bytes;
+            let known = known.take().filter(|known| known.bytes() <= max);
+            self.summary = Asked::NotYet;
+            let both = known.and_then(|known| known.with(|insert| self.for_each_held(insert)));
+            if both.is_some() {
+                return both;
+            }
+        }
+        let mut n = 0;
+        self.for_each_held(&mut |_| n += 1);
+        filter_of(n, &self.limits, |insert| self.for_each_held(insert))
+    }
+
+    /// What is held below the root and below the old roots.
+    fn for_each_held(&self, each: &mut dyn FnMut(&[u8])) {
         let (done, seeds) = (self.walk.seen(), self.seeds.held());
-        let mut n = done.len() - self.wants.len() - self.pushed.as_ref().map_or(0, CidSet::len);
-        seeds.for_each(|cid| n += usize::from(!done.contains_bytes(cid)));
-        filter_of(n, &self.limits, |insert| {
-            done.for_each(|cid| {
-                if !self.wants.contains_bytes(cid) && !self.has_been_pushed(cid) {
-                    insert(cid);
-                }
-            });
-            seeds.for_each(insert);
-        })
+        done.for_each(|cid| {
+            if !self.wants.contains_bytes(cid) && !self.has_been_pushed(cid) {
+                each(cid);
+            }
+        });
+        seeds.for_each(|cid| {
+            if !done.contains_bytes(cid) {
+                each(cid);
+            }
+        });
     }
 
     fn has_been_pushed(&self, cid: &[u8]) -> bool {

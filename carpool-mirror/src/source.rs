@@ -1,8 +1,11 @@
-use carpool_bloom::Filter;
+use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
-use carpool_selector::{Order, Step, Walk};
+use carpool_selector::{DEFAULT_WINDOW, Order, Step, Walk};
 
-use crate::{Error, Narrowing, Status};
+use crate::{
+    Error, Narrowing, Status,
+    cold::{self, ColdCall},
+};
 
 /// What a [`Source`] has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,35 +48,57 @@ struct Round {
     /// What the walk left out because the sink seems to hold it, and what is not held here; for a
     /// source that remembers.
     unsent: Option<CidSet>,
-    /// Bytes that may still be sent, see [`Source::handle_cold_call`].
-    budget: u64,
+    cold: Option<ColdCall>,
     over: bool,
 }
 
 /// How many wanted CIDs the walk knows of: a list of them is smaller than a frontier.
 const ROOTS_AHEAD: usize = 256;
 
+/// Of how many sent blocks a filter is recognised: of more it is large enough to hit rarely.
+const RECOGNISED: usize = 256;
+
 impl Round {
     fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
-        let step = self.step(sent).inspect_err(|_| self.over = true)?;
-        Ok(match step {
-            Some(Step::Load(cid)) => Some(SourceOutput::Load(cid)),
-            Some(Step::Missing { cid, .. }) => {
-                if let Some(unsent) = &mut self.unsent {
-                    unsent.insert(&cid);
+        loop {
+            if let Some(block) = self.release() {
+                return Ok(Some(SourceOutput::Transmit(block)));
+            }
+            match self.step(sent).inspect_err(|_| self.over = true)? {
+                Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
+                Some(Step::Missing { cid, .. }) => return Ok(Some(self.lack(cid))),
+                Some(Step::Visit(block)) => {
+                    if let Some(block) = self.admit(block) {
+                        return Ok(Some(SourceOutput::Transmit(block)));
+                    }
                 }
-                Some(SourceOutput::Missing(cid))
+                None => return Ok(self.end()),
             }
-            Some(Step::Visit(block)) => {
-                self.budget = self.budget.saturating_sub(block.data().len() as u64 + 1);
-                Some(SourceOutput::Transmit(block))
-            }
-            None => self.end(),
-        })
+        }
+    }
+
+    fn lack(&mut self, cid: Cid) -> SourceOutput {
+        if let Some(unsent) = &mut self.unsent {
+            unsent.insert(&cid);
+        }
+        SourceOutput::Missing(cid)
+    }
+
+    /// The block that goes out when the walk comes to `block`.
+    fn admit(&mut self, block: Block) -> Option<Block> {
+        match &mut self.cold {
+            Some(cold) => cold.take(block, self.unsent.as_mut()),
+            None => Some(block),
+        }
+    }
+
+    /// What a cold call kept, once it is known that all fits.
+    fn release(&mut self) -> Option<Block> {
+        self.cold.as_mut().filter(|_| self.walk.is_done())?.release()
     }
 
     fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
-        if self.over || self.budget == 0 {
+        if self.over || self.is_exceeded() {
             return Ok(None);
         }
         loop {
@@ -111,9 +136,13 @@ impl Round {
     }
 
     fn end(&mut self) -> Option<SourceOutput> {
-        let ends = !self.over && (self.budget == 0 || self.walk.is_done());
+        let ends = !self.over && (self.is_exceeded() || self.walk.is_done());
         self.over |= ends;
         ends.then_some(SourceOutput::EndRound)
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.cold.as_ref().is_some_and(ColdCall::is_exceeded)
     }
 
     /// What the round sent.
@@ -150,8 +179,10 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_status(&mut self, status: Status) -> Result<(), Error> {
         self.check_wanted(status.want.len())?;
+        self.remember();
+        let have = status.have.filter(|have| !self.is_of_what_was_sent(have));
         let wanted = self.list(&status.want);
-        self.begin(wanted, status.have.into(), u64::MAX);
+        self.begin(wanted, have.into(), None);
         Ok(())
     }
 
@@ -161,13 +192,25 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_request(&mut self, want: CidList, have: Option<Filter>) -> Result<(), Error> {
         self.check_wanted(want.len())?;
-        self.begin(want, have.into(), u64::MAX);
+        self.begin(want, have.into(), None);
         Ok(())
     }
 
     fn check_wanted(&self, wanted: usize) -> Result<(), Error> {
         let (wanted, max) = (wanted as u64, self.limits.max_wanted as u64);
         if wanted > max { Err(Error::TooManyWanted { wanted, max }) } else { Ok(()) }
+    }
+
+    /// A sink that takes its source for forgetful tells of what came. After a cold call that is a
+    /// filter of one CID in two bytes, which would hide a block in a thousand by chance.
+    fn is_of_what_was_sent(&self, have: &Filter) -> bool {
+        let bytes = have.as_bytes().len();
+        let params = Params::new(bytes, have.k()).ok().filter(|_| self.sent.len() <= RECOGNISED);
+        params.is_some_and(|params| {
+            let mut sent = Filter::new(params);
+            self.sent.for_each(|cid| sent.insert(cid));
+            sent == *have
+        })
     }
 
     fn list(&self, cids: &[Cid]) -> CidList {
@@ -181,13 +224,15 @@ impl Source {
 
     /// Begins a round on an estimate of our own: everything below `root` that it does not hide.
     pub fn handle_estimate(&mut self, root: Cid, estimate: Narrowing) {
-        self.begin(self.list(&[root]), estimate, u64::MAX);
+        self.begin(self.list(&[root]), estimate, None);
     }
 
-    /// Begins a round with no knowledge of the sink: at most `budget` bytes of blocks below `root`,
-    /// and one block at least (CAR Mirror §3.1.3.1).
+    /// Begins a round with no knowledge of the sink: everything below `root` where that is at most
+    /// `budget` bytes, and else the root alone (CAR Mirror §3.1.3.1). A block counts as one byte
+    /// more than it has; a budget above 1 MiB is one of 1 MiB, for what goes out is held in memory
+    /// until it is known to be all.
     pub fn handle_cold_call(&mut self, root: Cid, budget: u64) {
-        self.begin(self.list(&[root]), Narrowing::None, budget.max(1));
+        self.begin(self.list(&[root]), Narrowing::None, Some(ColdCall::new(budget)));
     }
 
     /// Forgets what earlier rounds sent, for a sink that may not have read all of it and says itself
@@ -197,13 +242,14 @@ impl Source {
         self.sent = CidSet::with_seed(self.seed);
     }
 
-    fn begin(&mut self, wanted: CidList, narrowing: Narrowing, budget: u64) {
+    fn begin(&mut self, wanted: CidList, narrowing: Narrowing, cold: Option<ColdCall>) {
         self.remember();
-        let mut walk = Walk::new([], self.order, &self.limits, self.seed);
+        let window = if cold.is_some() { cold::WINDOW } else { DEFAULT_WINDOW };
+        let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
         let (next, over) = (0, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, unsent, budget, over });
+        self.round = Some(Round { walk, wanted, next, narrowing, unsent, cold, over });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.

@@ -66,7 +66,7 @@ fn a_block_whose_look_up_is_open_is_asked_for_again() {
 #[test]
 fn a_round_that_brought_nothing_is_followed_by_one_without_a_filter_and_then_by_none() {
     let tree = tree();
-    let mut held = map(&tree[..3]);
+    let mut held = map(&tree[..2]);
     let mut sink = sink(&tree[0], &[], &Limits::default());
     let first = request(&mut sink, &mut held);
     assert!(first.have.is_some());
@@ -75,8 +75,23 @@ fn a_round_that_brought_nothing_is_followed_by_one_without_a_filter_and_then_by_
     assert_eq!((second.want, second.have), (first.want.clone(), None));
     sink.handle_end_round();
     let outcome = outcome(&mut sink, &mut held);
-    assert_eq!(outcome, Outcome { missing: 4, named: first.want, rounds: 2 });
+    assert_eq!(outcome, Outcome { missing: 3, named: first.want, rounds: 2 });
     assert_eq!(sink.poll(), Ok(None));
+}
+
+/// What is wanted by name comes whatever a filter says, and below leaves lies nothing.
+#[test]
+fn leaves_are_asked_for_without_a_filter() {
+    let tree = tree();
+    let mut held = map(&tree[..4]);
+    let mut asked = sink(&tree[0], &[], &Limits::default());
+    let leaves: Vec<Cid> = tree[4..].iter().map(|block| *block.cid()).collect();
+    assert_eq!(request(&mut asked, &mut held), Status { want: leaves, have: None });
+    let mut answers = sink(&tree[0], &[], &Limits::default());
+    answers.handle_begin_round_of_forgetful();
+    assert_eq!(settle(&mut answers, &mut held), None);
+    answers.handle_end_round();
+    assert!(request(&mut answers, &mut held).have.is_some(), "the source sends all of it again");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod common;
 
+use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Cid, CidList, CidSet, IDENTITY, Limits, Multihash, codec};
 use carpool_mirror::{Error, Narrowing, Source, SourceOutput, Status, filter_of};
 use carpool_selector::Order;
@@ -40,6 +41,31 @@ fn a_filter_hides_a_block_with_all_below_it_but_not_what_is_wanted() {
     assert_eq!(sent, [&tree[0], &tree[2], &tree[5], &tree[6]].map(Clone::clone));
 }
 
+/// One that has more does.
+#[test]
+fn a_filter_of_what_was_sent_hides_nothing() {
+    let tree = tree();
+    let filter = |blocks: &[Block]| {
+        let mut filter = Filter::new(Params::new(1, 1).expect("in range"));
+        blocks.iter().for_each(|block| filter.insert(&block.cid().to_bytes()));
+        filter
+    };
+    let hit = |block: &Block| filter(&tree[..1]).contains(&block.cid().to_bytes());
+    let stranger = (0..100).map(|n| common::leaf(&format!("stranger {n}"))).find(hit);
+    let stranger = stranger.expect("one in eight is hit");
+    let root = common::node(&[&tree[0], &stranger]);
+    let all = map(tree.iter().chain([&root, &stranger]));
+    for (told, sent) in [(&tree[..1], 1), (&tree[..2], 0)] {
+        let mut source = source();
+        source.handle_cold_call(*tree[0].cid(), 1);
+        assert_eq!(round(&mut source, &all).0, tree[..1]);
+        let status = Status { have: Some(filter(told)), ..want(&root) };
+        source.handle_status(status).expect("one want");
+        let sent_now = round(&mut source, &all).0;
+        assert_eq!(sent_now.iter().filter(|block| **block == stranger).count(), sent);
+    }
+}
+
 #[test]
 fn so_does_an_estimate() {
     let (tree, mut source) = (tree(), source());
@@ -52,14 +78,45 @@ fn so_does_an_estimate() {
 
 /// A block counts as one byte more than it has: empty blocks cost something too.
 #[test]
-fn a_cold_call_ends_with_the_block_that_spends_its_budget() {
+fn a_cold_call_is_a_small_dag_or_the_root_of_a_larger_one() {
     let tree = tree();
-    let node = tree[0].data().len() as u64 + 1;
-    for (budget, blocks) in [(0, 1), (1, 1), (node, 1), (node + 1, 2), (3 * node + 2, 4)] {
+    let cost = tree.iter().map(|block| block.data().len() as u64 + 1).sum::<u64>();
+    for (budget, blocks) in [(0, 1), (1, 1), (cost - 1, 1), (cost, 7), (u64::MAX, 7)] {
         let mut source = source();
         source.handle_cold_call(*tree[0].cid(), budget);
-        assert_eq!(round(&mut source, &map(&tree)).0.len(), blocks, "{budget}");
+        assert_eq!(round(&mut source, &map(&tree)).0, tree[..blocks], "{budget}");
     }
+}
+
+#[test]
+fn what_a_cold_call_keeps_at_the_limit_and_past_it() {
+    let node = |leaf: &Block| common::node(&[leaf]);
+    let above = node(&tree()[3]).data().len() + 2;
+    for (bytes, blocks) in [(1 << 20, 2), ((1 << 20) + 1, 1)] {
+        let leaf = Block::new(codec::RAW, vec![7; bytes - above].into());
+        let (root, mut source) = (node(&leaf), source());
+        source.handle_cold_call(*root.cid(), u64::MAX);
+        assert_eq!(round(&mut source, &map([&root, &leaf])).0.len(), blocks, "{bytes}");
+    }
+}
+
+#[test]
+fn what_a_cold_call_kept_was_not_sent() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), 200);
+    assert_eq!(round(&mut source, &map(&tree)).0, tree[..1]);
+    source
+        .handle_status(Status { want: [&tree[1], &tree[2]].map(|b| *b.cid()).into(), have: None })
+        .expect("two wants");
+    assert_eq!(round(&mut source, &map(&tree)).0, tree[1..]);
+}
+
+#[test]
+fn a_cold_call_names_what_is_lacking() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), u64::MAX);
+    let (sent, lacks) = round(&mut source, &map(tree.iter().filter(|b| *b != &tree[3])));
+    assert_eq!((sent.len(), lacks), (6, vec![*tree[3].cid()]));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use carpool_bloom::Filter;
 use carpool_core::{Block, Bytes, Cid, Limits, Unverified, codec, verify};
-use carpool_mirror::{Error, Outcome, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{
+    Error, Known, Outcome, Sink, SinkOutput, Source, SourceOutput, Status, Summary,
+};
 use carpool_selector::Order;
 use sim::{Blocks, Store, dag, reference};
 use std::collections::{BTreeSet, VecDeque};
@@ -50,7 +52,7 @@ impl Session {
         limits.max_wanted = 1 + choices.below(20);
         limits.max_unwanted_bytes = 1 << choices.below(16);
         let seeds = Some(*all[choices.below(all.len())].cid()).filter(|_| choices.byte() & 1 == 1);
-        let sink = Sink::new([root], seeds, &limits, 1);
+        let sink = Sink::new([root], seeds, &limits, 1).with_summary();
         let order = if choices.byte() & 1 == 1 { Order::DepthFirst } else { Order::BreadthFirst };
         let source = Source::new(order, &limits, 2);
         let (sink_store, push) = (before.clone().into(), choices.byte() & 1 == 1);
@@ -172,11 +174,21 @@ impl Session {
                 SinkOutput::Load(cid) => self.sink.handle_load(&cid, self.sink_store.get(&cid)),
                 SinkOutput::Has(cid) => self.sink.handle_has(&cid, self.sink_store.has(&cid)),
                 SinkOutput::Store(block) => self.sink_store.put(block),
+                SinkOutput::Summary => self.sink.handle_summary(self.summary()),
                 SinkOutput::Transmit(status) => self.request(status)?,
                 SinkOutput::Done(outcome) => return Ok(Some(outcome)),
             }
         }
         Ok(None)
+    }
+
+    /// All that is held, so also blocks below which some are missing.
+    fn summary(&self) -> Option<Known> {
+        let mut summary = Summary::new(16, 1 << 6, 1);
+        self.sink_store.blocks().keys().for_each(|cid| {
+            summary.insert(cid);
+        });
+        summary.known()
     }
 
     fn request(&mut self, status: Status) -> Result<(), Error> {

@@ -82,6 +82,7 @@ impl Events {
             SinkOutput::Load(cid) => self.asked.push((cid, true)),
             SinkOutput::Has(cid) => self.asked.push((cid, false)),
             SinkOutput::Store(block) => self.store.put(block),
+            SinkOutput::Summary => self.sink.handle_summary(None),
             SinkOutput::Transmit(status) => self.wanted = status.want,
             SinkOutput::Done(outcome) => self.done = Some(outcome),
         }

@@ -158,6 +158,7 @@ fn setup(choose: &mut Choose<'_>) -> Setup {
     setup.limits.max_wanted = *of(choose, &[10_000, 4, 1]);
     setup.cold_call_bytes = choose(2000);
     (setup.seed, setup.answers) = (choose(1 << 16), choose(1 << 16));
+    setup.summary = setup.seed % 2 == 1;
     setup.network = network(choose);
     setup.cuts = (0..choose(5)).map(|_| cut(choose)).collect();
     setup.status_cuts = (0..choose(3)).map(|_| status_cut(choose)).collect();

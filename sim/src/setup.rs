@@ -39,6 +39,8 @@ pub struct Setup {
     pub late: Option<Duration>,
     /// Old roots that the sink looks at first.
     pub seeds: Vec<Cid>,
+    /// Whether the sink's filters have all that it holds, complete or not.
+    pub summary: bool,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
     pub estimate: Vec<Cid>,
     /// Bytes of a cold call.
@@ -63,6 +65,7 @@ impl Setup {
             status_cuts: Vec::new(),
             late: None,
             seeds: Vec::new(),
+            summary: false,
             estimate: Vec::new(),
             cold_call_bytes: 64 << 10,
             seed: 0,

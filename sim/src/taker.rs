@@ -1,5 +1,5 @@
 use carpool_core::{Bytes, Cid, verify};
-use carpool_mirror::{Received, Sink, SinkOutput};
+use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary};
 
 use crate::{
     Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
@@ -123,6 +123,7 @@ impl Taker {
                     SinkOutput::Load(cid) => asked.push((cid, true)),
                     SinkOutput::Has(cid) => asked.push((cid, false)),
                     SinkOutput::Store(block) => self.store.put(block),
+                    SinkOutput::Summary => self.sink.handle_summary(self.summary()),
                     SinkOutput::Transmit(_) | SinkOutput::Done(_) => return Ok(Some(output)),
                 }
             }
@@ -131,6 +132,15 @@ impl Taker {
             }
             self.answer(asked);
         }
+    }
+
+    /// All that is held, and so blocks too below which some are missing.
+    fn summary(&self) -> Option<Known> {
+        let mut summary = Summary::new(1 << 17, 1 << 18, self.setup.seed);
+        self.store.blocks().keys().for_each(|cid| {
+            summary.insert(cid);
+        });
+        summary.known()
     }
 
     fn answer(&mut self, mut asked: Vec<(Cid, bool)>) {
@@ -146,5 +156,6 @@ impl Taker {
 }
 
 fn sink(setup: &Setup, root: Cid) -> Sink {
-    Sink::new([root], setup.seeds.iter().copied(), &setup.limits, setup.seed)
+    let sink = Sink::new([root], setup.seeds.iter().copied(), &setup.limits, setup.seed);
+    if setup.summary { sink.with_summary() } else { sink }
 }

@@ -3,9 +3,9 @@
 
 use carpool_core::{Block, Cid, CidSet, Limits};
 use carpool_http::message::{self, Dialect, Kind};
-use carpool_mirror::{Narrowing, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{Narrowing, Sink, SinkOutput, Source, SourceOutput, Status, Summary};
 use carpool_selector::Order;
-use carpool_store::{BlockStore, MemoryStore};
+use carpool_store::{BlockStore, MemoryStore, Names};
 use serde_json::Value;
 use sim::dag::{Dag, Shape, generate, original, scattered};
 use std::{collections::BTreeSet, hint::black_box, path::PathBuf, process::Command, sync::Arc};
@@ -291,8 +291,8 @@ fn known(blocks: &[Block]) -> CidSet {
     known
 }
 
-/// A push whose source takes `estimate` for held, or else begins with a cold call. Bytes are
-/// counted and not made.
+/// A push whose source takes `estimate` for held, or else begins with a cold call. The sink's store
+/// remembers that it completed the version before, as ours do. Bytes are counted and not made.
 fn push_in_memory(case: &Case, estimate: Option<CidSet>) -> Cost {
     let limits = Limits::default();
     let (from, to) = (memory::holding(&case.new.blocks), memory::holding(&case.held));
@@ -302,15 +302,16 @@ fn push_in_memory(case: &Case, estimate: Option<CidSet>) -> Cost {
         None => source.handle_cold_call(case.root, 64 << 10),
     }
     let mut cost = Cost::default();
+    let completed = completed(case);
     loop {
         cost.rounds += 1;
-        let mut sink = Sink::new([case.root], [], &limits, 0);
+        let mut sink = Sink::new([case.root], [], &limits, 0).with_summary();
         sink.handle_begin_round();
-        assert!(settle(&mut sink, &to).is_none(), "it waits for the source");
+        assert!(settle(&mut sink, &to, &completed).is_none(), "it waits for the source");
         cost.up += carpool_car::header(&[case.root]).len() as u64;
-        cost.up += send(&mut source, &from, &mut sink, &to);
+        cost.up += send(&mut source, &from, &mut sink, &to, &completed);
         sink.handle_end_round();
-        let status = settle(&mut sink, &to).expect("an answer");
+        let status = settle(&mut sink, &to, &completed).expect("an answer");
         cost.down += message::encode(Dialect::Spec, Kind::PushResponse, &status).len() as u64;
         if status.want.is_empty() {
             assert_eq!(to.len(), case.held.len() + case.missing(), "all came");
@@ -320,8 +321,23 @@ fn push_in_memory(case: &Case, estimate: Option<CidSet>) -> Cost {
     }
 }
 
+/// What a server that completed the version before keeps of it.
+fn completed(case: &Case) -> Summary {
+    let mut summary = Summary::new(1 << 17, 256 << 10, 0);
+    for block in case.old.iter().flat_map(|old| &old.blocks) {
+        summary.insert(block.cid());
+    }
+    summary
+}
+
 /// One round; the bytes of its sections.
-fn send(source: &mut Source, from: &MemoryStore, sink: &mut Sink, to: &MemoryStore) -> u64 {
+fn send(
+    source: &mut Source,
+    from: &MemoryStore,
+    sink: &mut Sink,
+    to: &MemoryStore,
+    completed: &Summary,
+) -> u64 {
     let (mut loads, mut bytes) = (Vec::new(), 0);
     loop {
         match source.poll().expect("our own blocks parse") {
@@ -329,7 +345,7 @@ fn send(source: &mut Source, from: &MemoryStore, sink: &mut Sink, to: &MemorySto
             Some(SourceOutput::Transmit(block)) => {
                 bytes += carpool_car::section_len(block.cid(), block.data().len()) as u64;
                 sink.handle_block(block).expect("a good block");
-                assert!(settle(sink, to).is_none(), "the round goes on");
+                assert!(settle(sink, to, completed).is_none(), "the round goes on");
             }
             Some(SourceOutput::EndRound) => return bytes,
             Some(SourceOutput::Missing(cid)) => unreachable!("{cid} is held"),
@@ -344,12 +360,13 @@ fn send(source: &mut Source, from: &MemoryStore, sink: &mut Sink, to: &MemorySto
 }
 
 /// Answers look-ups until the sink waits, or says what it lacks: nothing, once it has all.
-fn settle(sink: &mut Sink, store: &MemoryStore) -> Option<Status> {
+fn settle(sink: &mut Sink, store: &MemoryStore, completed: &Summary) -> Option<Status> {
     loop {
         match sink.poll().expect("held blocks parse")? {
             SinkOutput::Load(cid) => sink.handle_load(&cid, store.get(&cid).expect("memory")),
             SinkOutput::Has(cid) => sink.handle_has(&cid, store.has(&cid).expect("memory")),
             SinkOutput::Store(block) => store.put(&block).expect("memory"),
+            SinkOutput::Summary => sink.handle_summary(completed.known()),
             SinkOutput::Transmit(status) => return Some(status),
             SinkOutput::Done(outcome) => {
                 assert_eq!(outcome.missing, 0, "all came");
@@ -450,6 +467,8 @@ fn beside_go(each: &mut dyn FnMut(Row)) {
 
 fn http_cost(runtime: &Runtime, case: &Case, http2: bool, side: Side) -> Cost {
     let (new, held) = (memory::holding(&case.new.blocks), memory::holding(&case.held));
+    // As after the transfer that completed it.
+    case.seeds().iter().for_each(|old| held.note_root(old).expect("memory"));
     let (far, near) = match side {
         Side::Pull => (new, held),
         Side::Push { .. } => (held, new),

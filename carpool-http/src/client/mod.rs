@@ -44,7 +44,8 @@ pub struct ClientOptions {
     pub http2: bool,
     /// More roots of trust for `https`, as PEM, beside those of the system.
     pub extra_roots: Vec<u8>,
-    /// Blocks sent to a server of which nothing is known, in bytes. Default 64 KiB.
+    /// Bytes of the largest DAG that is sent whole to a server of which nothing is known; of a
+    /// larger one the root is sent first. At most 1 MiB. Default 64 KiB.
     pub cold_call_bytes: u64,
     /// How often in a row a transfer is taken up again without a block having come. Default 4.
     pub retries: u32,

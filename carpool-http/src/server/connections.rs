@@ -1,5 +1,5 @@
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
-use http::Request;
+use http::{Request, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use super::{
     ServerOptions,
     idle::Activity,
+    joined::Joined,
     metrics::{Metrics, OpenConnection},
 };
 
@@ -64,6 +65,9 @@ pub(super) async fn serve(
     Ok(())
 }
 
+/// Bytes of the pieces of a body over HTTP/1.1, each of which costs some ten more.
+const PIECE_BYTES: usize = 512 << 10;
+
 /// The routes, counting what is under way on one connection.
 fn counted(
     router: Router,
@@ -71,7 +75,7 @@ fn counted(
     peer: Option<SocketAddr>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = Response,
+    Response = Response<Joined<Body>>,
     Error = Infallible,
     Future: Send + 'static,
 > + Clone {
@@ -80,15 +84,17 @@ fn counted(
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
+        let joined = if request.version() == Version::HTTP_11 { PIECE_BYTES } else { 0 };
         let (under_way, service) = (activity.begin(), service.clone());
         async move {
             let response = hyper::service::Service::call(&service, request).await?;
             Ok(response.map(|body| {
                 // Dropped with the body, which is when the answer has gone out or was given up.
-                Body::new(body.map_frame(move |frame| {
+                let body = Body::new(body.map_frame(move |frame| {
                     let _ = &under_way;
                     frame
-                }))
+                }));
+                Joined::new(body, joined)
             }))
         }
     })

@@ -2,6 +2,8 @@
 
 mod connections;
 mod idle;
+mod inventory;
+mod joined;
 mod metrics;
 mod names;
 mod observe;
@@ -27,6 +29,7 @@ use tokio::{
 };
 
 use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
+use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
 
@@ -64,6 +67,11 @@ pub struct ServerOptions {
     /// Bytes of a body that are read and dropped before an early answer, so that a client which
     /// still writes can read it. Default 16 MiB.
     pub drain_bytes: u64,
+    /// Roots in the CAR header of a push, each of which costs some 600 bytes. Default 1,000.
+    pub max_push_roots: usize,
+    /// Blocks that the server remembers to hold completely, and tells a client of that pushes
+    /// without knowing what is held; some 60 bytes each. 0 turns it off. Default 131,072.
+    pub max_summary_blocks: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -85,6 +93,8 @@ impl Default for ServerOptions {
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
             drain_bytes: 16 << 20,
+            max_push_roots: 1000,
+            max_summary_blocks: 1 << 17,
             seed: 0,
         }
     }
@@ -93,6 +103,13 @@ impl Default for ServerOptions {
 impl ServerOptions {
     const fn pace(&self) -> Pace {
         Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
+    }
+
+    /// The limits on the CAR of a push.
+    fn push_limits(&self) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.max_header_roots = limits.max_header_roots.min(self.max_push_roots);
+        limits
     }
 }
 
@@ -106,6 +123,7 @@ pub struct Server {
     progress: Arc<Progress>,
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
+    inventory: Arc<Inventory>,
 }
 
 impl Server {
@@ -114,7 +132,8 @@ impl Server {
     pub fn new(store: Arc<dyn Store>, options: ServerOptions) -> Self {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
-        Self { store, options: Arc::new(options), progress, metrics, transfers }
+        let inventory = Arc::new(Inventory::new(&options));
+        Self { store, options: Arc::new(options), progress, metrics, transfers, inventory }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS

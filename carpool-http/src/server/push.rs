@@ -96,7 +96,7 @@ async fn receive(
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Body::new(incoming, &server.options.limits);
+        let body = Body::new(incoming, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
@@ -120,6 +120,8 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64
     let limits = &server.options.limits;
     let mut driver =
         SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
+    let (inventory, store) = (Arc::clone(&server.inventory), Arc::clone(&server.store));
+    driver.summarise(Box::new(move || inventory.known(&*store)));
     if target.early {
         driver.interrupt_after(EARLY_BYTES);
     }
@@ -151,7 +153,8 @@ fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, 
     }
     let hint = target.hint.as_deref().and_then(|hint| related(&*server.store, hint));
     let options = &server.options;
-    let mut sink = Sink::new(roots.iter().copied(), hint, &options.limits, options.seed);
+    let sink = Sink::new(roots.iter().copied(), hint, &options.limits, options.seed);
+    let mut sink = sink.with_summary();
     match target.dialect {
         Dialect::Spec => sink.handle_begin_round(),
         Dialect::CarMirror => sink.handle_begin_round_of_forgetful(),
