@@ -23,6 +23,9 @@ pub struct Limits {
     pub max_bloom_bytes: usize,
     /// Hash count `k` of a Bloom filter. Default 64.
     pub max_bloom_k: u32,
+    /// CIDs that are kept of each side while two versions of a DAG are compared, 16 bytes of a leaf
+    /// and some 150 of a node. Default 2^20; beyond it the comparison is rougher.
+    pub max_compared: usize,
     /// Rounds of one transfer. Default 1,000.
     pub max_rounds: u32,
     /// Bytes of a request or response message (not a CAR). Default 12 MiB: the largest filter and
@@ -48,6 +51,7 @@ impl Default for Limits {
             max_wanted: 10_000,
             max_bloom_bytes: 8 << 20,
             max_bloom_k: 64,
+            max_compared: 1 << 20,
             max_rounds: 1_000,
             max_message_bytes: 12 << 20,
             max_car_bytes: 1 << 40,

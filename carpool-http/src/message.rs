@@ -179,6 +179,20 @@ pub struct Request {
     pub have: Option<Filter>,
 }
 
+impl Request {
+    /// A request for these CIDs, without a filter. `seed` is for the list, see
+    /// [`CidMap`](carpool_core::CidMap).
+    #[must_use]
+    pub fn of(want: &[Cid], seed: u64) -> Self {
+        let mut list = CidList::with_seed(seed);
+        list.reserve(want.len());
+        want.iter().for_each(|cid| {
+            list.push(cid);
+        });
+        Self { want: list, have: None }
+    }
+}
+
 /// As [`decode`], of a pull request. `seed` is for the list, see
 /// [`CidMap`](carpool_core::CidMap); the filter, which can be nearly all of the message, keeps the
 /// message's memory.

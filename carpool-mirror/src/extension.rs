@@ -59,35 +59,25 @@ impl Offer {
     }
 }
 
-/// What the header of an answer says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the header of an answer says; that there is one says that extended requests are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Whether what was sent is the difference to a root that the request named.
     pub used_held: bool,
-    /// In the answer to a push: roots that the sink holds, to begin the next round from.
-    pub held: Vec<Cid>,
 }
 
 impl Answer {
-    /// The header's value. That there is one says that extended requests are understood.
+    /// The header's value.
     #[must_use]
-    pub fn encode(&self) -> String {
-        let value = Offer { root: None, held: self.held.clone() }.encode();
-        if self.used_held { value + "; used=held" } else { value }
+    pub const fn encode(self) -> &'static str {
+        if self.used_held { "v=1; used=held" } else { VERSION }
     }
 
     /// As [`Offer::decode`].
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let mut answer = Self::default();
-        for (key, value) in parameters(value)? {
-            match (key, value) {
-                ("used", "held") => answer.used_held = true,
-                ("held", value) => answer.held = cids(value)?,
-                _ => {}
-            }
-        }
-        Some(answer)
+        let used_held = parameters(value)?.any(|parameter| parameter == ("used", "held"));
+        Some(Self { used_held })
     }
 }
 
@@ -291,12 +281,8 @@ mod tests {
             assert!(value.len() <= MAX_HEADER_BYTES);
             assert_eq!(Offer::decode(&value), Some(offer));
         }
-        for answer in [
-            Answer::default(),
-            Answer { used_held: true, held: Vec::new() },
-            Answer { used_held: false, held: vec![cid(3), cid(4)] },
-        ] {
-            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        for answer in [Answer::default(), Answer { used_held: true }] {
+            assert_eq!(Answer::decode(answer.encode()), Some(answer));
         }
     }
 
@@ -349,7 +335,7 @@ mod tests {
         let offer = |root| Offer { root, held: vec![a] }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
-        assert_eq!(Answer { used_held: true, held: vec![] }.encode(), "v=1; used=held");
+        assert_eq!(Answer { used_held: true }.encode(), "v=1; used=held");
         let bytes = a.to_bytes();
         let body =
             [&[0xa2, 0x61, 0x68, 0x81, 0x58, 0x24][..], &bytes, &[0x61, 0x72, 0x58, 0x24], &bytes];

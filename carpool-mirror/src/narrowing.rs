@@ -1,5 +1,7 @@
+use alloc::boxed::Box;
 use carpool_bloom::{Filter, Params};
 use carpool_core::{Cid, CidSet, Limits};
+use carpool_selector::Difference;
 
 /// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
 #[derive(Debug, Default)]
@@ -12,6 +14,8 @@ pub enum Narrowing {
     /// An exact estimate of our own, such as the DAG of a root that the sink acknowledged earlier
     /// (the "Server Graph Estimate" of §3.3.1).
     Known(CidSet),
+    /// The comparison with roots that the sink holds.
+    Compared(Box<Difference>),
 }
 
 impl Narrowing {
@@ -22,6 +26,7 @@ impl Narrowing {
             Self::None => false,
             Self::Bloom(filter) => with_bytes(cid, |bytes| filter.contains(bytes)),
             Self::Known(known) => known.contains(cid),
+            Self::Compared(difference) => !difference.lacks(cid),
         }
     }
 }

@@ -1,9 +1,11 @@
+use alloc::vec::Vec;
 use carpool_core::{Bytes, Cid, CidSet, Limits};
 use carpool_selector::{Order, Step, Walk};
 
 /// The DAGs of old roots that the sink holds: they narrow the first request (CAR Mirror §3.5.3).
 #[derive(Debug)]
 pub(crate) struct Seeds {
+    roots: Vec<Cid>,
     walk: Walk,
     held: CidSet,
     /// More than a filter of the largest size is worth is not collected.
@@ -16,9 +18,11 @@ const BYTES_PER_CID: usize = 1;
 
 impl Seeds {
     pub(crate) fn new(roots: impl IntoIterator<Item = Cid>, limits: &Limits, seed: u64) -> Self {
+        let roots: Vec<Cid> = roots.into_iter().collect();
         Self {
-            walk: Walk::new(roots, Order::BreadthFirst, limits, seed)
+            walk: Walk::new(roots.iter().copied(), Order::BreadthFirst, limits, seed)
                 .with_window(super::sink::WINDOW),
+            roots,
             held: CidSet::with_seed(seed),
             capacity: limits.max_bloom_bytes / BYTES_PER_CID,
             complete: true,
@@ -43,6 +47,11 @@ impl Seeds {
                 Ok(None) => return None,
             }
         }
+    }
+
+    /// The roots, once it is known that all that lies below them is held.
+    pub(crate) fn complete_roots(&self) -> &[Cid] {
+        if self.complete && self.is_done() { &self.roots } else { &[] }
     }
 
     pub(crate) fn is_done(&self) -> bool {

@@ -73,6 +73,8 @@ pub struct Sink {
     /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
     stalled: bool,
     summary: Asked,
+    /// Whether the old roots are told and not put into a filter.
+    tells_roots: bool,
     /// Whether the source forgets what it sent.
     forgetful: bool,
     /// Whether blocks came in the last round that were held.
@@ -126,6 +128,7 @@ impl Sink {
             rounds: 0,
             stalled: false,
             summary: Asked::Never,
+            tells_roots: false,
             forgetful: false,
             repeated: false,
             pushed: None,
@@ -139,6 +142,25 @@ impl Sink {
     pub fn with_summary(mut self) -> Self {
         self.summary = Asked::NotYet;
         self
+    }
+
+    /// The old roots, once it is known that all that lies below them is held: a source that reads
+    /// the extension may be told of them. Empty where any block is missing.
+    #[must_use]
+    pub fn held_roots(&self) -> &[Cid] {
+        self.seeds.complete_roots()
+    }
+
+    /// Says that the source is told of [`held_roots`](Self::held_roots), so that statuses carry no
+    /// filter as long as there are any; `false` takes it back.
+    pub const fn tell_roots(&mut self, tells: bool) {
+        self.tells_roots = tells;
+    }
+
+    /// Whether the next status leaves out what [`held_roots`](Self::held_roots) says.
+    #[must_use]
+    pub fn tells_roots(&self) -> bool {
+        self.tells_roots && !self.held_roots().is_empty()
     }
 
     /// Answers a [`SinkOutput::Summary`]; `None` where nothing is known.
@@ -286,7 +308,8 @@ impl Sink {
             return Some(SinkOutput::Done(self.outcome()));
         }
         // Of leaves there is nothing to leave out: what is wanted by name comes in any case.
-        let narrows = !self.stalled && (self.forgetful || want.iter().any(may_link));
+        let narrows =
+            !self.stalled && !self.tells_roots() && (self.forgetful || want.iter().any(may_link));
         // A source that forgets sends in many rounds what nobody holds, and the answer to each would
         // have the summary.
         match self.summary {

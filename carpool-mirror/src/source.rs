@@ -1,6 +1,7 @@
+use alloc::boxed::Box;
 use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
-use carpool_selector::{DEFAULT_WINDOW, Order, Step, Walk};
+use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use crate::{
     Error, Narrowing, Status,
@@ -45,6 +46,8 @@ struct Round {
     /// Where in `wanted` lies what the walk does not know of yet.
     next: usize,
     narrowing: Narrowing,
+    /// The comparison with what the sink holds, until it is done.
+    difference: Option<Box<Difference>>,
     /// What the walk left out because the sink seems to hold it, and what is not held here; for a
     /// source that remembers.
     unsent: Option<CidSet>,
@@ -60,6 +63,9 @@ const RECOGNISED: usize = 256;
 
 impl Round {
     fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
+        if let Some(waits) = self.compare() {
+            return Ok(waits.map(SourceOutput::Load));
+        }
         loop {
             if let Some(block) = self.release() {
                 return Ok(Some(SourceOutput::Transmit(block)));
@@ -75,6 +81,18 @@ impl Round {
                 None => return Ok(self.end()),
             }
         }
+    }
+
+    /// The next look-up of the comparison, if there is one to be awaited; `None` once it is done.
+    fn compare(&mut self) -> Option<Option<Cid>> {
+        let next = self.difference.as_mut()?.poll();
+        let done = self.difference.take_if(|difference| difference.is_done());
+        match done {
+            Some(known) if known.knows_old() => self.narrowing = Narrowing::Compared(known),
+            Some(_) => {}
+            None => return Some(next),
+        }
+        None
     }
 
     fn lack(&mut self, cid: Cid) -> SourceOutput {
@@ -227,6 +245,35 @@ impl Source {
         self.begin(self.list(&[root]), estimate, None);
     }
 
+    /// Begins a round for a sink that holds everything below `held`: what lies below `want` and not
+    /// below those, as far as the DAG of `root` shows (the extension's held roots). Where none of
+    /// them is held here it goes by `have`. Costs about three look-ups a block that is missing.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWanted`].
+    pub fn handle_held(
+        &mut self,
+        root: Cid,
+        want: CidList,
+        held: impl IntoIterator<Item = Cid>,
+        have: Option<Filter>,
+    ) -> Result<(), Error> {
+        self.check_wanted(want.len())?;
+        self.begin(want, have.into(), None);
+        let (limits, capacity) = (&self.limits, self.limits.max_compared);
+        let difference = Difference::new([root], held, capacity, limits, self.seed);
+        if let Some(round) = &mut self.round {
+            round.difference = Some(Box::new(difference));
+        }
+        Ok(())
+    }
+
+    /// As [`handle_held`](Self::handle_held), of all that lies below `root`.
+    pub fn handle_presumed(&mut self, root: Cid, held: impl IntoIterator<Item = Cid>) {
+        let want = self.list(&[root]);
+        let _one_is_never_too_many = self.handle_held(root, want, held, None);
+    }
+
     /// Begins a round with no knowledge of the sink: everything below `root` where that is at most
     /// `budget` bytes, and else the root alone (CAR Mirror §3.1.3.1). A block counts as one byte
     /// more than it has; a budget above 1 MiB is one of 1 MiB, for what goes out is held in memory
@@ -248,8 +295,8 @@ impl Source {
         let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
-        let (next, over) = (0, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, unsent, cold, over });
+        let (next, difference, over) = (0, None, false);
+        self.round = Some(Round { walk, wanted, next, narrowing, difference, unsent, cold, over });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.
@@ -267,8 +314,10 @@ impl Source {
     /// Answers a [`SourceOutput::Load`], in any order: the block's bytes, verified before, or
     /// `None` where it is not held.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
-        if let Some(round) = &mut self.round {
-            round.walk.handle_load(cid, data);
+        let Some(round) = &mut self.round else { return };
+        match &mut round.difference {
+            Some(difference) => difference.handle_load(cid, data),
+            None => round.walk.handle_load(cid, data),
         }
     }
 

@@ -21,6 +21,6 @@ fn header(value: &str) {
         assert_eq!(Offer::decode(&offer.encode()), Some(offer));
     }
     if let Some(answer) = Answer::decode(value) {
-        assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        assert_eq!(Answer::decode(answer.encode()), Some(answer));
     }
 }

@@ -10,6 +10,7 @@ mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
+use carpool_mirror::extension::{self, Offer};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -20,7 +21,13 @@ use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use crate::{Error, Progress, Result, body::collect, message::Dialect, pace::Pace, progress::add};
 use connection::CountingConnector;
@@ -95,6 +102,8 @@ pub struct Client {
     http: Http,
     base: String,
     speech: Arc<Speech>,
+    /// Whether the server has said that it reads the extension.
+    extended: Arc<AtomicBool>,
     headers: HeaderMap,
     options: Arc<ClientOptions>,
     progress: Arc<Progress>,
@@ -115,7 +124,8 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        Ok(Self { http, base, speech, headers, options: Arc::new(options), progress })
+        let (extended, options) = (Arc::default(), Arc::new(options));
+        Ok(Self { http, base, speech, extended, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -131,6 +141,18 @@ impl Client {
         content_type: Option<&str>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
+        self.send_offering(method, path_and_query, content_type, None, body).await
+    }
+
+    /// As [`send`](Self::send), with what the header of the extension says.
+    async fn send_offering(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        content_type: Option<&str>,
+        offer: Option<&Offer>,
+        body: RequestBody,
+    ) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
         let mut request = Request::builder()
             .method(method)
@@ -141,7 +163,19 @@ impl Client {
         if let Some(value) = content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
             request.headers_mut().insert(header::CONTENT_TYPE, value);
         }
-        self.http.request(request).await.map_err(broken)
+        if let Some(value) = offer.and_then(|offer| HeaderValue::try_from(offer.encode()).ok()) {
+            request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
+        }
+        let response = self.http.request(request).await.map_err(broken)?;
+        if response.headers().contains_key(extension::HEADER) {
+            self.extended.store(true, Relaxed);
+        }
+        Ok(response)
+    }
+
+    /// Whether the server is known to read the extension.
+    fn is_extended(&self) -> bool {
+        self.speech.dialect() == Dialect::Spec && self.extended.load(Relaxed)
     }
 
     /// An answer that is not what was hoped for, as an error.

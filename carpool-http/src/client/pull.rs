@@ -1,5 +1,9 @@
+use bytes::Bytes;
 use carpool_core::{Cid, Limits};
-use carpool_mirror::{Outcome, Sink, Status};
+use carpool_mirror::{
+    Outcome, Sink, Status,
+    extension::{self, Offer},
+};
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
@@ -27,6 +31,13 @@ pub struct PullReport {
     pub totals: Totals,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
+}
+
+/// How a round ended that was not cut.
+enum Round {
+    Ended,
+    /// The server holds none of the roots that it was told of.
+    NoSuchRoots,
 }
 
 type Driver<S> = SinkDriver<Arc<S>>;
@@ -67,6 +78,7 @@ impl Client {
         let sink = Sink::new([root], seeds, &limits, self.options.seed);
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
+        driver.sink().tell_roots(self.is_extended());
         loop {
             let next;
             (driver, next) = blocking(move || {
@@ -85,9 +97,13 @@ impl Client {
             (driver, round) = self.pull_round(driver, root, status).await;
             let round = round.map_err(cut_if_truncated);
             let missing = driver.sink().missing() as u64;
-            self.close_round(opened, &round, |()| End::Missing(missing));
+            self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
-                Ok(()) => driver.sink().handle_end_round(),
+                Ok(Round::Ended) => driver.sink().handle_end_round(),
+                Ok(Round::NoSuchRoots) => {
+                    driver.sink().tell_roots(false);
+                    driver.sink().handle_cut();
+                }
                 Err(error) => {
                     driver.sink().handle_cut();
                     let done = self.progress.totals().blocks_received;
@@ -112,20 +128,46 @@ impl Client {
 
     async fn pull_round<S: BlockStore + ?Sized + 'static>(
         &self,
-        driver: Driver<S>,
+        mut driver: Driver<S>,
         root: Cid,
         status: Status,
-    ) -> (Driver<S>, Result<()>) {
+    ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
-        let message = full(message::encode(dialect, Kind::PullRequest, &status));
+        let held = driver.sink().held_roots();
+        let held: Vec<Cid> = held.iter().take(extension::MAX_HELD).copied().collect();
         let path = pull_path(dialect, &root);
-        let sent = self.send(Method::POST, &path, Some(routes::DAG_CBOR), message);
+        let told = driver.sink().tells_roots();
+        let (kind, offer, message) = self.pull_message(root, status, held, told);
+        let sent =
+            self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), full(message));
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
             Ok(Ok(response)) => self.pull_answer(driver, response).await,
         }
+    }
+
+    /// A request in the extension's form where the server is known to read it, and otherwise one of
+    /// the specification with an offer beside it.
+    fn pull_message(
+        &self,
+        root: Cid,
+        Status { want, have }: Status,
+        held: Vec<Cid>,
+        told: bool,
+    ) -> (&'static str, Option<Offer>, Bytes) {
+        let whole = want == [root];
+        if told {
+            let want = if whole { Vec::new() } else { want };
+            let request = extension::Request { root, want, held, have };
+            return (extension::CONTENT_TYPE, None, request.into());
+        }
+        let dialect = self.speech.dialect();
+        let offers = dialect == Dialect::Spec && !held.is_empty();
+        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held });
+        let status = Status { want, have };
+        (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }
 
     /// "Unable to find any new root CIDs" (HTTP §2.4) is a round without blocks, and so is the empty
@@ -134,9 +176,14 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         response: Response<Incoming>,
-    ) -> (Driver<S>, Result<()>) {
+    ) -> (Driver<S>, Result<Round>) {
         match response.status() {
-            StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(())),
+            StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(Round::Ended)),
+            StatusCode::PRECONDITION_FAILED | StatusCode::UNSUPPORTED_MEDIA_TYPE
+                if driver.sink().tells_roots() =>
+            {
+                return (driver, Ok(Round::NoSuchRoots));
+            }
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;
                 return (driver, Err(refusal));
@@ -144,13 +191,13 @@ impl Client {
             _ => self.understood(),
         }
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
-            return (driver, Ok(()));
+            return (driver, Ok(Round::Ended));
         }
         let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
         let taken = tokio::task::spawn_blocking(move || {
             let mut body = Body::new(incoming, driver.limits());
             let received = driver.receive(&mut body);
-            (driver, received)
+            (driver, received.map(|()| Round::Ended))
         });
         drop(pump(response.into_body(), to, self.options.pace()).await);
         match taken.await {

@@ -1,5 +1,5 @@
-use carpool_core::{Cid, CidSet};
-use carpool_mirror::{Narrowing, Source, Status};
+use carpool_core::Cid;
+use carpool_mirror::{Source, Status};
 use carpool_selector::Order;
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
@@ -14,7 +14,7 @@ use super::{Call, Client, End, Wants, blocking, patience::Patience, speech::push
 use crate::{
     Error, Result, Totals,
     body::{channel, collect},
-    driver::{Sent, SourceDriver, gather, larger_than},
+    driver::{Sent, SourceDriver, larger_than},
     message::{self, Dialect, Kind},
     progress::add,
     routes,
@@ -55,9 +55,9 @@ impl Client {
         store: Arc<S>,
     ) -> Result<PushReport> {
         let begun = Instant::now();
-        let estimate = self.estimate(&held, &store).await?;
+        let held = self.here(held, &store).await?;
         loop {
-            match self.push_speaking(root, estimate.as_ref(), diff, &store).await {
+            match self.push_speaking(root, held.clone(), diff, &store).await {
                 Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
                 Ok(()) => break,
@@ -71,7 +71,7 @@ impl Client {
     async fn push_speaking<S: BlockStore + ?Sized + 'static>(
         &self,
         root: Cid,
-        estimate: Option<&CidSet>,
+        mut held: Vec<Cid>,
         diff: Option<&str>,
         store: &Arc<S>,
     ) -> Result<()> {
@@ -81,11 +81,10 @@ impl Client {
         }
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
-        let mut estimate = estimate.cloned().map(Narrowing::Known);
         let mut answered = 0;
         loop {
-            let call = if estimate.is_some() { Call::Estimate } else { Call::Cold };
-            let driver = self.first_call(root, estimate.take(), store);
+            let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
+            let driver = self.first_call(root, std::mem::take(&mut held), store);
             match self.push_rounds(driver, call, root, &path, &mut answered).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
@@ -118,31 +117,32 @@ impl Client {
         }
     }
 
-    async fn estimate<S: BlockStore + ?Sized + 'static>(
+    /// Those roots that are here, to be compared with.
+    async fn here<S: BlockStore + ?Sized + 'static>(
         &self,
-        held: &[Cid],
+        held: Vec<Cid>,
         store: &Arc<S>,
-    ) -> Result<Option<CidSet>> {
-        if held.is_empty() {
-            return Ok(None);
-        }
-        let (held, store, options) = (held.to_vec(), Arc::clone(store), Arc::clone(&self.options));
-        let gathered =
-            blocking(move || gather(&*store, &held, &options.limits, options.seed)).await?;
-        Ok(Some(gathered.held).filter(|held| !held.is_empty()))
+    ) -> Result<Vec<Cid>> {
+        let store = Arc::clone(store);
+        blocking(move || {
+            let here = store.has_many(&held)?;
+            Ok(held.into_iter().zip(here).filter_map(|(cid, here)| here.then_some(cid)).collect())
+        })
+        .await
     }
 
     /// After a cut nobody knows what arrived, so the estimate serves once.
     fn first_call<S: BlockStore + ?Sized>(
         &self,
         root: Cid,
-        estimate: Option<Narrowing>,
+        held: Vec<Cid>,
         store: &Arc<S>,
     ) -> Driver<S> {
         let mut source = Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
-        match estimate {
-            Some(estimate) => source.handle_estimate(root, estimate),
-            None => source.handle_cold_call(root, self.options.cold_call_bytes),
+        if held.is_empty() {
+            source.handle_cold_call(root, self.options.cold_call_bytes);
+        } else {
+            source.handle_presumed(root, held);
         }
         SourceDriver::new(source, Arc::clone(store), self.progress())
     }

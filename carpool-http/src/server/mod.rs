@@ -1,6 +1,7 @@
 //! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
 mod connections;
+mod held;
 mod idle;
 mod inventory;
 mod joined;
@@ -20,6 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use carpool_core::{Cid, Limits, cid_exact, sha2_256};
+use carpool_mirror::extension::{self, Answer};
 use carpool_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -152,9 +154,15 @@ impl Server {
                 &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
                 get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
             )
-            .route(&format!("{}/{{root}}", routes::CAR_MIRROR_PUSH), post(push::push_as_car_mirror))
+            .route(
+                &format!("{}/{{root}}", routes::CAR_MIRROR_PUSH),
+                post(push::push_as_car_mirror),
+            );
+        let names = Router::new()
             .route(routes::NAMES, get(names::list))
-            .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set));
+            .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
+            .layer(middleware::map_response(says_extended));
+        let routes = routes.merge(names);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
         routes
@@ -193,6 +201,12 @@ impl Server {
         let known = self.store.recent_roots(REMEMBERED)?.contains(&root);
         Ok(known || complete(&*self.store, root, &self.options.limits)?)
     }
+}
+
+/// Who reads a name is likely to pull what it points to, and knows then how to ask.
+async fn says_extended(mut response: Response) -> Response {
+    response.headers_mut().insert(extension::HEADER, held::header_of(Answer::default()));
+    response
 }
 
 impl std::fmt::Debug for Server {

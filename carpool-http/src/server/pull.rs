@@ -3,14 +3,20 @@ use axum::{
     extract::{Extension, Path, Request, State},
     response::{IntoResponse, Response},
 };
-use carpool_core::{Cid, CidList};
-use carpool_mirror::Source;
+use carpool_core::Cid;
+use carpool_mirror::{Source, extension};
 use carpool_selector::Order;
 use http::{Method, StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Server, observe::Observed, refusal::Refusal, root_of};
+use super::{
+    Server,
+    held::{self, Asked},
+    observe::Observed,
+    refusal::Refusal,
+    root_of,
+};
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
@@ -25,10 +31,21 @@ pub(super) async fn pull(
     Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let headers = request.headers().clone();
     let body = message(&server, request).await?;
-    let wanted = decode(&server, Dialect::Spec, body)?;
-    let car = send(&server, observed, wanted, Order::DepthFirst).await?;
-    Ok(([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response())
+    let asked = if held::is_extended(&headers) {
+        Asked::decode(&body, &server)?
+    } else {
+        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers)
+    };
+    let asked = asked.compare_with(&server).await?;
+    let answer = asked.answer;
+    let car = send(&server, observed, asked, Order::DepthFirst).await?;
+    let mut response = ([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response();
+    if let Some(answer) = answer {
+        response.headers_mut().insert(extension::HEADER, held::header_of(answer));
+    }
+    Ok(response)
 }
 
 /// `GET` and `POST /dag/pull/{root}`, as car-mirror 0.1.0 has them: a `GET` without a body asks for
@@ -51,7 +68,7 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, wanted, Order::BreadthFirst).await?;
+    let car = send(&server, observed, wanted.into(), Order::BreadthFirst).await?;
     Ok(Body::new(car).into_response())
 }
 
@@ -67,9 +84,7 @@ fn decode(server: &Server, dialect: Dialect, body: Vec<u8>) -> Result<Wanted, Re
 }
 
 fn everything_below(server: &Server, root: Cid) -> Wanted {
-    let mut want = CidList::with_seed(server.options.seed);
-    want.push(&root);
-    Wanted { want, have: None }
+    Wanted::of(&[root], server.options.seed)
 }
 
 /// The first chunk decides: with it the answer is 200, and what goes wrong later breaks the body
@@ -77,13 +92,13 @@ fn everything_below(server: &Server, root: Cid) -> Wanted {
 async fn send(
     server: &Server,
     observed: Observed,
-    wanted: Wanted,
+    asked: Asked,
     order: Order,
 ) -> Result<ChannelBody, Refusal> {
-    observed.is_about(wanted.want.len(), wanted.want.iter().next());
+    observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let mut source = Source::forgetful(order, &options.limits, options.seed);
-    source.handle_request(wanted.want, wanted.have).map_err(Error::from)?;
+    asked.begin(&mut source).map_err(Error::from)?;
     let mut car = stream(server, observed, source, place);
     if car.has_any().await? {
         return Ok(car);

@@ -88,8 +88,8 @@ fn extended() -> Vec<Vec<u8>> {
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
     let full = Request { want: held.clone(), have: Some(filter), ..bare.clone() };
-    let answer = Answer { used_held: true, held };
-    let headers = [offer.encode(), answer.encode()].map(String::into_bytes);
+    let answer = Answer { used_held: true }.encode();
+    let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
     [bare.encode(), full.encode()].into_iter().chain(headers).collect()
 }
 
