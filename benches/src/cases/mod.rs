@@ -10,6 +10,7 @@ mod index;
 mod linear;
 mod peak;
 mod peer;
+mod stream;
 mod throughput;
 mod tree;
 
@@ -29,7 +30,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 12] = [
+pub const ALL: [Case; 13] = [
     Case { name: "hash", long: false, measure: hash::measure },
     Case { name: "cold", long: false, measure: cold::measure },
     Case { name: "linear", long: false, measure: linear::measure },
@@ -42,6 +43,7 @@ pub const ALL: [Case; 12] = [
     Case { name: "hostile", long: false, measure: hostile::measure },
     Case { name: "peer", long: false, measure: peer::measure },
     Case { name: "peak", long: true, measure: peak::measure },
+    Case { name: "stream", long: true, measure: stream::measure },
 ];
 
 /// A rate in MB/s.
