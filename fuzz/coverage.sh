@@ -50,9 +50,9 @@ if [ $# -eq 0 ]; then
     done
 fi
 
-# A folder of its own: everything is built with counters.
+# A folder of its own: everything is built with counters, which build scripts write too.
 built=fuzz/target/coverage
-RUSTFLAGS="-C instrument-coverage" cargo build --quiet -p fuzz --example replay --target-dir "$built"
+LLVM_PROFILE_FILE=/dev/null RUSTFLAGS="-C instrument-coverage" cargo build --quiet -p fuzz --example replay --target-dir "$built"
 replay=$built/debug/examples/replay
 
 echo "| target | source | lines | |"
@@ -61,11 +61,12 @@ for target in "${targets[@]}"; do
     profile=$built/$target
     LLVM_PROFILE_FILE=$profile.profraw "$replay" "$target" >/dev/null
     "$profdata" merge -sparse "$profile.profraw" -o "$profile.profdata"
+    "$cov" report "$replay" -instr-profile="$profile.profdata" >"$profile.report"
     for source in $(sources "$target"); do
-        # The columns of a report: … lines, missed lines, their share.
-        "$cov" report "$replay" -instr-profile="$profile.profdata" "$source" |
-            awk -v target="$target" -v source="$source" '/^TOTAL/ {
+        # The columns: file, …, lines, missed lines, their share. Some files are named through `..`.
+        awk -v target="$target" -v source="$source" '
+            substr($1, length($1) - length(source) + 1) == source {
                 printf "| `%s` | `%s` | %d of %4d | %d %% |\n", target, source, $8 - $9, $8,
-                    $8 ? 100 * ($8 - $9) / $8 : 0 }'
+                    $8 ? 100 * ($8 - $9) / $8 : 0 }' "$profile.report"
     done
 done

@@ -60,7 +60,7 @@ fn answer(mut stream: &TcpStream, bytes: &[u8], manner: Manner, sent: &AtomicUsi
         Manner::Guarded if allowed < 2 => ("401 Who".to_owned(), &bytes[..0]),
         Manner::Whole => ("200 OK".to_owned(), bytes),
         _ if first >= len => (format!("416 No\r\ncontent-range: bytes */{len}"), &bytes[..0]),
-        _ => {
+        Manner::Ranges | Manner::Liar | Manner::Short | Manner::Guarded => {
             let from = if manner == Manner::Liar { first + 1 } else { first };
             let range = format!("206 Partial\r\ncontent-range: bytes {from}-{}/{len}", end - 1);
             (range, &bytes[first..end])
