@@ -204,6 +204,23 @@ fn a_v2_left_anywhere() {
     }
 }
 
+/// What its writer put before the data, only its writer knows: to take the file for one that was torn
+/// at its header would be to cut all data off.
+#[test]
+fn an_unfinished_v2_with_padding_is_refused_and_not_cut() {
+    let v1 = whole(options(Version::V1), &large_blocks());
+    for padding in [1, 9, 1413] {
+        let mut file = samples::wrapped(&v1, [padding, 0], &[]);
+        file[11..51].fill(0);
+        let refused = resume(&file, options(Version::V2)).map(drop);
+        assert!(matches!(refused, Err(Error::Header { .. })), "{refused:?}");
+        let mut options = Options::default();
+        options.unfinalised = true;
+        let (items, ended) = samples::read(&file, &options);
+        assert!(items.is_empty() && matches!(ended, Err(Error::Header { .. })), "{ended:?}");
+    }
+}
+
 #[test]
 fn a_whole_v2_is_written_on_where_its_index_was() {
     let blocks = large_blocks();

@@ -315,24 +315,31 @@ pub(crate) enum DialectArg {
     CarMirror,
 }
 
-/// How to speak to a server.
+/// What a server wants to see before it answers, and how it is known.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct RemoteFlags {
+pub(crate) struct ServerFlags {
     /// A header for every request; can be given again
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// The token that the server wants
     #[arg(long, env = "CARPOOL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// Certificates to trust beside the system's, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+}
+
+/// How to speak to a server.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RemoteFlags {
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
     /// How the server speaks: as the specification says, or as car-mirror 0.1.0 does
     #[arg(long, value_enum, default_value_t, value_name = "DIALECT")]
     pub(crate) dialect: DialectArg,
     /// HTTP/2 over cleartext at once (https negotiates it)
     #[arg(long)]
     pub(crate) http2: bool,
-    /// Certificates to trust beside the system's, in PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
     /// Explain each round on standard error, in place of progress bars
     #[arg(short, long)]
     pub(crate) verbose: bool,

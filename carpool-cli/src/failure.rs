@@ -53,6 +53,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// So that one can pass through what reads and writes.
+impl std::error::Error for Failure {}
+
 impl From<Store> for Failure {
     fn from(error: Store) -> Self {
         let exit = store_exit(&error);

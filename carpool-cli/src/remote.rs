@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    args::{DialectArg, RemoteFlags},
+    args::{DialectArg, RemoteFlags, ServerFlags},
     explain::event_line,
     failure::{Exit, Failure, Outcome},
     output::{Output, say, size},
@@ -34,7 +34,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
 
 /// A client of `url` with what the command line says.
 pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
-    let mut options = ClientOptions::default();
+    let mut options = client_options(&flags.server)?;
     options.http2 = flags.http2;
     options.dialect = match flags.dialect {
         DialectArg::Auto => None,
@@ -43,6 +43,12 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
     };
     options.seed = random_seed();
     options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
+    Ok(Client::new(url, options)?)
+}
+
+/// Options with the headers and certificates of the command line, for a client of any kind.
+pub(crate) fn client_options(flags: &ServerFlags) -> Outcome<ClientOptions> {
+    let mut options = ClientOptions::default();
     options.headers =
         flags.header.iter().map(|header| split_header(header)).collect::<Outcome<_>>()?;
     if let Some(token) = &flags.token {
@@ -52,7 +58,7 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
         options.extra_roots =
             std::fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
     }
-    Ok(Client::new(url, options)?)
+    Ok(options)
 }
 
 fn split_header(header: &str) -> Outcome<(String, String)> {

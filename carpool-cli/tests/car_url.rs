@@ -23,6 +23,8 @@ enum Manner {
     Whole,
     Liar,
     Short,
+    /// Answers who gives a token and a header.
+    Guarded,
 }
 
 /// Serves `bytes`; the URL, and how many bytes of them were sent.
@@ -40,13 +42,14 @@ fn serve(bytes: Vec<u8>, manner: Manner) -> (String, Arc<AtomicUsize>) {
 }
 
 fn answer(mut stream: &TcpStream, bytes: &[u8], manner: Manner, sent: &AtomicUsize) -> Option<()> {
-    let mut range = None;
+    let (mut range, mut allowed) = (None, 0);
     let mut lines = BufReader::new(stream).lines();
     loop {
         let line = lines.next()?.ok()?.to_lowercase();
         if line.is_empty() {
             break;
         }
+        allowed += usize::from(line == "authorization: bearer s3" || line == "x-key: 7");
         range = line.strip_prefix("range: bytes=").map(str::to_owned).or(range);
     }
     let (first, last) = range.as_ref()?.split_once('-')?;
@@ -54,11 +57,10 @@ fn answer(mut stream: &TcpStream, bytes: &[u8], manner: Manner, sent: &AtomicUsi
     let len = bytes.len();
     let end = (last + 1).min(len);
     let (status, body) = match manner {
+        Manner::Guarded if allowed < 2 => ("401 Who".to_owned(), &bytes[..0]),
         Manner::Whole => ("200 OK".to_owned(), bytes),
-        Manner::Ranges | Manner::Liar | Manner::Short if first >= len => {
-            (format!("416 No\r\ncontent-range: bytes */{len}"), &bytes[..0])
-        }
-        Manner::Ranges | Manner::Liar | Manner::Short => {
+        _ if first >= len => (format!("416 No\r\ncontent-range: bytes */{len}"), &bytes[..0]),
+        Manner::Ranges | Manner::Liar | Manner::Short | Manner::Guarded => {
             let from = if manner == Manner::Liar { first + 1 } else { first };
             let range = format!("206 Partial\r\ncontent-range: bytes {from}-{}/{len}", end - 1);
             (range, &bytes[first..end])
@@ -103,4 +105,20 @@ fn a_server_that_does_not_answer_ranges_or_lies_about_them() {
         let (url, _) = serve(Car::of(&leaves(1, 10)).bytes(), manner);
         room.run(["car", "root", &url]).exits(1);
     }
+}
+
+#[test]
+fn a_server_that_wants_a_token_and_a_header() {
+    let room = Room::new();
+    let car = Car::of(&leaves(40, 20_000));
+    let (url, _) = serve(car.bytes(), Manner::Guarded);
+    let given = ["--token", "s3", "--header", "X-Key: 7"];
+    room.run(["car", "root", &url, given[0], given[1]]).exits(5);
+    room.run(["car", "root", &url, given[2], given[3]]).exits(5);
+    for verb in ["root", "list", "inspect", "verify"] {
+        room.run([&["car", verb, &url][..], &given].concat()).exits(0);
+    }
+    room.run([&["car", "merge", &url, "-o", "out.car"][..], &given].concat()).exits(0);
+    assert!(fs::read(room.path("out.car")).unwrap() == car.bytes());
+    room.run(["car", "root", &url, "--header", "no colon"]).exits(2);
 }

@@ -1,4 +1,4 @@
-//! Runs the committed corpus of one target, for `fuzz/coverage`.
+//! Runs the committed corpus of one target, for `fuzz/coverage.sh`.
 
 use std::{env, fs, io, path::Path};
 

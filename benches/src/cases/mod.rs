@@ -10,6 +10,7 @@ mod index;
 mod linear;
 mod peak;
 mod peer;
+mod stream;
 mod throughput;
 mod tree;
 
@@ -32,7 +33,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 12] = [
+pub const ALL: [Case; 13] = [
     Case { name: "hash", long: false, keeps_memory: false, measure: hash::measure },
     Case { name: "cold", long: false, keeps_memory: false, measure: cold::measure },
     Case { name: "linear", long: false, keeps_memory: true, measure: linear::measure },
@@ -45,6 +46,7 @@ pub const ALL: [Case; 12] = [
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },
     Case { name: "peer", long: false, keeps_memory: false, measure: peer::measure },
     Case { name: "peak", long: true, keeps_memory: false, measure: peak::measure },
+    Case { name: "stream", long: true, keeps_memory: false, measure: stream::measure },
 ];
 
 /// A rate in MB/s.

@@ -3,6 +3,8 @@
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
+use crate::args::ServerFlags;
+
 use super::{
     detach_index::DetachIndexArgs, get_block::GetBlockArgs, index::IndexArgs, inspect::InspectArgs,
     list::ListArgs, verify::VerifyArgs,
@@ -65,6 +67,8 @@ pub(crate) struct ReadFlags {
     /// Threads that hash [default: one a core]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
 }
 
 /// Print the roots that a CAR's header names.

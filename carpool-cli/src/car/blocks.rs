@@ -46,7 +46,7 @@ impl CarBlocks {
     /// Opens what the user named and finds out where its blocks are; what is no file is copied to
     /// a temporary one first.
     pub(crate) fn open(name: &OsStr, read: &ReadFlags, output: &Output) -> Outcome<Self> {
-        let input = Input::open(name)?.seekable(|what| output.note(what))?;
+        let input = Input::open(name, &read.server)?.seekable(|what| output.note(what))?;
         Self::of(input, read)
     }
 

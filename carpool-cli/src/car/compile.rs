@@ -13,6 +13,7 @@ use super::{
     writer::{CarWriter, Format, IndexCodec},
 };
 use crate::{
+    args::ServerFlags,
     failure::Outcome,
     output::{Output, size},
 };
@@ -44,13 +45,15 @@ pub(crate) struct CompileArgs {
     /// Keep CIDs whose hash function is not supported as they are
     #[arg(long)]
     pub(crate) trust: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
 }
 
 pub(super) fn run(args: &CompileArgs, output: &Output) -> Outcome {
     if args.output == "-" {
         output.leave_to_data()?;
     }
-    let input = Input::open(&args.text)?.seekable(|note| output.note(note))?;
+    let input = Input::open(&args.text, &args.server)?.seekable(|note| output.note(note))?;
     let renames = Renames::of(&input, args.trust)?;
     let (head, mut texts) = Texts::open(&input)?;
     let said = if head.v2 { 2 } else { 1 };

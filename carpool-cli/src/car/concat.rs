@@ -36,7 +36,7 @@ pub(super) fn run(args: &ConcatArgs, output: &Output) -> Outcome {
     if args.join.output == "-" {
         output.leave_to_data()?;
     }
-    let inputs = Inputs::new(&args.files, &args.join.output, output)?;
+    let inputs = Inputs::new(&args.files, &args.join, output)?;
     let scan = Scan { read: &args.join.read, verify: !args.join.trust };
     let roots = inputs.roots(scan)?.into_iter().find(|roots| !roots.is_empty());
     let roots = some_root(roots.unwrap_or_default(), output);

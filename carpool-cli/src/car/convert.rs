@@ -56,7 +56,7 @@ pub(super) fn run(args: &ConvertArgs, output: &Output) -> Outcome {
         (1, _) => Format::V1,
         (_, codec) => Format::V2(codec.unwrap_or_default()),
     };
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let meter = input.meter(output);
     let copy = Copy { read: &args.read, verify: !args.trust, want: &|_| true };
     let begin = |header: &Header| {

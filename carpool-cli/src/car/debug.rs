@@ -44,7 +44,7 @@ pub(super) fn run(args: &DebugArgs, output: &Output) -> Outcome {
     if args.output == "-" {
         output.leave_to_data()?;
     }
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let mut target = Target::text(&args.output, &[&input])?;
     let (mut blocks, mut bytes) = (0u64, 0);
     let scan = Scan { read: &args.read, verify: !args.trust };

@@ -45,13 +45,13 @@ pub(super) fn run(args: &DetachIndexArgs, output: &Output) -> Outcome {
     let dash = OsStr::new("-");
     let second = args.names.get(1).map_or(dash, OsString::as_os_str);
     match args.names.first() {
-        Some(name) if name == "list" => list(second, output),
+        Some(name) if name == "list" => list(args, second, output),
         first => detach(args, first.map_or(dash, OsString::as_os_str), second, output),
     }
 }
 
 fn detach(args: &DetachIndexArgs, file: &OsStr, out: &OsStr, output: &Output) -> Outcome {
-    let input = Input::open(file)?.seekable(|what| output.note(what))?;
+    let input = Input::open(file, &args.read.server)?.seekable(|what| output.note(what))?;
     let opening = Scan { read: &args.read, verify: false }.opening(&input)?;
     let mut at = opening.index_offset().ok_or_else(|| {
         let what =
@@ -83,8 +83,8 @@ fn detach(args: &DetachIndexArgs, file: &OsStr, out: &OsStr, output: &Output) ->
     Ok(())
 }
 
-fn list(file: &OsStr, output: &Output) -> Outcome {
-    let input = Input::open(file)?;
+fn list(args: &DetachIndexArgs, file: &OsStr, output: &Output) -> Outcome {
+    let input = Input::open(file, &args.read.server)?;
     let mut lines = Lines::open(None, &[], output)?;
     let mut stream = input.stream()?;
     let mut reader = Reader::new(&IndexLimits::default()).any_order();

@@ -117,9 +117,9 @@ pub(super) fn run(args: &DiffArgs, output: &Output) -> Outcome {
     if args.a == "-" && args.b == "-" {
         return Err(Failure::new(Exit::Usage, "standard input can be read once"));
     }
-    let a = Input::open(&args.a)?;
+    let a = Input::open(&args.a, &args.read.server)?;
     let a = if args.list { a.seekable(|note| output.note(note))? } else { a };
-    let b = Input::open(&args.b)?;
+    let b = Input::open(&args.b, &args.read.server)?;
     let b = if args.list { b.seekable(|note| output.note(note))? } else { b };
     let mut known = Known::new();
     let scan = Scan { read: &args.read, verify: !args.trust };

@@ -82,7 +82,7 @@ pub(super) fn run(args: &FilterArgs, output: &Output) -> Outcome {
     }
     let list = List::read(args)?;
     output.note(format_args!("filtering to {} cids", list.len()));
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let meter = input.meter(output);
     let filter = Filter { args, list, output };
     let written = filter.run(&input)?;
@@ -131,7 +131,7 @@ impl Filter<'_> {
         if self.args.out == "-" || !Path::new(&self.args.out).is_file() {
             return Ok(None);
         }
-        let old = Input::open(&self.args.out)?;
+        let old = Input::open(&self.args.out, &self.args.read.server)?;
         let begin = |header: &Header| self.begin(input, &header.roots);
         self.copy(&|_| true).run(&old, seen, begin).map(Some)
     }

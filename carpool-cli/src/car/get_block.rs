@@ -52,7 +52,7 @@ pub(super) fn run(args: &GetBlockArgs, output: &Output) -> Outcome {
     if args.out == "-" {
         output.leave_to_data()?;
     }
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let found = match identity_data(&args.cid) {
         Some(data) => Place { offset: None, data: Bytes::copy_from_slice(data) },
         None => Search { args, input: &input, output, damaged: None }.block()?,

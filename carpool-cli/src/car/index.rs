@@ -93,7 +93,7 @@ pub(super) fn run(args: &IndexArgs, output: &Output) -> Outcome {
     if out == "-" {
         output.leave_to_data()?;
     }
-    let input = Input::open(file)?;
+    let input = Input::open(file, &args.read.server)?;
     let done = if create {
         let input = input.seekable(|what| output.note(what))?;
         let _meter = input.meter(output);

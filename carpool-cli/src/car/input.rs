@@ -1,6 +1,6 @@
 //! Where a CAR is read from: a file, a pipe, or an HTTP server that answers ranges.
 
-use carpool_http::{ClientOptions, Ranges};
+use carpool_http::Ranges;
 use std::{
     ffi::OsStr,
     fs::{File, Metadata},
@@ -14,9 +14,11 @@ use std::{
 use tokio::runtime::Runtime;
 
 use crate::{
+    args::ServerFlags,
     failure::{Failure, Outcome},
     output::Output,
     progress::{Meter, Reading, Total},
+    remote::client_options,
 };
 
 /// Bytes of one request where a resource is read as a stream: of the first, and at most.
@@ -47,8 +49,8 @@ struct Remote {
 }
 
 impl Remote {
-    fn open(url: &str) -> Outcome<Self> {
-        let ranges = Ranges::new(url, ClientOptions::default())?;
+    fn open(url: &str, server: &ServerFlags) -> Outcome<Self> {
+        let ranges = Ranges::new(url, client_options(server)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io(url, &error))?;
         Ok(Self { ranges, runtime })
@@ -61,13 +63,14 @@ impl Remote {
 }
 
 impl Input {
-    /// Opens what the user named: `-` is standard input, `http://` and `https://` begin a URL.
-    pub(crate) fn open(name: &OsStr) -> Outcome<Self> {
+    /// Opens what the user named: `-` is standard input, `http://` and `https://` begin a URL, whose
+    /// server is told what `server` says.
+    pub(crate) fn open(name: &OsStr, server: &ServerFlags) -> Outcome<Self> {
         if name == "-" {
             return Ok(Self::of("standard input".to_owned(), Source::Pipe));
         }
         if let Some(url) = name.to_str().filter(|name| is_url(name)) {
-            let source = Source::Url(Box::new(Mutex::new(Remote::open(url)?)));
+            let source = Source::Url(Box::new(Mutex::new(Remote::open(url, server)?)));
             return Ok(Self::of(url.to_owned(), source));
         }
         let path = PathBuf::from(name);
@@ -94,7 +97,11 @@ impl Input {
 
     /// What is wrong with reading it.
     pub(crate) fn failed(&self, error: &io::Error) -> Failure {
-        Failure::io(&self.shown, error)
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>());
+        match inner {
+            Some(inner) => Failure::new(inner.exit, format_args!("{}: {inner}", self.shown)),
+            None => Failure::io(&self.shown, error),
+        }
     }
 
     /// What the file system says of it; `None` for what is no file.
@@ -264,7 +271,7 @@ impl Read for Requests<'_> {
             // Little first: whoever wants a header wants no more.
             let len = usize::try_from(self.at).unwrap_or(REQUEST_BYTES);
             let bytes = self.input.read_at(self.at, len.clamp(FIRST_REQUEST_BYTES, REQUEST_BYTES));
-            let bytes = bytes.map_err(|failure| io::Error::other(failure.to_string()))?;
+            let bytes = bytes.map_err(io::Error::other)?;
             self.at += bytes.len() as u64;
             self.window = io::Cursor::new(bytes);
         }

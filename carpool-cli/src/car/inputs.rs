@@ -3,7 +3,7 @@
 use carpool_car::Section;
 use carpool_core::{Cid, IDENTITY, Multihash, codec::RAW};
 use clap::Args;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use super::{
     args::ReadFlags,
@@ -12,6 +12,7 @@ use super::{
     target::Target,
 };
 use crate::{
+    args::ServerFlags,
     failure::{Exit, Failure, Outcome},
     output::Output,
 };
@@ -38,19 +39,24 @@ pub(super) struct Inputs<'a> {
     names: &'a [OsString],
     /// What came through a pipe.
     piped: Option<Input>,
+    server: &'a ServerFlags,
     output: &'a Output,
 }
 
 impl<'a> Inputs<'a> {
-    /// Refused where `output` is one of them.
-    pub(super) fn new(names: &'a [OsString], output: &OsStr, notes: &'a Output) -> Outcome<Self> {
+    /// Refused where the output is one of them.
+    pub(super) fn new(
+        names: &'a [OsString],
+        flags: &'a JoinFlags,
+        notes: &'a Output,
+    ) -> Outcome<Self> {
         if names.iter().filter(|name| *name == "-").count() > 1 {
             return Err(Failure::new(Exit::Usage, "standard input can be read once"));
         }
-        let mut inputs = Self { names, piped: None, output: notes };
+        let mut inputs = Self { names, piped: None, server: &flags.read.server, output: notes };
         for name in names {
-            let input = Input::open(name)?;
-            Target::refuse(output, &input)?;
+            let input = Input::open(name, inputs.server)?;
+            Target::refuse(&flags.output, &input)?;
             if !input.is_seekable() && name == "-" {
                 inputs.piped = Some(input.seekable(|note| notes.note(note))?);
             }
@@ -63,7 +69,7 @@ impl<'a> Inputs<'a> {
         for name in self.names {
             match &self.piped {
                 Some(piped) if name == "-" => self.metered(piped, &mut each)?,
-                _ => self.metered(&Input::open(name)?, &mut each)?,
+                _ => self.metered(&Input::open(name, self.server)?, &mut each)?,
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ pub(crate) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs, output: &Output) -> Outcome {
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let meter = input.meter(output);
     let mut stats = Stats::default();
     let opening = if args.full || !input.is_seekable() {

@@ -61,7 +61,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(super) fn run(args: &ListArgs, output: &Output) -> Outcome {
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let mut lines = Lines::open(args.out.as_deref(), &[&input], output)?;
     if args.unixfs || args.unixfs_blocks {
         let input = input.seekable(|what| output.note(what))?;

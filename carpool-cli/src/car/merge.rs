@@ -43,7 +43,7 @@ pub(super) fn run(args: &MergeArgs, output: &Output) -> Outcome {
     }
     let written = match &args.files[..] {
         [file] if file != "-" => {
-            let input = Input::open(file)?;
+            let input = Input::open(file, &args.join.read.server)?;
             match Manifest::read(&input)? {
                 Some(manifest) => restore::run(&manifest, &input, args, output)?,
                 None => union(args, output)?,
@@ -56,7 +56,7 @@ pub(super) fn run(args: &MergeArgs, output: &Output) -> Outcome {
 }
 
 fn union(args: &MergeArgs, output: &Output) -> Outcome<Written> {
-    let inputs = Inputs::new(&args.files, &args.join.output, output)?;
+    let inputs = Inputs::new(&args.files, &args.join, output)?;
     let scan = Scan { read: &args.join.read, verify: !args.join.trust };
     let roots = some_root(each_once(inputs.roots(scan)?), output);
     let format = format(args.join.version);

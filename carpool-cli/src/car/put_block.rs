@@ -120,7 +120,7 @@ fn create(args: &PutBlockArgs, block: &Block, output: &Output) -> Outcome<u64> {
 
 /// Where the block begins; `None` where it was there, and the file stays as it is.
 fn append(args: &PutBlockArgs, block: &Block, output: &Output) -> Outcome<Option<u64>> {
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let (wanted, there) = (block.cid().to_bytes(), AtomicBool::new(false));
     let want = |cid: &[u8]| {
         if *cid == wanted[..] {

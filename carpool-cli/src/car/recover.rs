@@ -52,7 +52,7 @@ pub(super) fn run(args: &RecoverArgs, output: &Output) -> Outcome {
     if args.out == "-" {
         output.leave_to_data()?;
     }
-    let input = Input::open(&args.file)?.seekable(|note| output.note(note))?;
+    let input = Input::open(&args.file, &args.read.server)?.seekable(|note| output.note(note))?;
     let meter = input.meter(output);
     let opening = Scan { read: &args.read, verify: false }.opening(&input);
     let (opening, header) = match opening {

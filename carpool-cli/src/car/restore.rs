@@ -16,6 +16,7 @@ use super::{
     writer::{CarWriter, Written},
 };
 use crate::{
+    args::ServerFlags,
     failure::{Exit, Failure, Outcome},
     output::Output,
 };
@@ -80,8 +81,13 @@ pub(super) fn run(
     writer.finish(None)
 }
 
+/// Parts are files: no server is told what the command line says.
+fn no_server() -> ServerFlags {
+    ServerFlags::default()
+}
+
 fn open<'a>(part: &'a Part, path: PathBuf, args: &MergeArgs) -> Outcome<Open<'a>> {
-    let input = Input::open(path.as_os_str())?;
+    let input = Input::open(path.as_os_str(), &no_server())?;
     Target::refuse(&args.join.output, &input)?;
     let opening = Scan { read: &args.join.read, verify: false }.opening(&input)?;
     let offset = opening.sections_offset;
@@ -146,7 +152,7 @@ fn join(
 /// Some sections of the run that a part is in.
 fn take(part: &mut Open<'_>, max: u64, limits: &Limits, check: bool) -> Outcome<Vec<(Cid, Bytes)>> {
     let left = part.part.sections.get(part.run).map_or(0, |(_, count)| count - part.read);
-    let input = Input::open(part.path.as_os_str())?;
+    let input = Input::open(part.path.as_os_str(), &no_server())?;
     let mut cursor = Cursor::new(&input, limits.clone(), part.offset, part.part.bytes);
     let batch = cursor.batch(left.min(max), check)?;
     part.offset = cursor.offset;

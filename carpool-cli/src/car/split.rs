@@ -106,7 +106,7 @@ impl Plan {
 }
 
 pub(super) fn run(args: &SplitArgs, output: &Output) -> Outcome {
-    let input = Input::open(&args.file)?.seekable(|note| output.note(note))?;
+    let input = Input::open(&args.file, &args.read.server)?.seekable(|note| output.note(note))?;
     let meter = input.meter(output);
     let scan = Scan { read: &args.read, verify: false };
     let (mut manifest, plans) = if args.subgraph {

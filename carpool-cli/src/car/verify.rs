@@ -152,7 +152,7 @@ impl Finding {
 }
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
-    let input = Input::open(&args.file)?;
+    let input = Input::open(&args.file, &args.read.server)?;
     let meter = input.meter(output);
     let keys = Keys::random();
     let check = Check { read: &args.read, keys: &keys, links: !args.no_links };

@@ -93,18 +93,23 @@ fn extended() -> Vec<Vec<u8>> {
     [bare.encode(), full.encode()].into_iter().chain(headers).collect()
 }
 
-/// Messages for the lanes, each a kind and what makes its length: equal ones, around whole blocks,
-/// one long among short ones, growing, and as the noise says.
+/// Messages for the lanes, each a kind and what makes its length: equal ones, around the ends of the
+/// first blocks and of later ones, one long among short ones, growing, and as the noise says.
 fn batches() -> Vec<Vec<u8>> {
-    let around = |n: u8| [1, n / 20, n % 20, n];
-    let long_among_short = [&[0, 90, 1, 0, 55, 2][..], &[2, 255, 31, 3], &[0, 64, 4].repeat(6)];
+    let early = |n: u8| [2, n / 20, n % 20, n];
+    let later = |n: u8| [4, 5 + n / 20, n % 20, n];
+    let long_among_short = [&[0, 90, 1, 0, 55, 2][..], &[5, 1, 9, 3], &[0, 64, 4].repeat(6)];
+    let forty = |from: u8| from..from + 40;
     let all = [
         vec![],
         [0, 200, 7].repeat(9),
-        (0..160).flat_map(around).collect(),
+        forty(0).flat_map(early).collect(),
+        forty(40).flat_map(early).collect(),
+        (80..100).flat_map(early).collect(),
+        (0..12).flat_map(|n| later(17 * n)).collect(),
         long_among_short.concat(),
-        (0..40).flat_map(|n| [0, 6 * n, n]).collect(),
-        [&[3, 100][..], &[9; 100], &[3, 64], &[8; 64], &[3, 200, 1]].concat(),
+        (0..40).flat_map(|n| [1, 6 * n, n]).collect(),
+        [&[6, 100][..], &[9; 100], &[7, 64], &[8; 64], &[7, 200, 1]].concat(),
     ];
     all.into_iter().chain(noise()).collect()
 }
