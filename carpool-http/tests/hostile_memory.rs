@@ -10,7 +10,7 @@ use carpool_http::{
     routes,
 };
 use carpool_mirror::Status;
-use carpool_store::{BlockStore, MemoryStore, Names};
+use carpool_store::{BlockStore, MemoryStore};
 use http_body_util::BodyExt;
 use peak_alloc::PeakAlloc;
 use std::sync::Arc;
