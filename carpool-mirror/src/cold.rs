@@ -1,5 +1,5 @@
 use alloc::collections::VecDeque;
-use carpool_core::{Block, CidSet};
+use carpool_core::{Block, Cid, CidSet};
 
 /// A round of which nobody knows what the sink holds (CAR Mirror §3.1.3.1): all of a small DAG, of
 /// a larger one the root alone. Whatever else went out, the sink might hold it.
@@ -54,6 +54,11 @@ impl ColdCall {
     /// Whether the DAG is too large, so that nothing more goes out.
     pub(crate) const fn is_exceeded(&self) -> bool {
         self.exceeded
+    }
+
+    /// What has not gone out.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Cid> {
+        self.kept.iter().map(Block::cid)
     }
 
     /// At the end of the walk, the next block that goes out.

@@ -318,7 +318,7 @@ impl Sink {
                 return Some(SinkOutput::Summary);
             }
             Asked::Open => return None,
-            _ => {}
+            Asked::Never | Asked::NotYet | Asked::Answered(_) => {}
         }
         self.rounds += 1;
         self.round = Round { open: true, asked: want.clone(), ..Round::default() };

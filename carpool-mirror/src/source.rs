@@ -112,7 +112,8 @@ impl Round {
 
     /// What a cold call kept, once it is known that all fits.
     fn release(&mut self) -> Option<Block> {
-        self.cold.as_mut().filter(|_| self.walk.is_done())?.release()
+        let ready = !self.over && self.walk.is_done();
+        self.cold.as_mut().filter(|_| ready)?.release()
     }
 
     fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
@@ -166,6 +167,10 @@ impl Round {
     /// What the round sent.
     fn into_sent(self) -> CidSet {
         let mut sent = self.walk.into_done();
+        let kept = self.cold.iter().flat_map(ColdCall::kept);
+        kept.for_each(|cid| {
+            sent.remove(cid);
+        });
         if let Some(unsent) = self.unsent {
             unsent.for_each(|cid| {
                 sent.remove_bytes(cid);

@@ -112,6 +112,23 @@ fn what_a_cold_call_kept_was_not_sent() {
 }
 
 #[test]
+fn nothing_follows_a_block_that_does_not_parse() {
+    let (tree, mut source) = (tree(), source());
+    source.handle_cold_call(*tree[0].cid(), u64::MAX);
+    let mut held = map(&tree);
+    held.insert(*tree[2].cid(), vec![0xff].into());
+    let error = loop {
+        match source.poll() {
+            Ok(Some(SourceOutput::Load(cid))) => source.handle_load(&cid, held.get(&cid).cloned()),
+            Ok(Some(SourceOutput::Transmit(block))) => assert_eq!(block, tree[0]),
+            other => break other,
+        }
+    };
+    assert!(matches!(error, Err(Error::Block(_))), "{error:?}");
+    assert_eq!(source.poll(), Ok(None));
+}
+
+#[test]
 fn a_cold_call_names_what_is_lacking() {
     let (tree, mut source) = (tree(), source());
     source.handle_cold_call(*tree[0].cid(), u64::MAX);
