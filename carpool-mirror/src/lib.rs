@@ -5,9 +5,11 @@
 #![no_std]
 extern crate alloc;
 
+pub mod bitmap;
 mod error;
 pub mod extension;
 mod narrowing;
+pub mod planner;
 mod seeds;
 mod sink;
 mod source;
