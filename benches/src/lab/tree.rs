@@ -121,7 +121,10 @@ impl Versions for Tree {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::{change::Change, versions::only_in}, *};
+    use super::{
+        super::{change::Change, versions::only_in},
+        *,
+    };
     use std::collections::{BTreeMap, BTreeSet};
 
     /// Every node of a version as the sequence of leaves that it stands for, by brute force: a leaf
@@ -144,19 +147,27 @@ mod tests {
     #[test]
     fn nodes_are_shared_exactly_when_their_leaves_are_the_same() {
         for (_, change) in Change::ALL {
-            for (n, fan_out, d) in [(1, 2, 1), (8, 2, 3), (30, 3, 4), (64, 4, 1), (100, 7, 20), (63, 8, 2)] {
+            for (n, fan_out, d) in
+                [(1, 2, 1), (8, 2, 3), (30, 3, 4), (64, 4, 1), (100, 7, 20), (63, 8, 2)]
+            {
                 for clustered in [false, true] {
                     let edit = Edit { change, d, clustered };
                     let tree = Tree::new(n, fan_out, 10, &edit);
                     let (old, new) = (contents(&tree, Side::Old), contents(&tree, Side::New));
                     let case = format!("{edit:?} of {n}, fan-out {fan_out}");
-                    let values = |all: &BTreeMap<_, _>| all.values().cloned().collect::<BTreeSet<(u32, Vec<u64>)>>();
+                    let values = |all: &BTreeMap<_, _>| {
+                        all.values().cloned().collect::<BTreeSet<(u32, Vec<u64>)>>()
+                    };
                     let (olds, news) = (values(&old), values(&new));
                     for (node, content) in &new {
                         assert_eq!(node.is_new(), !olds.contains(content), "{case}: {node:?}");
                     }
                     for (node, content) in &old {
-                        assert_eq!(tree.is_in_new(*node), news.contains(content), "{case}: {node:?}");
+                        assert_eq!(
+                            tree.is_in_new(*node),
+                            news.contains(content),
+                            "{case}: {node:?}"
+                        );
                         assert!(!node.is_new());
                     }
                     assert_eq!(tree.totals(Side::Old).blocks, old.len() as u64, "{case}");

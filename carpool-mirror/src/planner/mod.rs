@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn plans() {
         let near = Path { rtt_micros: 100, bytes_per_second: 12_500_000 };
-        let thin = Path { rtt_micros: 50_000, bytes_per_second: 125_000 };
+        let thin = Path { rtt_micros: 5_000, bytes_per_second: 12_500 };
         let chain = Facts { blocks: 200_000, interior: 100_000, depth: 100_000, ..WIDE };
         let far = Path { rtt_micros: 150_000, ..WIDE.path };
         let deep = Facts { blocks: 1_142_858, interior: 142_858, depth: 7, path: far, ..WIDE };
