@@ -34,6 +34,15 @@ impl Grid {
         Self { points, paths }
     }
 
+    /// What a test holds to its snapshot: four shapes of 10^4 leaves, one path.
+    #[must_use]
+    pub fn snapshot() -> Self {
+        let shapes = [Shape::Tree(174), Shape::Tree(8), Shape::Tree(2), Shape::Chain];
+        let (leaves, n, d) = (&[KIB][..], &[10_000][..], &[10, 1_000][..]);
+        let points = points(&Dimensions { shapes: &shapes, leaves, n, d });
+        Self { points, paths: vec![path(50, 100)] }
+    }
+
     /// All shapes, both sizes of leaves, up to 10^6 leaves, and 10^7 in wide trees for changes up to
     /// 10^5; every path. Hours, and some gigabytes of memory.
     #[must_use]
@@ -101,7 +110,7 @@ mod tests {
 
     #[test]
     fn no_point_is_there_twice() {
-        for grid in [Grid::small(), Grid::full()] {
+        for grid in [Grid::snapshot(), Grid::small(), Grid::full()] {
             let mut names: Vec<_> = grid.points.iter().map(ToString::to_string).collect();
             let all = names.len();
             names.sort_unstable();

@@ -148,7 +148,7 @@ impl<'a> Sink<'a> {
 /// A filter that was not filled: it hits what the sink holds and, at its rate, what it does not.
 ///
 /// Which node that is hangs on the node and on a seed. So no run hashes ten million CIDs, and how
-/// often filters err is how often real ones do; `tests/filters.rs` holds it to one.
+/// often filters err is how often real ones do, to which a test holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterModel {
     /// Chance of a false positive, from 0 to 1.
@@ -181,4 +181,58 @@ pub fn request(wants: u64, filter_bytes: u64) -> u64 {
     };
     // A map of `bb`, `bk`, which is below 24 or takes two bytes more, and `rs`.
     1 + 3 + head(filter_bytes) + filter_bytes + 3 + 1 + 3 + head(wants) + 41 * wants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Change, Edit, Tree};
+    use carpool_bloom::{Filter, Params};
+    use carpool_core::Cid;
+    use carpool_mirror::Status;
+    use sim::message::{Dialect, Kind, encode};
+
+    #[test]
+    fn a_request_is_as_long_as_a_real_one() {
+        let cid: Cid = Node::old(1, 0).cid();
+        for (wants, bytes) in [(1, 0), (1, 1), (1, 23), (1, 24), (30, 256), (300, 70_000)] {
+            let have = (bytes > 0).then(|| Filter::new(Params::new(bytes, 4).expect("small")));
+            let status = Status { want: vec![cid; wants], have };
+            let message = encode(Dialect::Spec, Kind::PullRequest, &status);
+            assert_eq!(
+                request(wants as u64, bytes as u64),
+                message.len() as u64,
+                "{wants}, {bytes}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_model_errs_as_often_as_a_filter() {
+        let (n, edit) = (40_000, Edit { change: Change::Replace, d: 40_000, clustered: true });
+        let tree = Tree::new(n, 32, 10, &edit);
+        let path = Path { rtt_micros: 1, bytes_per_second: 1 };
+        let facts = Facts {
+            blocks: n,
+            interior: 0,
+            depth: 1,
+            leaf_bytes: 10,
+            last_change: None,
+            path,
+            common_root: false,
+            extended: false,
+        };
+        let sink = Sink::new(&tree, facts);
+        for params in [Params::new(27_500, 4).expect("small"), Params::with_target(n, 1e-2)] {
+            let mut filter = Filter::new(params);
+            filter.insert_all((0..n).map(|i| Node::old(0, i).cid().to_bytes()));
+            let model = FilterModel { rate: params.predicted_fpr(n), seed: 3 };
+            let new = || (0..n).map(|i| Node::new(0, i));
+            let real = new().filter(|node| filter.contains(&node.cid().to_bytes())).count() as f64;
+            let modelled = new().filter(|node| model.hits(&sink, *node)).count() as f64;
+            let spread = 6.0 * (n as f64 * model.rate).sqrt() + 1.0;
+            assert!((real - modelled).abs() < spread, "{real}, {modelled} of {n}");
+            assert!((0..n).all(|i| model.hits(&sink, Node::old(0, i))));
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub enum Step {
     InteriorFilter,
     /// One bit for each link of the blocks that came, level by level.
     Bitmaps,
-    /// Cells of a rateless sketch of all that is held, twice as many each time.
+    /// Cells of a rateless sketch of all that is held, four times as many with each message.
     Sketch,
     /// Ask for all of it.
     Everything,

@@ -11,7 +11,8 @@ const LINK: f64 = 41.0;
 /// Bytes of a sketch's cell, cells a difference, and cells of the first message.
 const CELL: f64 = 10.0;
 const CELLS_EACH: f64 = 1.4;
-const FIRST_CELLS: f64 = 64.0;
+const FIRST_CELLS: f64 = 256.0;
+const SKETCH_GROWTH: f64 = 4.0;
 /// Levels beyond which a DAG counts as a chain: there rounds follow the change and not the depth.
 const DEEPEST_TREE: u64 = 64;
 /// Bytes of an interior filter for each interior block, and its rate.
@@ -112,7 +113,7 @@ pub(super) fn predict(step: Step, facts: &Facts, leaves: f64) -> Cost {
         Step::Filter => filter(facts, &missing, &mut rounds),
         Step::InteriorFilter => interior_filter(facts, &missing, &mut rounds),
         Step::Bitmaps => bitmaps(&missing, &mut rounds),
-        Step::Sketch => sketch(&missing, &mut rounds),
+        Step::Sketch => sketch(facts, &missing, &mut rounds),
     }
     rounds.cost
 }
@@ -124,7 +125,9 @@ fn everything(facts: &Facts, missing: &Missing) -> f64 {
 fn filter(facts: &Facts, missing: &Missing, rounds: &mut Rounds) {
     let params: Params = filter_for(facts.blocks, missing.all(), &facts.path);
     rounds.round(MESSAGE + params.bytes() as f64, missing.payload());
-    let stragglers = missing.all() * params.predicted_fpr(facts.blocks);
+    let rate = params.predicted_fpr(facts.blocks);
+    // In a chain nearly every block has a link that is asked about before anything is left out.
+    let stragglers = missing.all() * if missing.chain { rate * rate } else { rate };
     let again = if missing.chain { stragglers } else { stragglers.min(1.0) };
     rounds.cost.seconds += again * facts.path.rtt();
     rounds.cost.up = rounds.cost.up.saturating_add(ceil(again * MESSAGE + stragglers * WANT));
@@ -134,7 +137,8 @@ fn interior_filter(facts: &Facts, missing: &Missing, rounds: &mut Rounds) {
     rounds.round(MESSAGE + INTERIOR_BYTES * facts.interior as f64, missing.interior_payload());
     let links = missing.links * missing.interior();
     rounds.round(MESSAGE + entropy(links, missing.leaves()) / 8.0, missing.leaf_payload());
-    let stragglers = INTERIOR_RATE * missing.levels.get(1).copied().unwrap_or(0.0);
+    let rate = if missing.chain { INTERIOR_RATE * INTERIOR_RATE } else { INTERIOR_RATE };
+    let stragglers = rate * missing.levels.get(1).copied().unwrap_or(0.0);
     let again = if missing.chain { stragglers } else { stragglers.min(1.0) };
     rounds.cost.seconds += again * facts.path.rtt();
 }
@@ -154,15 +158,28 @@ fn bitmaps(missing: &Missing, rounds: &mut Rounds) {
     }
 }
 
-fn sketch(missing: &Missing, rounds: &mut Rounds) {
-    let needed = 2.0 * missing.all() * CELLS_EACH + FIRST_CELLS / 4.0;
-    let (mut sent, mut next) = (0.0, FIRST_CELLS);
-    while sent + next < needed {
-        rounds.round(next * CELL, 2.0);
-        sent += next;
-        next = sent;
+/// Cells, four times as many in all with each message, until what differs is known or they have taken
+/// more bytes than an interior filter would.
+fn sketch(facts: &Facts, missing: &Missing, rounds: &mut Rounds) {
+    let needed = 2.0 * missing.all() * CELLS_EACH + FIRST_CELLS / 16.0;
+    let most = fallback_bytes(facts, missing) / CELL;
+    let (mut sent, mut all) = (0.0, FIRST_CELLS);
+    while all < needed {
+        rounds.round((all - sent) * CELL, 2.0);
+        if all * SKETCH_GROWTH > most {
+            let fall_back = if missing.chain { filter } else { interior_filter };
+            return fall_back(facts, missing, rounds);
+        }
+        (sent, all) = (all, all * SKETCH_GROWTH);
     }
-    rounds.round(MESSAGE + next * CELL, missing.payload());
+    rounds.round(MESSAGE + (all - sent) * CELL, missing.payload());
+}
+
+fn fallback_bytes(facts: &Facts, missing: &Missing) -> f64 {
+    if missing.chain {
+        return filter_for(facts.blocks, missing.all(), &facts.path).bytes() as f64;
+    }
+    INTERIOR_BYTES * facts.interior as f64
 }
 
 /// Bits that tell which `d` of `n` it is: log2 of the binomial coefficient, nearly.

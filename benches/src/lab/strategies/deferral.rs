@@ -23,23 +23,34 @@ impl Strategy for Deferral {
 
     fn run(&self, source: &mut Source<'_>, sink: &Sink<'_>) -> Transcript {
         let mut transcript = Transcript::new();
-        let interior = sink.facts.interior;
-        let bytes = (interior * BITS / PER).div_ceil(8).max(1);
+        self.go_on(source, sink, &mut transcript);
+        transcript
+    }
+}
+
+impl Deferral {
+    /// Bytes of the filter.
+    pub(super) fn bytes(sink: &Sink<'_>) -> u64 {
+        (sink.facts.interior * BITS / PER).div_ceil(8).max(1)
+    }
+
+    /// Sends the filter, whatever was tried before.
+    pub(super) fn go_on(self, source: &mut Source<'_>, sink: &Sink<'_>, out: &mut Transcript) {
+        let bytes = Self::bytes(sink);
         let size = usize::try_from(bytes).expect("a filter fits into memory");
         let params = Params::new(size, HASHES).expect("a size and a count within their bounds");
-        let mut filter = FilterModel { rate: params.predicted_fpr(interior), seed: 0 };
+        let rate = params.predicted_fpr(sink.facts.interior);
+        // One filter for all rounds: what it hides is asked for by name.
+        let filter = FilterModel { rate, seed: 0 };
         let mut wanted = vec![source.root()];
         wanted.retain(|node| !sink.holds(*node));
         let mut up = request(1, bytes);
         while !wanted.is_empty() {
-            transcript.request(up);
-            let links = answer(&wanted, &filter, source, sink, &mut transcript);
+            out.request(up);
+            let links = answer(&wanted, &filter, source, sink, out);
             up = asking(&links, sink);
             wanted = links.into_iter().filter(|link| !sink.holds(*link)).collect();
-            // The same filter in later rounds, so what it hid below is hidden again.
-            filter.seed = 0;
         }
-        transcript
     }
 }
 

@@ -1,16 +1,18 @@
 use carpool_bloom::sketch::{Cell, Decoder, Key, Sketch, Symbol};
 use std::collections::HashMap;
 
-use super::Bloom;
+use super::{Bloom, Deferral};
 use crate::lab::{Node, Sink, Source, Strategy, Transcript, request};
 
 /// A rateless sketch of all that the sink holds, under a key that the source drew before. The sink
-/// sends cells, as many again in each round, until the source has decoded what differs; where that
-/// takes more bytes than the tuned filter would, it gives up and sends the filter.
+/// sends cells, four times as many in all with each message, until the source has decoded what
+/// differs; where all cells would take more bytes than a filter, it sends the filter: that of the
+/// interior blocks, or the tuned one where that is smaller, and for a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Sketches;
 
-const FIRST: usize = 64;
+const FIRST: usize = 256;
+const GROWTH: usize = 4;
 /// The message's key, its number and the head of the cells.
 const AROUND: u64 = 12;
 /// Of an answer that says that more cells are needed.
@@ -26,17 +28,21 @@ impl Strategy for Sketches {
     }
 
     fn run(&self, source: &mut Source<'_>, sink: &Sink<'_>) -> Transcript {
-        let filter = Bloom::TUNED.bytes(sink);
-        let most = usize::try_from(filter).expect("in memory") / Cell::BYTES;
+        let (tuned, interior) = (Bloom::TUNED.bytes(sink), Deferral::bytes(sink));
+        // Below what an interior filter hides in a chain, everything is hidden.
+        let defers = interior <= tuned && sink.facts.depth <= 64;
+        let fallback = if defers { interior } else { tuned };
+        let most = usize::try_from(fallback).expect("in memory") / Cell::BYTES;
         let mut transcript = Transcript::new();
-        match exchange(most.max(FIRST), source, sink, &mut transcript) {
-            Some(missing) => {
-                for node in missing {
-                    source.send(node, &mut transcript);
-                }
+        if let Some(missing) = exchange(most.max(FIRST), source, sink, &mut transcript) {
+            for node in missing {
+                source.send(node, &mut transcript);
             }
-            None => {
-                transcript.note("gave up for the filter");
+        } else {
+            transcript.note("gave up for a filter");
+            if defers {
+                Deferral.go_on(source, sink, &mut transcript);
+            } else {
                 Bloom::TUNED.go_on(source, sink, &mut transcript);
             }
         }
@@ -64,19 +70,18 @@ fn exchange(
             ours.insert(symbol, *node);
         }
     }
-    let (mut decoder, mut begin, mut count) = (Decoder::new(), 0, FIRST);
-    while begin < most {
-        let cells = &sum.cells()[begin..(begin + count).min(most)];
+    let (mut decoder, mut begin, mut end) = (Decoder::new(), 0, FIRST);
+    while end <= most {
+        let cells = &sum.cells()[begin..end];
         let first = if begin == 0 { request(1, 0) } else { 0 };
         out.request(AROUND + first + (cells.len() * Cell::BYTES) as u64);
         decoder.handle_cells(cells, &vec![Cell::default(); cells.len()]).ok()?;
-        begin += cells.len();
         if decoder.is_done() {
             let found = decoder.recovered().iter().filter_map(|symbol| ours.get(symbol));
             return Some(found.copied().collect());
         }
         out.answer(MORE);
-        count = begin;
+        (begin, end) = (end, end * GROWTH);
     }
     None
 }

@@ -85,3 +85,49 @@ impl Strategy for Wants {
         transcript
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{Change, Edit, Point, Shape, measure};
+    use carpool_mirror::planner::Path;
+
+    /// Between two Kubo 0.44 nodes and a relay with 50 ms, as measured: blocks, bytes up and down,
+    /// and seconds beyond those that it took without the relay.
+    #[test]
+    fn bitswap_is_as_it_was_measured() {
+        let table = [
+            (
+                "file, cold",
+                (174, 256, 262_144, 256),
+                259,
+                79_237.0,
+                67_276_541.0,
+                Some(3.81 - 0.50),
+            ),
+            ("file, 1 leaf", (174, 256, 262_144, 1), 3, 1_245.0, 272_098.0, Some(0.31 - 0.07)),
+            (
+                "tree, cold",
+                (100, 20_000, 4_580, 20_000),
+                20_203,
+                2_753_013.0,
+                94_561_701.0,
+                Some(47.1 - 13.2),
+            ),
+            ("tree, 1,000 files", (100, 20_000, 4_580, 1_000), 1_203, 169_097.0, 5_834_245.0, None),
+        ];
+        for (case, (fan_out, n, leaf_bytes, d), blocks, up, down, seconds) in table {
+            let edit = Edit { change: Change::Replace, d, clustered: false };
+            let point = Point { shape: Shape::Tree(fan_out), n, leaf_bytes, edit };
+            let path = Path { rtt_micros: 50_000, bytes_per_second: 1_000_000_000 };
+            let row = measure(&point, &[path], &[&Wants::BITSWAP]).expect("complete").remove(0);
+            assert_eq!(row.truth.missing, blocks, "{case}");
+            let within =
+                |measured: f64, model: f64, share: f64| (model / measured - 1.0).abs() < share;
+            assert!(within(up, row.up as f64, 0.35), "{case}: {} up", row.up);
+            assert!(within(down, row.down as f64, 0.1), "{case}: {} down", row.down);
+            let near = seconds.is_none_or(|seconds| within(seconds, row.seconds, 0.35));
+            assert!(near, "{case}: {} s", row.seconds);
+        }
+    }
+}
