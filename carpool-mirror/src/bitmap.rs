@@ -12,8 +12,8 @@
 //! zero the rest. While `range` is below 2^48, the byte from bit 48 of `low` is written and both
 //! are shifted left by a byte; a carry out of bit 55 goes into the bytes before. At the end those
 //! bytes are written that are the value within the range with the most zeros behind it, big-endian,
-//! and zeros at the end are left out. So there is one encoding for each sequence, and the empty one
-//! for most that are all zero.
+//! and zeros at the end are left out. So there is one encoding for each sequence; that of ones alone
+//! is empty.
 
 use alloc::vec::Vec;
 use core::fmt;
