@@ -122,12 +122,14 @@ mod tests {
             let path = Path { rtt_micros: 50_000, bytes_per_second: 1_000_000_000 };
             let row = measure(&point, &[path], &[&Wants::BITSWAP]).expect("complete").remove(0);
             assert_eq!(row.truth.missing, blocks, "{case}");
-            let within =
-                |measured: f64, model: f64, share: f64| (model / measured - 1.0).abs() < share;
-            assert!(within(up, row.up as f64, 0.35), "{case}: {} up", row.up);
-            assert!(within(down, row.down as f64, 0.1), "{case}: {} down", row.down);
-            let near = seconds.is_none_or(|seconds| within(seconds, row.seconds, 0.35));
-            assert!(near, "{case}: {} s", row.seconds);
+            // What two nodes say to each other before the first want is not modelled.
+            let near = |measured: f64, model: f64, share: f64, apart: f64| {
+                (model - measured).abs() < share * measured + apart
+            };
+            assert!(near(up, row.up as f64, 0.35, 700.0), "{case}: {} up", row.up);
+            assert!(near(down, row.down as f64, 0.1, 0.0), "{case}: {} down", row.down);
+            let time = seconds.is_none_or(|seconds| near(seconds, row.seconds, 0.35, 0.1));
+            assert!(time, "{case}: {} s", row.seconds);
         }
     }
 }
