@@ -102,10 +102,8 @@ impl Asked {
             "--leaf" => *leaf_bytes = value.parse().ok()?,
             "--d" if value == "all" => edit.d = *n,
             "--d" => edit.d = value.parse().ok()?,
-            "--rtt" => self.path.rtt_micros = (value.parse::<f64>().ok()? * 1e3).round() as u64,
-            "--bandwidth" => {
-                self.path.bytes_per_second = (value.parse::<f64>().ok()? * 125e3).round() as u64;
-            }
+            "--rtt" => self.path.rtt_micros = times(value, 1e3)?,
+            "--bandwidth" => self.path.bytes_per_second = times(value, 125e3)?,
             "--grid" if value == "small" => self.grid = Some(Grid::small()),
             "--grid" if value == "full" => self.grid = Some(Grid::full()),
             "--out" => self.out = Some(value.into()),
@@ -113,6 +111,11 @@ impl Asked {
         }
         Some(())
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates")]
+fn times(value: &str, by: f64) -> Option<u64> {
+    value.parse::<f64>().ok().map(|value| (value * by).round() as u64)
 }
 
 fn named<T: Copy>(all: &[(&str, T)], name: &str) -> Option<T> {

@@ -35,9 +35,8 @@ impl Node {
 
     /// Links between it and a leaf.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "seven bits")]
     pub const fn level(self) -> u32 {
-        (self.0 >> LEVEL) as u32 & 0x7f
+        (self.0.to_be_bytes()[0] & 0x7f) as u32
     }
 
     /// Whether it has no links.

@@ -26,7 +26,8 @@ impl Strategy for Planned {
             Step::InteriorFilter => &Deferral,
             Step::Bitmaps => &Bitmaps,
             Step::Sketch => &Sketches,
-            _ => &Full,
+            Step::Everything => &Full,
+            _ => unreachable!("a step that the laboratory does not have"),
         };
         let mut transcript = strategy.run(source, sink);
         transcript.note(strategy.name());
