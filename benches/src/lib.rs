@@ -8,6 +8,7 @@ pub mod cases;
 pub mod clock;
 pub mod folder;
 pub mod giant;
+pub mod lab;
 pub mod loopback;
 pub mod memory;
 pub mod messages;

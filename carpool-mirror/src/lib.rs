@@ -5,10 +5,12 @@
 #![no_std]
 extern crate alloc;
 
+pub mod bitmap;
 mod cold;
 mod error;
 pub mod extension;
 mod narrowing;
+pub mod planner;
 mod seeds;
 mod sink;
 mod source;

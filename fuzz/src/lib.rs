@@ -2,6 +2,7 @@
 //! broken. `tests/replay.rs` runs the corpus through them on stable; the fuzzer itself is
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run --features libfuzzer NAME`.
 
+mod bitmap;
 mod bloom;
 mod car_check;
 mod car_decode;
@@ -39,6 +40,7 @@ mod source_events;
 mod unixfs_node;
 mod varint;
 
+pub use bitmap::bitmap;
 pub use bloom::bloom;
 pub use car_check::car_check;
 pub use car_decode::car_decode;
@@ -70,7 +72,8 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 27] = [
+    ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
     ("car_decode", car_decode),

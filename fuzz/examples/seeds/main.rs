@@ -9,7 +9,7 @@ use carpool_bloom::{Filter, Params};
 use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
 use carpool_mirror::{
-    Status,
+    Status, bitmap,
     extension::{Answer, Offer, Request},
 };
 use sim::{
@@ -24,6 +24,7 @@ fn main() -> io::Result<()> {
     write("links", nodes())?;
     write("hash_lanes", batches())?;
     write("unixfs_node", unixfs_nodes())?;
+    write("bitmap", bitmaps())?;
     write("bloom", filters())?;
     write("http_message", messages())?;
     write("car_check", framed(7))?;
@@ -170,6 +171,24 @@ fn filters() -> Vec<Vec<u8>> {
         input(&[0x80, 1, 1], &[1; 8]),
         input(&[0, 0, 0], &[1; 8]),
         input(&[0, 0, 40], &[0; 5]),
+    ]
+}
+
+/// The length, in two bytes, and the code of bits that are scattered, all equal, or in runs.
+fn bitmaps() -> Vec<Vec<u8>> {
+    let input = |len: usize, bit: fn(usize) -> bool| {
+        let code = bitmap::encode((0..len).map(bit)).expect("few bits");
+        let head = [len >> 4, len & 15].map(|half| u8::try_from(half).expect("below 4096"));
+        [&head[..], &code].concat()
+    };
+    vec![
+        input(0, |_| true),
+        input(174, |_| false),
+        input(174, |i| i == 80),
+        input(1024, |_| true),
+        input(4000, |i| i % 61 == 0),
+        input(4000, |i| (1000..1300).contains(&i)),
+        input(4095, |i| i * i % 7 < 3),
     ]
 }
 

@@ -1,0 +1,4 @@
+//! Feeds `fuzz::bitmap`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::bitmap(data));
