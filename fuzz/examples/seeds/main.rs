@@ -88,7 +88,7 @@ fn extended() -> Vec<Vec<u8>> {
     let offer = Offer { root: Some(cids[1]), held: held.clone() };
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
-    let full = Request { want: held.clone(), have: Some(filter), ..bare.clone() };
+    let full = Request { want: held, have: Some(filter), ..bare.clone() };
     let answer = Answer { used_held: true }.encode();
     let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
     [bare.encode(), full.encode()].into_iter().chain(headers).collect()
