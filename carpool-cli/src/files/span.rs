@@ -94,9 +94,10 @@ fn span_bytes(chunk: usize) -> usize {
 pub(super) fn expand(events: Vec<Event>) -> Vec<Event> {
     let mut read = Vec::with_capacity(events.len());
     for event in events {
-        match event {
-            Event::Span(span) => span.read(&mut read),
-            event => read.push(event),
+        if let Event::Span(span) = event {
+            span.read(&mut read);
+        } else {
+            read.push(event);
         }
     }
     read
@@ -155,9 +156,9 @@ mod tests {
     }
 
     fn sizes(events: &[Event]) -> Vec<Option<usize>> {
-        let size = |event: &Event| match event {
-            Event::Chunk(chunk, _) => Some(chunk.data.len()),
-            _ => None,
+        let size = |event: &Event| {
+            let Event::Chunk(chunk, _) = event else { return None };
+            Some(chunk.data.len())
         };
         events.iter().map(size).collect()
     }
