@@ -37,5 +37,5 @@ pub use indexer::{Indexer, MAX_RUNS, MIN_BUDGET, Output, encode};
 pub use layout::Bucket;
 pub use limits::IndexLimits;
 pub use lookup::{Found, Key, Lookup, LookupOutput};
-pub use reader::{Item, Reader, decode};
+pub use reader::{Item, Reader, Records, decode};
 pub use rollup::encode_rollup;

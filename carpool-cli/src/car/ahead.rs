@@ -68,7 +68,7 @@ fn read(
 ) {
     loop {
         let mut window = spare.try_recv().unwrap_or_else(|_| vec![0; room + size]);
-        let read = super::input::fill_at(file, at, &mut window[room..]);
+        let read = crate::files::fill_at(file, at, &mut window[room..]);
         let ended = read.as_ref().map_or(true, |read| *read < size);
         if filled.send(read.map(|read| (window, read))).is_err() || ended {
             return;

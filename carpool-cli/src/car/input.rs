@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use crate::{
     args::ServerFlags,
     failure::{Failure, Outcome},
+    files::fill_at,
     output::Output,
     progress::{Meter, Reading, Total},
     remote::client_options,
@@ -209,21 +210,6 @@ impl Input {
     }
 }
 
-/// Fills `window` with the bytes at `offset`; returns how many there were, which are fewer only at
-/// the end of the file.
-pub(crate) fn fill_at(file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < window.len() {
-        match read_file_at(file, offset + filled as u64, &mut window[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
 /// Whether a name stands for what an HTTP server has.
 pub(crate) fn is_url(name: &str) -> bool {
     name.starts_with("http://") || name.starts_with("https://")
@@ -231,17 +217,6 @@ pub(crate) fn is_url(name: &str) -> bool {
 
 fn lock(remote: &Mutex<Remote>) -> std::sync::MutexGuard<'_, Remote> {
     remote.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(unix)]
-fn read_file_at(file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, window, offset)
-}
-
-#[cfg(not(unix))]
-fn read_file_at(mut file: &File, offset: u64, window: &mut [u8]) -> io::Result<usize> {
-    file.seek(SeekFrom::Start(offset))?;
-    file.read(window)
 }
 
 /// A stream whose bytes are counted as they are taken.

@@ -35,6 +35,7 @@ mod list;
 mod manifest;
 mod merge;
 mod multicodec;
+mod present;
 mod put_block;
 mod recover;
 mod renames;

@@ -14,6 +14,10 @@ use crate::{
     interrupt::Leftover,
 };
 
+/// Bytes that are gathered before they are written. Less than a window of sections has, which is
+/// written as it is then: a copy of it would cost a tenth of all.
+const BUFFER: usize = 128 << 10;
+
 /// An output that is being written. Dropped before [`commit`](Self::commit) it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -73,14 +77,14 @@ impl Target {
     }
 
     fn open_stdout() -> Self {
-        let place = Place::Stdout(BufWriter::with_capacity(1 << 20, io::stdout()));
+        let place = Place::Stdout(BufWriter::with_capacity(BUFFER, io::stdout()));
         Self { shown: "standard output".to_owned(), place }
     }
 
     fn device(path: &Path, shown: &str) -> Outcome<Place> {
         let file = File::options().write(true).open(path);
         let file = file.map_err(|error| Failure::io(shown, &error))?;
-        Ok(Place::Device(BufWriter::with_capacity(1 << 20, file)))
+        Ok(Place::Device(BufWriter::with_capacity(BUFFER, file)))
     }
 
     fn part(path: &Path, shown: &str) -> Outcome<Place> {
@@ -89,7 +93,7 @@ impl Target {
         let mut options = File::options();
         let file = options.read(true).write(true).create(true).truncate(true).open(part.path());
         let file = file.map_err(|error| Failure::io(shown, &error))?;
-        Ok(Place::File { part, file: BufWriter::with_capacity(1 << 20, file), path })
+        Ok(Place::File { part, file: BufWriter::with_capacity(BUFFER, file), path })
     }
 
     /// The output as messages name it.

@@ -3,7 +3,7 @@
 use carpool_car::{
     Error,
     check::{Class, Kind},
-    index::{Entry, IndexLimits, Item, Reader},
+    index::{IndexLimits, Reader, Records},
 };
 use carpool_core::{Bytes, Cid};
 use clap::Args;
@@ -192,7 +192,8 @@ struct Report<'a> {
 struct IndexCheck {
     reader: Reader,
     start: u64,
-    last: Option<Entry>,
+    /// The digest before, in this bucket; none is before the empty one.
+    last: Vec<u8>,
     /// Whether it can be read no further.
     failed: bool,
 }
@@ -329,7 +330,7 @@ impl<'a> Report<'a> {
         let mut check = self.index.take().unwrap_or_else(|| IndexCheck {
             reader: Reader::new(&IndexLimits::default()).any_order(),
             start: offset,
-            last: None,
+            last: Vec::new(),
             failed: false,
         });
         if !check.failed {
@@ -342,9 +343,11 @@ impl<'a> Report<'a> {
 
     fn entries(&mut self, check: &mut IndexCheck) -> io::Result<()> {
         loop {
+            while let Some(records) = check.reader.take_records() {
+                self.records(check, &records)?;
+            }
             match check.reader.poll() {
-                Ok(Some(Item::Entry(entry))) => self.entry(check, entry)?,
-                Ok(Some(Item::Codec(_) | Item::Car(_) | Item::Bucket(_))) => check.last = None,
+                Ok(Some(_)) => check.last.clear(),
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     check.failed = true;
@@ -357,15 +360,20 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn entry(&mut self, check: &mut IndexCheck, entry: Entry) -> io::Result<()> {
-        if check.last.as_ref().is_some_and(|last| last.digest() > entry.digest()) {
-            let what = format!("the entry of digest {} is out of order", hex(entry.digest()));
-            let at = check.start + check.reader.offset();
-            self.find(Finding::new(Kind::IndexUnsorted, what).at(at));
+    fn records(&mut self, check: &mut IndexCheck, records: &Records) -> io::Result<()> {
+        let mut last = &check.last[..];
+        for (n, (digest, at)) in records.iter().enumerate() {
+            if last > digest {
+                let what = format!("the entry of digest {} is out of order", hex(digest));
+                let end = records.offset() + ((n + 1) * records.width()) as u64;
+                self.find(Finding::new(Kind::IndexUnsorted, what).at(check.start + end));
+            }
+            last = digest;
+            let digest = self.keys.digest(digest);
+            self.ledger.note_entry(Key { digest, cid: 0, at })?;
         }
-        check.last = Some(entry);
-        let digest = self.keys.digest(entry.digest());
-        self.ledger.note_entry(Key { digest, cid: 0, at: entry.offset() })
+        check.last = last.to_vec();
+        Ok(())
     }
 
     fn finish(mut self, input: &Input) -> Outcome {

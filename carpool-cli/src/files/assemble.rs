@@ -1,5 +1,5 @@
-//! Turns the events of a scan into blocks and roots: one thread reads, one a core hashes, one
-//! builds, one writes.
+//! Turns the events of a scan into blocks and roots: one thread reads, one a core hashes, and reads
+//! large files, one builds, one writes.
 
 use carpool_core::{Block, Cid, CidSet};
 use carpool_store::BlockStore;
@@ -18,6 +18,7 @@ use std::{
 use super::{
     scan::{Event, Problem, Scanner},
     selection::Selection,
+    span::Large,
     spread::{Hashed, InOrder, spread},
 };
 use crate::{
@@ -76,6 +77,7 @@ pub(crate) fn import(
             scanner.finish();
         });
         let writer = scope.spawn(move || write(&blocks, store, importer.tally));
+        let blocks_to = store.is_some().then_some(blocks_to);
         let assembled = assemble(importer, hashed, blocks_to);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(assembled)
@@ -102,12 +104,13 @@ fn write(blocks: &Receiver<Vec<Block>>, store: Option<&dyn BlockStore>, tally: &
 fn assemble(
     importer: &Importer<'_>,
     hashed: InOrder,
-    blocks_to: SyncSender<Vec<Block>>,
+    blocks_to: Option<SyncSender<Vec<Block>>>,
 ) -> Outcome<Imported> {
     let mut assembly = Assembly {
         importer,
         folders: Vec::new(),
         file: None,
+        short: false,
         imported: Imported::default(),
         out: Vec::new(),
         out_bytes: 0,
@@ -126,10 +129,14 @@ struct Assembly<'a> {
     importer: &'a Importer<'a>,
     folders: Vec<DirectoryBuilder>,
     file: Option<FileBuilder>,
+    /// The file has ended before its length said.
+    short: bool,
     imported: Imported,
     out: Vec<Block>,
     out_bytes: usize,
-    blocks_to: SyncSender<Vec<Block>>,
+    /// `None` where blocks are not stored: then they go at once, and their memory is read into anew
+    /// while a cache has it.
+    blocks_to: Option<SyncSender<Vec<Block>>>,
 }
 
 impl Assembly<'_> {
@@ -141,12 +148,17 @@ impl Assembly<'_> {
     fn event(&mut self, event: Event, leaves: &mut impl Iterator<Item = Leaf>) -> Outcome {
         let options = self.importer.options;
         match event {
-            Event::BeginFile(metadata) => self.file = Some(FileBuilder::new(options, metadata)),
+            Event::BeginFile(metadata) => {
+                (self.file, self.short) = (Some(FileBuilder::new(options, metadata)), false);
+            }
             Event::Chunk(..) => {
                 let leaf = leaves.next().expect("a leaf was hashed for each chunk");
                 self.leaf(leaf)?;
             }
+            Event::Span(_) => unreachable!("spans are read before they come here"),
+            Event::Short => self.short = true,
             Event::EndFile(name) => self.end_file(&name)?,
+            Event::EndLarge(name, large) => self.end_large(&name, &large)?,
             Event::DropFile => self.file = None,
             Event::BeginFolder(metadata) => {
                 self.folders.push(DirectoryBuilder::new(options, metadata));
@@ -163,8 +175,9 @@ impl Assembly<'_> {
     }
 
     fn leaf(&mut self, leaf: Leaf) -> Outcome {
+        // Of a large file more may be on its way when it turns out that it ends, or fails, before.
+        let Some(file) = self.file.as_mut().filter(|_| !self.short) else { return Ok(()) };
         self.importer.tally.bytes.fetch_add(leaf.size(), Relaxed);
-        let file = self.file.as_mut().expect("chunks come between the ends of a file");
         file.handle_leaf(&leaf);
         let node = file.poll();
         self.keep(leaf.into_block())?;
@@ -175,6 +188,14 @@ impl Assembly<'_> {
         self.importer.tally.files.fetch_add(1, Relaxed);
         let file = self.file.take().expect("a file ends after it began");
         self.built(name, file.finish())
+    }
+
+    fn end_large(&mut self, name: &[u8], large: &Large) -> Outcome {
+        if self.file.is_some() {
+            self.end_file(name)?;
+            self.imported.problems.extend(large.problem());
+        }
+        Ok(())
     }
 
     /// An empty folder that is to be left out is still the root where it is all there is. As in
@@ -215,6 +236,10 @@ impl Assembly<'_> {
     }
 
     fn keep(&mut self, block: Block) -> Outcome {
+        if self.blocks_to.is_none() {
+            self.importer.tally.blocks.fetch_add(1, Relaxed);
+            return Ok(());
+        }
         self.out_bytes += block.data().len() + BLOCK_OVERHEAD;
         self.out.push(block);
         if self.out_bytes >= WRITE_BYTES { self.send() } else { Ok(()) }
@@ -223,9 +248,10 @@ impl Assembly<'_> {
     fn send(&mut self) -> Outcome {
         self.out_bytes = 0;
         let batch = std::mem::take(&mut self.out);
+        let Some(blocks_to) = &self.blocks_to else { return Ok(()) };
         // The writer has gone only after an error, which is the one to be told.
         let gone = |_| Failure::new(Exit::Io, "the store takes no more");
-        self.blocks_to.send(batch).map_err(gone)
+        blocks_to.send(batch).map_err(gone)
     }
 
     fn finish(mut self) -> Outcome<Imported> {

@@ -29,9 +29,17 @@ impl Pieces {
             from.take(bytes as u64).read_to_end(&mut piece)?;
             return Ok(piece.into());
         }
+        self.filled(|buffer| fill(from, &mut buffer[..bytes]))
+    }
+
+    /// A buffer that `fill` has put so many bytes into.
+    pub(super) fn filled(
+        &self,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Bytes> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = free.unwrap_or_else(|| vec![0; self.bytes]);
-        let read = fill(from, &mut buffer[..bytes]);
+        let read = fill(&mut buffer);
         let piece = Bytes::from_owner(Piece { buffer, home: self.clone() });
         Ok(piece.slice(..read?))
     }

@@ -5,11 +5,13 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
     pieces::Pieces,
     selection::{Selection, identity},
+    span::{Large, Span, Spans},
     spread::Spread,
 };
 
@@ -23,7 +25,12 @@ const BATCH_EVENTS: usize = 2048;
 pub(crate) enum Event {
     BeginFile(Metadata),
     Chunk(Chunk, Metadata),
+    /// Chunks of a large file that are still to be read.
+    Span(Span),
+    /// A large file has ended early: what comes of it behind this is left out.
+    Short,
     EndFile(Vec<u8>),
+    EndLarge(Vec<u8>, Arc<Large>),
     /// The file turned out to be unreadable: it is left out.
     DropFile,
     BeginFolder(Metadata),
@@ -48,6 +55,7 @@ pub(crate) struct Scanner<'a> {
     options: &'a Options,
     to: Spread,
     pieces: Pieces,
+    spans: Spans,
     batch: Vec<Event>,
     batch_bytes: usize,
     /// Folders that are being read, each below the one before.
@@ -71,7 +79,9 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(selection: &'a Selection, options: &'a Options, to: Spread) -> Self {
         let (batch, open) = (Vec::new(), Vec::new());
         let (pieces, root) = (Pieces::new(whole_piece(options.chunking().bytes())), PathBuf::new());
-        Self { selection, options, to, pieces, batch, batch_bytes: 0, open, gone: false, root }
+        let spans = Spans::new(options.chunking().bytes());
+        let (batch_bytes, gone) = (0, false);
+        Self { selection, options, to, pieces, spans, batch, batch_bytes, open, gone, root }
     }
 
     /// Reads one argument; its name is that of its last component.
@@ -180,6 +190,10 @@ impl<'a> Scanner<'a> {
         };
         let metadata = self.metadata(&before);
         self.emit(Event::BeginFile(metadata), 0);
+        if self.spans.suit(&before) {
+            let path = path.to_path_buf();
+            return self.large(name, Large { file, path, before, metadata });
+        }
         match self.chunks(&mut file, before.len(), metadata) {
             Err(error) => {
                 self.emit(Event::DropFile, 0);
@@ -192,6 +206,19 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+    }
+
+    /// Leaves the reading to those who hash.
+    fn large(&mut self, name: Vec<u8>, large: Large) {
+        let large = Arc::new(large);
+        for span in self.spans.of(&large) {
+            self.emit(Event::Span(span), 0);
+            self.send();
+            if self.gone {
+                return;
+            }
+        }
+        self.emit(Event::EndLarge(name, large), 0);
     }
 
     /// Sends a file's chunks; returns how many bytes it had.
@@ -257,7 +284,7 @@ pub(super) fn sorted_names(path: &Path) -> std::io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-fn changed(before: &fs::Metadata, after: Option<&fs::Metadata>, read: u64) -> bool {
+pub(super) fn changed(before: &fs::Metadata, after: Option<&fs::Metadata>, read: u64) -> bool {
     let Some(after) = after else { return true };
     let same_time = before.modified().ok() == after.modified().ok();
     !(same_time && before.len() == read && after.len() == read)

@@ -1,5 +1,5 @@
-//! Spreads the hashing of leaves over all cores: batches are handed out as they are read, and come
-//! back in that order.
+//! Spreads the hashing of leaves over all cores, and the reading of large files: batches are handed
+//! out as they are read, and come back in that order.
 
 use carpool_unixfs::{Chunk, EncodedLeaf, Leaf, Options, hash_leaves};
 use std::{
@@ -11,7 +11,7 @@ use std::{
     thread::{Scope, available_parallelism},
 };
 
-use super::scan::Event;
+use super::{scan::Event, span::expand};
 
 /// Batches that wait beside those that are being hashed.
 const QUEUE: usize = 2;
@@ -77,7 +77,8 @@ impl Iterator for InOrder {
 fn work(waiting: &Mutex<Receiver<Job>>, options: &Options) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { mut events, done }) = job else { return };
+        let Ok(Job { events, done }) = job else { return };
+        let mut events = expand(events);
         let leaves = hash_leaves(encoded(&mut events, options));
         // Nobody waits for it after an error.
         let _ = done.send(Hashed { events, leaves });

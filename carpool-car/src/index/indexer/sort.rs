@@ -29,6 +29,81 @@ fn compare_all(a: &[u8], b: &[u8]) -> Ordering {
     a[..digest(a)].cmp(&b[..digest(b)]).then_with(|| offset(a).cmp(&offset(b)))
 }
 
+/// Fewer records than this are sorted by comparing them: a cache holds them.
+const FEW: usize = 256;
+
+/// Records are parted by so many of their first bytes, then compared.
+const PARTED_BY: usize = 3;
+
 pub(crate) fn sort<const N: usize>(records: &mut [[u8; N]]) {
-    records.sort_unstable_by(|a, b| compare(a, b));
+    sort_from(records, 0);
+}
+
+/// Sorts records whose first `byte` bytes are the same.
+fn sort_from<const N: usize>(records: &mut [[u8; N]], byte: usize) {
+    if records.len() < FEW || byte == PARTED_BY {
+        return records.sort_unstable_by(|a, b| compare(a, b));
+    }
+    let mut rest = &mut records[..];
+    for count in part(rest, byte) {
+        let (same, others) = rest.split_at_mut(count);
+        sort_from(same, byte + 1);
+        rest = others;
+    }
+}
+
+/// Puts records in the order of their byte at this place, and counts those of each value.
+fn part<const N: usize>(records: &mut [[u8; N]], byte: usize) -> [usize; 256] {
+    let mut counts = [0; 256];
+    records.iter().for_each(|record| counts[usize::from(record[byte])] += 1);
+    let mut next = [0; 256];
+    for value in 1..256 {
+        next[value] = next[value - 1] + counts[value - 1];
+    }
+    let starts = next;
+    for value in 0..256 {
+        while next[value] < starts[value] + counts[value] {
+            let at = next[value];
+            let home = usize::from(records[at][byte]);
+            records.swap(at, next[home]);
+            next[home] += 1;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Records whose first bytes are one of `values`.
+    fn records(count: u64, values: u64) -> Vec<[u8; 40]> {
+        let record = |n: u64| {
+            let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            let mut record = [0; 40];
+            record[..8].copy_from_slice(&(mixed % values).to_be_bytes());
+            record[24..32].copy_from_slice(&(mixed % 3).to_be_bytes());
+            record[32..].copy_from_slice(&(count - n).to_le_bytes());
+            record
+        };
+        (0..count).map(record).collect()
+    }
+
+    #[test]
+    fn records_of_any_number_and_likeness_come_in_order() {
+        let few = FEW as u64;
+        for count in [0, 1, 2, few - 1, few, few + 1, 70_000] {
+            for values in [1, 2, 1000, 1 << 40, u64::MAX] {
+                let mut sorted = records(count, values);
+                let mut expected = sorted.clone();
+                expected.sort_by_key(|record| {
+                    let (digest, offset) = record.split_at(32);
+                    (digest.to_vec(), u64::from_le_bytes(offset.try_into().unwrap()))
+                });
+                sort(&mut sorted);
+                assert!(sorted == expected, "{count} of {values}");
+            }
+        }
+    }
 }
