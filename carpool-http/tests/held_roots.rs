@@ -3,7 +3,10 @@
 mod common;
 
 use carpool_core::Block;
-use carpool_http::Totals;
+use carpool_http::{
+    Totals,
+    message::{self, Dialect, Kind},
+};
 use carpool_store::MemoryStore;
 use common::{Relay, client, holding, holds_all, raw, serve_default};
 use sim::dag::{Dag, Shape, generate, original, scattered};
@@ -110,6 +113,24 @@ async fn answers_say_what_is_understood() {
         assert_eq!(answer.contains("car-mirror-ext"), header.is_some(), "{answer}");
         assert!(header.is_none_or(|header| answer.contains(header)), "{answer}");
     }
+}
+
+/// As in the cleanup without a filter: beside a message of the specification roots are an offer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_without_a_filter_is_answered() {
+    let root = Block::new(carpool_core::codec::DAG_CBOR, vec![0x80].into());
+    let other = Block::new(carpool_core::codec::DAG_CBOR, vec![0xa0].into());
+    let url = serve_default(holding([&root])).await;
+    let status = carpool_mirror::Status { want: vec![*root.cid()], have: None };
+    let body = message::encode(Dialect::Spec, Kind::PullRequest, &status);
+    let head = format!(
+        "POST /api/v0/dag/pull HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         car-mirror-ext: v=1; held={}\r\ncontent-length: {}\r\n\r\n",
+        other.cid(),
+        body.len()
+    );
+    let answer = raw(&url, &[head.as_bytes(), &body].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

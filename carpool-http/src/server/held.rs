@@ -16,13 +16,16 @@ pub(super) struct Asked {
     pub(super) wanted: Wanted,
     /// The root of the DAG, and the roots that the sink holds.
     held: Option<(Cid, Vec<Cid>)>,
+    /// Whether a sink that names roots relies on them: beside a message of the specification they are
+    /// an offer.
+    relies: bool,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
 }
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        Self { wanted, held: None, answer: None }
+        Self { wanted, held: None, relies: false, answer: None }
     }
 }
 
@@ -42,7 +45,7 @@ impl Asked {
         let mut wanted = Wanted::of(&request.want, server.options.seed);
         wanted.have = request.have;
         let held = Some((request.root, request.held));
-        Ok(Self { wanted, held, answer: Some(Answer::default()) })
+        Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -55,8 +58,8 @@ impl Asked {
         self
     }
 
-    /// Leaves those roots that are here as well. A sink that named some and brought no filter
-    /// would be sent everything where there are none, and is told instead.
+    /// Leaves those roots that are here as well. A sink that relies on them and brought no filter would
+    /// be sent everything where there are none, and is told instead.
     pub(super) async fn compare_with(mut self, server: &Server) -> Result<Self, Refusal> {
         let Some((root, named)) = self.held.take().filter(|(_, held)| !held.is_empty()) else {
             return Ok(self);
@@ -65,7 +68,7 @@ impl Asked {
         let here = blocking(move || store.has_many(&looked_for)).await.map_err(Error::from)?;
         let held: Vec<Cid> =
             named.into_iter().zip(here).filter_map(|(cid, here)| here.then_some(cid)).collect();
-        if held.is_empty() && self.wanted.have.is_none() {
+        if held.is_empty() && self.relies && self.wanted.have.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "no such root is held here"));
         }
         if let Some(answer) = self.answer.as_mut().filter(|_| !held.is_empty()) {

@@ -28,6 +28,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
 };
 
 use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
@@ -181,6 +182,9 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> std::io::Result<()> {
+        let server = self.clone();
+        // Otherwise the first push that knows nothing waits for it.
+        drop(spawn_blocking(move || server.inventory.known(&*server.store)));
         connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await
     }
 

@@ -114,7 +114,7 @@ mod tests {
                 94_561_701.0,
                 Some(47.1 - 13.2),
             ),
-            ("tree, 1,000 files", (100, 20_000, 4_580, 1_000), 1_203, 169_097.0, 5_834_245.0, None),
+            ("tree, 1,000 files", (100, 20_000, 4_580, 1_000), 1_202, 169_097.0, 5_834_245.0, None),
         ];
         for (case, (fan_out, n, leaf_bytes, d), blocks, up, down, seconds) in table {
             let edit = Edit { change: Change::Replace, d, clustered: false };
