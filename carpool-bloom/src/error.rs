@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// Why a filter was not made or not merged.
+/// Why a filter was not made or not merged, or a sketch not decoded.
 ///
 /// [`Error::is_peer_fault`] says whose mistake it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,12 @@ pub enum Error {
         /// Bytes and k of the filter merged from.
         right: (usize, u32),
     },
+    /// The cells of a peer's sketch are of no set: more symbols came out of them than there are
+    /// cells.
+    PeerCells {
+        /// Cells handed in, which is the limit.
+        cells: usize,
+    },
 }
 
 impl Error {
@@ -48,7 +54,10 @@ impl Error {
     #[must_use]
     pub const fn is_peer_fault(&self) -> bool {
         match self {
-            Self::PeerBytes { .. } | Self::PeerHashes { .. } | Self::PeerZeroHashes { .. } => true,
+            Self::PeerBytes { .. }
+            | Self::PeerHashes { .. }
+            | Self::PeerZeroHashes { .. }
+            | Self::PeerCells { .. } => true,
             Self::Params { .. } | Self::Mismatch { .. } => false,
         }
     }
@@ -75,6 +84,9 @@ impl fmt::Display for Error {
                 "Bloom filters of {} bytes, k = {} and {} bytes, k = {} do not merge",
                 left.0, left.1, right.0, right.1
             ),
+            Self::PeerCells { cells } => {
+                write!(f, "more than {cells} symbols came out of a peer's sketch of {cells} cells")
+            }
         }
     }
 }
@@ -113,6 +125,11 @@ mod tests {
                 Error::Mismatch { left: (8, 3), right: (16, 3) },
                 "Bloom filters of 8 bytes, k = 3 and 16 bytes, k = 3 do not merge",
                 false,
+            ),
+            (
+                Error::PeerCells { cells: 4 },
+                "more than 4 symbols came out of a peer's sketch of 4 cells",
+                true,
             ),
         ];
         for (error, message, peer) in table {

@@ -17,28 +17,9 @@ fn canonical(data: &[u8]) -> bool {
     value.is_ok_and(|value| serde_ipld_dagcbor::to_vec(&value).is_ok_and(|out| out == data))
 }
 
-fn ipld() -> impl Strategy<Value = Ipld> {
-    let leaf = prop_oneof![
-        Just(Ipld::Null),
-        any::<bool>().prop_map(Ipld::Bool),
-        any::<i64>().prop_map(|n| Ipld::Integer(n.into())),
-        (-1e300..1e300f64).prop_map(Ipld::Float),
-        ".{0,30}".prop_map(Ipld::String),
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Ipld::Bytes),
-        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..=64))
-            .prop_map(|(kind, digest)| Ipld::Link(samples::cid(kind, &digest))),
-    ];
-    leaf.prop_recursive(6, 200, 30, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..30).prop_map(Ipld::List),
-            prop::collection::btree_map(".{0,8}", inner, 0..30).prop_map(Ipld::Map),
-        ]
-    })
-}
-
 proptest! {
     #[test]
-    fn of_any_value(value in ipld()) {
+    fn of_any_value(value in samples::ipld()) {
         let data = serde_ipld_dagcbor::to_vec(&value).expect("any value has a form");
         prop_assert_eq!(samples::cbor_links(&data), Ok(oracle(&data)));
     }
@@ -46,7 +27,7 @@ proptest! {
     /// The scanner may read what is not canonical, and never refuses what is.
     #[test]
     fn of_any_damaged_value_that_is_still_canonical(
-        value in ipld(),
+        value in samples::ipld(),
         damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..3),
     ) {
         let mut data = serde_ipld_dagcbor::to_vec(&value).expect("any value has a form");

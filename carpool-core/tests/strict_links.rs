@@ -27,25 +27,6 @@ fn check(data: &[u8]) {
     }
 }
 
-fn ipld() -> impl Strategy<Value = Ipld> {
-    let leaf = prop_oneof![
-        Just(Ipld::Null),
-        any::<bool>().prop_map(Ipld::Bool),
-        any::<i64>().prop_map(|n| Ipld::Integer(n.into())),
-        (-1e300..1e300f64).prop_map(Ipld::Float),
-        ".{0,30}".prop_map(Ipld::String),
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Ipld::Bytes),
-        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..=64))
-            .prop_map(|(kind, digest)| Ipld::Link(samples::cid(kind, &digest))),
-    ];
-    leaf.prop_recursive(6, 100, 20, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..20).prop_map(Ipld::List),
-            prop::collection::btree_map(".{0,8}", inner, 0..20).prop_map(Ipld::Map),
-        ]
-    })
-}
-
 /// Bytes that mean something, so that what is made of them is nearly good.
 fn token() -> impl Strategy<Value = Vec<u8>> {
     let link = (any::<u8>(), any::<[u8; 2]>()).prop_map(|(kind, digest)| {
@@ -66,7 +47,7 @@ fn token() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn every_good_block_is_read(value in ipld()) {
+    fn every_good_block_is_read(value in samples::ipld()) {
         let data = serde_ipld_dagcbor::to_vec(&value).expect("any value has a form");
         let expected = oracle(&data);
         prop_assert_eq!(strict(&data).ok(), expected);
@@ -74,7 +55,7 @@ proptest! {
 
     #[test]
     fn damaged_blocks(
-        value in ipld(),
+        value in samples::ipld(),
         damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..3),
     ) {
         let mut data = serde_ipld_dagcbor::to_vec(&value).expect("any value has a form");

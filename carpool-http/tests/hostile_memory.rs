@@ -1,7 +1,8 @@
 //! The memory that a request costs is bounded by its own bytes and the CIDs that it names, never by
 //! a number that it claims.
 
-use axum::body::Body;
+mod memory;
+
 use carpool_bloom::{Filter, Params};
 use carpool_core::{Block, Cid, codec};
 use carpool_http::{
@@ -9,32 +10,13 @@ use carpool_http::{
     message::{Dialect, Kind, encode},
     routes,
 };
-use carpool_mirror::Status;
+use carpool_mirror::{Status, extension};
 use carpool_store::{BlockStore, MemoryStore};
-use http_body_util::BodyExt;
-use peak_alloc::PeakAlloc;
+use memory::{MIB, beyond};
 use std::sync::Arc;
-use tower::Service;
-
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
-const MIB: usize = 1 << 20;
 
 fn absent(n: u32) -> Cid {
     *Block::new(codec::RAW, n.to_be_bytes().to_vec().into()).cid()
-}
-
-/// Bytes at the peak of handling, beyond what was there before and the request's own, which are
-/// copied once as they come.
-async fn beyond(server: &Server, path: &str, body: &[u8]) -> usize {
-    let request = http::Request::post(path).body(Body::from(body.to_vec())).expect("a request");
-    let mut router = server.router();
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    let answer = router.call(request).await.expect("an answer");
-    drop(answer.into_body().collect().await);
-    MEMORY.peak_usage().saturating_sub(before + body.len())
 }
 
 #[tokio::test]
@@ -58,6 +40,17 @@ async fn what_requests_cost() {
     let section =
         [&carpool_car::header(&[*root.cid()])[..], &[0x80, 0x80, 0x80, 0x80, 0x02]].concat();
     let names = |n: u32| carpool_car::header(&(0..n).map(absent).collect::<Vec<_>>()).to_vec();
+    let extended = |n: u32, have: Option<Filter>| {
+        let (root, held) = (absent(0), (0..16).map(absent).collect());
+        let request = extension::Request { root, want: (0..n).map(absent).collect(), held, have };
+        request.encode()
+    };
+    let (wants, both) = (extended(10_000, None), extended(10_000, Some(filter())));
+    for (what, body) in [("10,000 wants, extended", wants), ("both, extended", both)] {
+        let beyond = beyond(&server, routes::PULL, extension::CONTENT_TYPE, &body).await;
+        println!("{what}: {} B sent, {beyond} B beyond them", body.len());
+        assert!(beyond <= MIB, "{what}: {beyond}");
+    }
     for (what, path, body, allowed) in [
         ("a claim of 64 GiB", routes::PULL, claims, MIB / 64),
         ("a CAR's claim of 512 MiB", routes::PUSH, section, MIB / 64),
@@ -71,7 +64,7 @@ async fn what_requests_cost() {
         ("10,000 roots", routes::PUSH, names(10_000), MIB),
         ("100,000 wants", routes::PULL, pull(spec, 100_000, None), MIB / 64),
     ] {
-        let beyond = beyond(&server, path, &body).await;
+        let beyond = beyond(&server, path, routes::DAG_CBOR, &body).await;
         println!("{what}: {} B sent, {beyond} B beyond them", body.len());
         assert!(beyond <= allowed, "{what}: {beyond} of {allowed}");
     }

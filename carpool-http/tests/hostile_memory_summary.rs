@@ -1,30 +1,12 @@
 //! What a push costs that a server answers with all that it remembers.
 
-use axum::body::Body;
+mod memory;
+
 use carpool_http::{Server, ServerOptions, routes};
 use carpool_store::{BlockStore, MemoryStore, Names};
-use http_body_util::BodyExt;
-use peak_alloc::PeakAlloc;
+use memory::{MIB, beyond};
 use sim::dag::{Shape, original};
 use std::sync::Arc;
-use tower::Service;
-
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
-const MIB: usize = 1 << 20;
-
-/// Bytes at the peak of handling, beyond what was there before and the request's own, which are
-/// copied once as they come.
-async fn beyond(server: &Server, path: &str, body: &[u8]) -> usize {
-    let request = http::Request::post(path).body(Body::from(body.to_vec())).expect("a request");
-    let mut router = server.router();
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    let answer = router.call(request).await.expect("an answer");
-    drop(answer.into_body().collect().await);
-    MEMORY.peak_usage().saturating_sub(before + body.len())
-}
 
 /// A server that remembers as many blocks as it does at most tells of them to whoever pushes
 /// something unknown.
@@ -40,9 +22,9 @@ async fn what_an_unknown_root_costs_a_server_that_remembers_much() {
     let root = &node.blocks[0];
     let prefix = carpool_car::section_prefix(root.cid(), root.data().len());
     let car = [&carpool_car::header(&[node.root])[..], prefix.as_ref(), root.data()].concat();
-    let first = beyond(&server, routes::PUSH, &car).await;
+    let first = beyond(&server, routes::PUSH, routes::CAR, &car).await;
     let begun = std::time::Instant::now();
-    let second = beyond(&server, routes::PUSH, &car).await;
+    let second = beyond(&server, routes::PUSH, routes::CAR, &car).await;
     let (took, sent) = (begun.elapsed(), car.len());
     println!("an unknown root: {sent} B sent, {second} B beyond them, {first} the first time");
     println!("it took {took:?}");

@@ -16,7 +16,8 @@
 //! is empty.
 
 use alloc::vec::Vec;
-use core::fmt;
+
+use crate::Error;
 
 /// The most bits of one bitmap: links of the blocks of one answer.
 pub const MAX_BITS: usize = 1 << 24;
@@ -25,40 +26,16 @@ const PRECISION: u32 = 22;
 const TOP: u32 = 56;
 const LEAST: u64 = 1 << 48;
 
-/// Why bytes are no bitmap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BitmapError {
-    /// More bits than [`MAX_BITS`].
-    TooManyBits {
-        /// How many.
-        bits: usize,
-    },
-    /// The bytes are not what the bits are encoded as, so of another number of bits, or damaged.
-    NotCanonical,
-}
-
-impl fmt::Display for BitmapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyBits { bits } => write!(f, "a bitmap of {bits} bits, limit {MAX_BITS}"),
-            Self::NotCanonical => f.write_str("the bytes are no bitmap of that many bits"),
-        }
-    }
-}
-
-impl core::error::Error for BitmapError {}
-
 /// Encodes bits.
 ///
 /// # Errors
-/// [`BitmapError::TooManyBits`].
-pub fn encode(bits: impl IntoIterator<Item = bool>) -> Result<Vec<u8>, BitmapError> {
+/// [`Error::TooManyBits`].
+pub fn encode(bits: impl IntoIterator<Item = bool>) -> Result<Vec<u8>, Error> {
     let (mut encoder, mut model, mut n) = (Encoder::new(), Model::default(), 0_usize);
     for bit in bits {
         n += 1;
         if n > MAX_BITS {
-            return Err(BitmapError::TooManyBits { bits: n });
+            return Err(Error::TooManyBits { bits: n, max: MAX_BITS });
         }
         encoder.push(bit, model.chance());
         model.learn(bit);
@@ -70,10 +47,10 @@ pub fn encode(bits: impl IntoIterator<Item = bool>) -> Result<Vec<u8>, BitmapErr
 /// the bytes say.
 ///
 /// # Errors
-/// [`BitmapError::TooManyBits`]; [`BitmapError::NotCanonical`] when these bits are not encoded so.
-pub fn decode(bytes: &[u8], len: usize) -> Result<Vec<bool>, BitmapError> {
+/// [`Error::TooManyBits`]; [`Error::NoBitmap`] when these bits are not encoded so.
+pub fn decode(bytes: &[u8], len: usize) -> Result<Vec<bool>, Error> {
     if len > MAX_BITS {
-        return Err(BitmapError::TooManyBits { bits: len });
+        return Err(Error::TooManyBits { bits: len, max: MAX_BITS });
     }
     let (mut decoder, mut model) = (Decoder::new(bytes), Model::default());
     let mut bits = Vec::with_capacity(len);
@@ -83,7 +60,7 @@ pub fn decode(bytes: &[u8], len: usize) -> Result<Vec<bool>, BitmapError> {
         bits.push(bit);
     }
     let again = encode(bits.iter().copied())?;
-    if again == bytes { Ok(bits) } else { Err(BitmapError::NotCanonical) }
+    if again == bytes { Ok(bits) } else { Err(Error::NoBitmap { bits: len }) }
 }
 
 /// Chances by the bit before.
@@ -329,8 +306,8 @@ mod tests {
         let bytes = encode(core::iter::repeat_n(false, MAX_BITS)).expect("at the limit");
         assert_eq!(decode(&bytes, MAX_BITS).map(|bits| bits.len()), Ok(MAX_BITS));
         let bits = MAX_BITS + 1;
-        let past = BitmapError::TooManyBits { bits };
-        assert_eq!(encode(core::iter::repeat_n(false, bits)), Err(past));
+        let past = Error::TooManyBits { bits, max: MAX_BITS };
+        assert_eq!(encode(core::iter::repeat_n(false, bits)), Err(past.clone()));
         assert_eq!(decode(&bytes, bits), Err(past));
     }
 
@@ -338,10 +315,10 @@ mod tests {
     fn another_length_and_other_bytes_are_refused() {
         let bits: Vec<bool> = (0..500).map(|i| i % 7 == 0).collect();
         let bytes = round_trip(&bits);
-        assert_eq!(decode(&[&bytes[..], &[0]].concat(), 500), Err(BitmapError::NotCanonical));
-        assert_eq!(decode(&[&bytes[..], &[1]].concat(), 500), Err(BitmapError::NotCanonical));
-        assert_eq!(decode(&bytes, 20), Err(BitmapError::NotCanonical));
-        assert_eq!(decode(&[0xff; 40], 500), Err(BitmapError::NotCanonical));
+        assert_eq!(decode(&[&bytes[..], &[0]].concat(), 500), Err(Error::NoBitmap { bits: 500 }));
+        assert_eq!(decode(&[&bytes[..], &[1]].concat(), 500), Err(Error::NoBitmap { bits: 500 }));
+        assert_eq!(decode(&bytes, 20), Err(Error::NoBitmap { bits: 20 }));
+        assert_eq!(decode(&[0xff; 40], 500), Err(Error::NoBitmap { bits: 500 }));
     }
 
     proptest! {

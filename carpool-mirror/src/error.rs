@@ -24,13 +24,43 @@ pub enum Error {
         /// The limit in bytes.
         max: u64,
     },
+    /// An extended request that is not the CBOR that was expected.
+    Malformed {
+        /// Where, in bytes.
+        offset: u64,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// An extended request that names more held roots than
+    /// [`MAX_HELD`](crate::extension::MAX_HELD).
+    TooManyHeld {
+        /// How many it names.
+        held: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// The filter of an extended request breaks a limit.
+    Bloom(carpool_bloom::Error),
+    /// More bits than [`MAX_BITS`](crate::bitmap::MAX_BITS) in one bitmap.
+    TooManyBits {
+        /// How many.
+        bits: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The bytes are no bitmap of so many bits: of another number, or damaged.
+    NoBitmap {
+        /// How many bits were expected.
+        bits: usize,
+    },
 }
 
 impl Error {
-    /// Whose fault it is: that of whoever sent the blocks or the status.
+    /// Whose fault it is: that of whoever sent the blocks, the request or the status, but for a bitmap
+    /// that is too long, whose length the caller knows.
     #[must_use]
     pub const fn fault(&self) -> Fault {
-        Fault::Peer
+        if matches!(self, Self::TooManyBits { .. }) { Fault::Caller } else { Fault::Peer }
     }
 }
 
@@ -48,6 +78,13 @@ impl fmt::Display for Error {
             Self::Unwanted { cid, bytes, max } => {
                 write!(f, "{bytes} bytes of blocks that nobody wants, limit {max}; last {cid}")
             }
+            Self::Malformed { offset, expected } => {
+                write!(f, "extended request: expected {expected} at byte {offset}")
+            }
+            Self::TooManyHeld { held, max } => write!(f, "{held} held roots named, limit {max}"),
+            Self::Bloom(error) => error.fmt(f),
+            Self::TooManyBits { bits, max } => write!(f, "a bitmap of {bits} bits, limit {max}"),
+            Self::NoBitmap { bits } => write!(f, "the bytes are no bitmap of {bits} bits"),
         }
     }
 }
@@ -56,7 +93,13 @@ impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Block(error) => Some(error),
-            Self::TooManyWanted { .. } | Self::Unwanted { .. } => None,
+            Self::Bloom(error) => Some(error),
+            Self::TooManyWanted { .. }
+            | Self::Unwanted { .. }
+            | Self::Malformed { .. }
+            | Self::TooManyHeld { .. }
+            | Self::TooManyBits { .. }
+            | Self::NoBitmap { .. } => None,
         }
     }
 }

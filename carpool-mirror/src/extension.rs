@@ -3,11 +3,13 @@
 use alloc::{format, string::String, vec::Vec};
 use carpool_bloom::Filter;
 use carpool_core::{
-    Bytes, Cid, Limits,
+    Bytes, Cid, CidList, Limits,
     cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head},
     cid_exact,
 };
-use core::fmt;
+use core::ops::Range;
+
+use crate::Error;
 
 /// The header of requests and answers.
 pub const HEADER: &str = "car-mirror-ext";
@@ -105,43 +107,18 @@ pub struct Request {
     pub have: Option<Filter>,
 }
 
-/// Why bytes are no extended request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// Not the CBOR that was expected.
-    Malformed {
-        /// Where, in bytes.
-        offset: u64,
-        /// What was expected there.
-        expected: &'static str,
-    },
-    /// More CIDs than [`Limits::max_wanted`], or more held roots than [`MAX_HELD`].
-    TooManyCids {
-        /// How many it claims.
-        cids: u64,
-        /// The limit.
-        max: u64,
-    },
-    /// A Bloom filter that breaks a limit.
-    Bloom(carpool_bloom::Error),
+/// An extended pull request as a source reads it: in little more memory than its bytes take.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// As [`Request::root`].
+    pub root: Cid,
+    /// What is wanted, at least one.
+    pub want: CidList,
+    /// As [`Request::held`].
+    pub held: Vec<Cid>,
+    /// As [`Request::have`].
+    pub have: Option<Filter>,
 }
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed { offset, expected } => {
-                write!(f, "extended request: expected {expected} at byte {offset}")
-            }
-            Self::TooManyCids { cids, max } => {
-                write!(f, "extended request of {cids} CIDs, limit {max}")
-            }
-            Self::Bloom(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for RequestError {}
 
 impl Request {
     /// The body: a DAG-CBOR map with keys of one letter, those that say nothing left out.
@@ -165,58 +142,96 @@ impl Request {
         write_cids(&mut out, "w", &self.want);
         out
     }
+}
 
-    /// Reads a body; what it claims is held to `limits` before anything is allocated.
+impl Asked {
+    /// Reads the body of a [`Request`]; what it claims is held to `limits` before anything is
+    /// allocated, and the filter, which can be nearly all of the body, keeps its memory. `seed` is
+    /// for the list, see [`CidMap`](carpool_core::CidMap).
     ///
     /// # Errors
-    /// [`RequestError`]; the peer's fault.
-    pub fn decode(body: &[u8], limits: &Limits) -> Result<Self, RequestError> {
-        let mut reader = Reader::new(body);
-        let read = Draft::read(&mut reader, limits);
-        let at = reader.at() as u64;
-        let malformed = |expected| RequestError::Malformed { offset: at, expected };
-        let draft = read.map_err(|fault| fault.unwrap_or_else(|| malformed("a known key")))?;
+    /// [`Error::Malformed`], [`Error::TooManyWanted`], [`Error::TooManyHeld`], [`Error::Bloom`].
+    pub fn decode(mut body: Vec<u8>, limits: &Limits, seed: u64) -> Result<Self, Error> {
+        let mut draft = Draft::new(seed);
+        let mut reader = Reader::new(&body);
+        let read = draft.read(&mut reader, limits);
+        let (at, whole) = (reader.at() as u64, reader.rest().is_empty());
+        let malformed = |expected| Error::Malformed { offset: at, expected };
+        read.map_err(|fault| fault.unwrap_or_else(|| malformed("a known key")))?;
         let root = draft.root.ok_or_else(|| malformed("a root"))?;
-        if !reader.rest().is_empty() {
+        if !whole {
             return Err(malformed("the end"));
         }
+        if draft.want.is_empty() {
+            draft.want.push(&root);
+        }
+        let bits = draft.bits.len();
+        body.copy_within(draft.bits, 0);
+        body.truncate(bits);
         let bloom =
             carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k };
-        let have = Filter::from_wire(draft.bits.to_vec(), draft.k, &bloom);
-        let have = have.map_err(RequestError::Bloom)?;
+        let have = Filter::from_wire(body, draft.k, &bloom).map_err(Error::Bloom)?;
         Ok(Self { root, want: draft.want, held: draft.held, have })
     }
 }
 
-/// What was read of a request.
-#[derive(Default)]
-struct Draft<'a> {
-    bits: &'a [u8],
+/// What was read of a request; the filter by its place.
+struct Draft {
+    bits: Range<usize>,
     k: u32,
     root: Option<Cid>,
-    want: Vec<Cid>,
+    want: CidList,
     held: Vec<Cid>,
 }
 
-/// `None` where a value is not of the form that its key has.
-type Fault = Option<RequestError>;
+impl Draft {
+    fn new(seed: u64) -> Self {
+        let (want, held) = (CidList::with_seed(seed), Vec::new());
+        Self { bits: 0..0, k: 0, root: None, want, held }
+    }
 
-impl<'a> Draft<'a> {
-    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, Fault> {
-        let mut draft = Self::default();
+    fn read(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), Fault> {
         let keys = reader.head(MAP).filter(|keys| *keys <= 5).ok_or(None)?;
         for _ in 0..keys {
             match reader.string(TEXT).ok_or(None)? {
-                b"b" => draft.bits = reader.string(BYTES).ok_or(None)?,
-                b"h" => draft.held = read_cids(reader, MAX_HELD)?,
-                b"k" => draft.k = read_k(reader).ok_or(None)?,
-                b"r" => draft.root = Some(read_cid(reader).ok_or(None)?),
-                b"w" => draft.want = read_cids(reader, limits.max_wanted)?,
+                b"b" => self.bits = read_place(reader).ok_or(None)?,
+                b"h" => self.held = read_held(reader)?,
+                b"k" => self.k = read_k(reader).ok_or(None)?,
+                b"r" => self.root = Some(read_cid(reader).ok_or(None)?),
+                b"w" => self.read_want(reader, limits.max_wanted as u64)?,
                 _ => return Err(None),
             }
         }
-        Ok(draft)
+        Ok(())
     }
+
+    fn read_want(&mut self, reader: &mut Reader<'_>, max: u64) -> Result<(), Fault> {
+        let wanted = reader.head(ARRAY).ok_or(None)?;
+        if wanted > max {
+            return Err(Some(Error::TooManyWanted { wanted, max }));
+        }
+        for _ in 0..wanted {
+            self.want.push(&read_cid(reader).ok_or(None)?);
+        }
+        Ok(())
+    }
+}
+
+/// `None` where a value is not of the form that its key has.
+type Fault = Option<Error>;
+
+/// Where the bytes of a string lie.
+fn read_place(reader: &mut Reader<'_>) -> Option<Range<usize>> {
+    let bytes = reader.string(BYTES)?;
+    Some(reader.at() - bytes.len()..reader.at())
+}
+
+fn read_held(reader: &mut Reader<'_>) -> Result<Vec<Cid>, Fault> {
+    let (held, max) = (reader.head(ARRAY).ok_or(None)?, MAX_HELD as u64);
+    if held > max {
+        return Err(Some(Error::TooManyHeld { held, max }));
+    }
+    (0..held).map(|_| read_cid(reader).ok_or(None)).collect()
 }
 
 fn read_k(reader: &mut Reader<'_>) -> Option<u32> {
@@ -225,14 +240,6 @@ fn read_k(reader: &mut Reader<'_>) -> Option<u32> {
 
 fn read_cid(reader: &mut Reader<'_>) -> Option<Cid> {
     cid_exact(reader.string(BYTES)?).ok()
-}
-
-fn read_cids(reader: &mut Reader<'_>, max: usize) -> Result<Vec<Cid>, Fault> {
-    let cids = reader.head(ARRAY).ok_or(None)?;
-    if cids > max as u64 {
-        return Err(Some(RequestError::TooManyCids { cids, max: max as u64 }));
-    }
-    (0..cids).map(|_| read_cid(reader).ok_or(None)).collect()
 }
 
 fn write_key(out: &mut Vec<u8>, key: &str) {
@@ -313,6 +320,14 @@ mod tests {
         assert_eq!(Offer::decode(&value).map(|offer| offer.held.len()), Some(MAX_HELD));
     }
 
+    /// What is read of a request, as it would be written.
+    fn read(request: &Request, limits: &Limits) -> Result<Request, Error> {
+        let Asked { root, want, held, have } = Asked::decode(request.encode(), limits, 0)?;
+        let want: Vec<Cid> = want.iter().collect();
+        let want = if want == [root] { Vec::new() } else { want };
+        Ok(Request { root, want, held, have })
+    }
+
     #[test]
     fn requests_come_back_and_are_small() {
         let filter = Filter::new(carpool_bloom::Params::for_items(10));
@@ -321,8 +336,7 @@ mod tests {
             Request { root: cid(1), want: vec![cid(5), cid(6)], held: vec![cid(2)], have: None },
             Request { root: cid(1), want: vec![], held: vec![cid(2)], have: Some(filter) },
         ] {
-            let body = request.encode();
-            assert_eq!(Request::decode(&body, &Limits::default()), Ok(request));
+            assert_eq!(read(&request, &Limits::default()), Ok(request));
         }
         let known = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None };
         assert_eq!(known.encode().len(), 82, "within 120 bytes");
@@ -355,24 +369,24 @@ mod tests {
         limits.max_wanted = 3;
         for (request, fault) in [
             (request(3, 16), None),
-            (request(4, 0), Some(RequestError::TooManyCids { cids: 4, max: 3 })),
-            (request(0, 17), Some(RequestError::TooManyCids { cids: 17, max: 16 })),
+            (request(4, 0), Some(Error::TooManyWanted { wanted: 4, max: 3 })),
+            (request(0, 17), Some(Error::TooManyHeld { held: 17, max: 16 })),
         ] {
-            assert_eq!(Request::decode(&request.encode(), &limits).err(), fault);
+            assert_eq!(read(&request, &limits).err(), fault);
         }
     }
 
     #[test]
     fn what_is_no_request_says_where() {
+        let decode = |bytes: &[u8]| Asked::decode(bytes.to_vec(), &Limits::default(), 0);
         let good = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None }.encode();
         for end in 0..good.len() {
-            assert!(Request::decode(&good[..end], &Limits::default()).is_err(), "cut at {end}");
+            assert!(decode(&good[..end]).is_err(), "cut at {end}");
         }
         let mut long = good;
         long.push(0);
-        let fault = Request::decode(&long, &Limits::default());
-        assert_eq!(fault, Err(RequestError::Malformed { offset: 82, expected: "the end" }));
-        let no_root = Request::decode(&[0xa0], &Limits::default());
-        assert_eq!(no_root, Err(RequestError::Malformed { offset: 1, expected: "a root" }));
+        let fault = |bytes: &[u8]| decode(bytes).err();
+        assert_eq!(fault(&long), Some(Error::Malformed { offset: 82, expected: "the end" }));
+        assert_eq!(fault(&[0xa0]), Some(Error::Malformed { offset: 1, expected: "a root" }));
     }
 }

@@ -264,19 +264,28 @@ impl Source {
         have: Option<Filter>,
     ) -> Result<(), Error> {
         self.check_wanted(want.len())?;
+        self.begin_comparing(root, want, held, have);
+        Ok(())
+    }
+
+    fn begin_comparing(
+        &mut self,
+        root: Cid,
+        want: CidList,
+        held: impl IntoIterator<Item = Cid>,
+        have: Option<Filter>,
+    ) {
         self.begin(want, have.into(), None);
         let (limits, capacity) = (&self.limits, self.limits.max_compared);
         let difference = Difference::new([root], held, capacity, limits, self.seed);
         if let Some(round) = &mut self.round {
             round.difference = Some(Box::new(difference));
         }
-        Ok(())
     }
 
     /// As [`handle_held`](Self::handle_held), of all that lies below `root`.
     pub fn handle_presumed(&mut self, root: Cid, held: impl IntoIterator<Item = Cid>) {
-        let want = self.list(&[root]);
-        let _one_is_never_too_many = self.handle_held(root, want, held, None);
+        self.begin_comparing(root, self.list(&[root]), held, None);
     }
 
     /// Begins a round with no knowledge of the sink: everything below `root` where that is at most

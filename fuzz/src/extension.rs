@@ -1,5 +1,5 @@
 use carpool_core::Limits;
-use carpool_mirror::extension::{Answer, MAX_HELD, Offer, Request};
+use carpool_mirror::extension::{Answer, Asked, MAX_HELD, Offer, Request};
 
 /// Headers and bodies of the extension: refused, or held to their limits and the same when written
 /// and read again.
@@ -9,10 +9,15 @@ pub fn extension(data: &[u8]) {
     }
     let mut limits = Limits::default();
     (limits.max_wanted, limits.max_bloom_bytes, limits.max_bloom_k) = (4, 256, 8);
-    if let Ok(request) = Request::decode(data, &limits) {
+    if let Some(request) = read(data, &limits) {
         assert!(request.want.len() <= 4 && request.held.len() <= MAX_HELD);
-        assert_eq!(Request::decode(&request.encode(), &limits), Ok(request));
+        assert_eq!(read(&request.encode(), &limits), Some(request));
     }
+}
+
+fn read(data: &[u8], limits: &Limits) -> Option<Request> {
+    let Asked { root, want, held, have } = Asked::decode(data.to_vec(), limits, 1).ok()?;
+    Some(Request { root, want: want.iter().collect(), held, have })
 }
 
 fn header(value: &str) {

@@ -8,13 +8,7 @@
 # median on the clock, the median of processor time (all threads), and the most memory. GNU time
 # and python3 are needed. The cache is warm.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-dir=$(mktemp -d "${1:-/dev/shm}/carpool-bench.XXXXXX")
-trap 'rm -rf "$dir"' EXIT INT TERM
-if [ -z "${CARPOOL:-}" ]; then
-    cargo build --release --manifest-path "$root/Cargo.toml" -p carpool-cli
-    CARPOOL=$root/target/release/carpool
-fi
+. "$(dirname "$0")/room.sh"
 cd "$dir"
 head -c 1073741824 /dev/urandom > big
 cat > cut.py << 'END'

@@ -8,13 +8,7 @@
 # The cache is warm. Goals on two threads mean something only where two cores are free: hashing twice
 # at once has to take about as long as once. CARPOOL and GIANTCAR name the two programs, built where they are not set.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-dir=$(mktemp -d "${1:-/dev/shm}/carpool-bench.XXXXXX")
-trap 'rm -rf "$dir"' EXIT INT TERM
-if [ -z "${CARPOOL:-}" ]; then
-    cargo build --release --manifest-path "$root/Cargo.toml" -p carpool-cli
-    CARPOOL=$root/target/release/carpool
-fi
+. "$(dirname "$0")/room.sh"
 if [ -z "${GIANTCAR:-}" ]; then
     cargo build --release --manifest-path "$root/Cargo.toml" -p carpool-car --example giantcar
     GIANTCAR=$root/target/release/examples/giantcar

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::{Cell, Symbol, mapping::Mapping};
+use crate::Error;
 
 /// Finds the symbols in which two sets differ, out of the cells of both.
 ///
@@ -18,26 +18,6 @@ pub struct Decoder {
     look: Vec<usize>,
 }
 
-/// The cells are of no pair of sets: more symbols came out of them than they have room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Poisoned {
-    /// Cells handed in.
-    pub cells: usize,
-}
-
-impl fmt::Display for Poisoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the peer's sketch of {} cells is of no set: more comes out than goes in",
-            self.cells
-        )
-    }
-}
-
-impl core::error::Error for Poisoned {}
-
 impl Decoder {
     /// A decoder that has seen no cells.
     #[must_use]
@@ -50,9 +30,9 @@ impl Decoder {
     /// rather than one by one.
     ///
     /// # Errors
-    /// [`Poisoned`] once more symbols came out than there are cells, which no two sets make. That
+    /// [`Error::PeerCells`] once more symbols came out than there are cells, which no two sets make. That
     /// bounds the work to the cells that were sent.
-    pub fn handle_cells(&mut self, theirs: &[Cell], ours: &[Cell]) -> Result<(), Poisoned> {
+    pub fn handle_cells(&mut self, theirs: &[Cell], ours: &[Cell]) -> Result<(), Error> {
         let begin = self.cells.len();
         self.cells.extend(theirs.iter().zip(ours).map(|(theirs, ours)| *theirs ^ *ours));
         let end = self.cells.len() as u64;
@@ -64,11 +44,11 @@ impl Decoder {
         self.peel()
     }
 
-    fn peel(&mut self) -> Result<(), Poisoned> {
+    fn peel(&mut self) -> Result<(), Error> {
         while let Some(cell) = self.look.pop() {
             let Some(symbol) = self.cells[cell].single() else { continue };
             if self.recovered.len() == self.cells.len() {
-                return Err(Poisoned { cells: self.cells.len() });
+                return Err(Error::PeerCells { cells: self.cells.len() });
             }
             self.recover(symbol);
         }

@@ -7,5 +7,5 @@ mod key;
 mod mapping;
 
 pub use cell::{Cell, Sketch};
-pub use decoder::{Decoder, Poisoned};
+pub use decoder::Decoder;
 pub use key::{Key, Symbol};

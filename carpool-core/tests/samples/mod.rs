@@ -2,9 +2,11 @@
 #![allow(dead_code, unused_imports, reason = "no test needs all of it")]
 
 mod inputs;
+mod ipld;
 
 use carpool_core::{Block, Bytes, Cid, Error, Limits, Multihash, codec, links};
 pub(crate) use inputs::{fixture, hex};
+pub(crate) use ipld::ipld;
 
 /// The links of DAG-CBOR bytes.
 pub(crate) fn cbor_links(data: &[u8]) -> Result<Vec<Cid>, Error> {

@@ -10,7 +10,7 @@ mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
-use carpool_mirror::extension::{self, Offer};
+use carpool_mirror::extension::{self, Answer, Offer};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -167,7 +167,8 @@ impl Client {
             request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
         }
         let response = self.http.request(request).await.map_err(broken)?;
-        if response.headers().contains_key(extension::HEADER) {
+        let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+        if said.and_then(Answer::decode).is_some() {
             self.extended.store(true, Relaxed);
         }
         Ok(response)

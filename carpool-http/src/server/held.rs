@@ -35,16 +35,11 @@ pub(super) fn is_extended(headers: &HeaderMap) -> bool {
 
 impl Asked {
     /// Reads a body of the extension's content type.
-    pub(super) fn decode(body: &[u8], server: &Server) -> Result<Self, Refusal> {
-        let read = extension::Request::decode(body, &server.options.limits);
-        let mut request =
-            read.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-        if request.want.is_empty() {
-            request.want.push(request.root);
-        }
-        let mut wanted = Wanted::of(&request.want, server.options.seed);
-        wanted.have = request.have;
-        let held = Some((request.root, request.held));
+    pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
+        let options = &server.options;
+        let read = extension::Asked::decode(body, &options.limits, options.seed);
+        let extension::Asked { root, want, held, have } = read.map_err(Error::from)?;
+        let (wanted, held) = (Wanted { want, have }, Some((root, held)));
         Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn pull(
     let headers = request.headers().clone();
     let body = message(&server, request).await?;
     let asked = if held::is_extended(&headers) {
-        Asked::decode(&body, &server)?
+        Asked::decode(body, &server)?
     } else {
         Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers)
     };
