@@ -109,14 +109,14 @@ fn decoder(car: &Bytes, verify: bool) -> u64 {
     let mut decoder = Decoder::new(&Limits::default());
     decoder.handle_data(car.clone());
     decoder.handle_eof();
-    let (mut n, mut batch) = (0, Vec::new());
+    let (mut n, mut batch) = (0, Vec::with_capacity(BATCH));
     while let Some(item) = decoder.poll().expect("a good CAR") {
         let Item::Section(section) = item else { continue };
         n += 1;
         if verify {
             batch.push(Unverified { cid: section.cid, data: section.data });
             if batch.len() == BATCH {
-                check(std::mem::take(&mut batch));
+                check(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
             }
         }
     }
