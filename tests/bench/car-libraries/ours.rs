@@ -21,8 +21,9 @@ type Written = Vec<(Cid, Vec<u8>)>;
 /// Sections that are hashed together: several times as many as there are lanes.
 const BATCH: usize = 64;
 
-/// A window of a file: several of the largest sections.
-const WINDOW: usize = 1 << 20;
+/// A window of a file: what a core's cache holds beside everything else. It grows where a section is
+/// longer.
+const WINDOW: usize = 128 << 10;
 
 /// Into `read/noverify` and `read/verify`.
 pub fn read<'a>(g: &mut Group<'a>, car: &'a [u8], path: &'a Path, verify: bool) {
@@ -128,10 +129,13 @@ fn check(batch: Vec<Unverified>) {
     assert!(carpool_core::verify(batch).iter().all(Result::is_ok));
 }
 
-fn file(path: &Path, window: &mut [u8], verify: bool) -> u64 {
+fn file(path: &Path, window: &mut Vec<u8>, verify: bool) -> u64 {
     let mut file = File::open(path).expect("the kit wrote it");
     let (mut held, mut n, mut offset) = (0, 0, 0);
     loop {
+        if held == window.len() {
+            window.resize(2 * held, 0);
+        }
         let read = file.read(&mut window[held..]).expect("readable");
         held += read;
         let mut start = 0;
