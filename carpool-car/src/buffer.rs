@@ -23,6 +23,7 @@ impl Buffer {
     }
 
     /// The bytes at the front that lie in one piece.
+    #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         self.chunks.front().map_or(&[], |chunk| chunk)
     }
@@ -52,6 +53,7 @@ impl Buffer {
     }
 
     /// Drops `n` bytes off the front, where they lie in one piece.
+    #[inline]
     pub(crate) fn skip(&mut self, n: usize) {
         if n == 0 {
             return;
@@ -65,6 +67,7 @@ impl Buffer {
     }
 
     /// Takes `n` bytes off the front, where they lie in one piece.
+    #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
         if n == 0 {
             return Bytes::new();

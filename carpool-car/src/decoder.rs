@@ -135,11 +135,36 @@ impl Decoder {
     /// # Errors
     /// Any [`Error`]; the same one again at every later call.
     #[must_use = "items are lost if they are not looked at"]
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Item>, Error> {
+        match self.usual_section() {
+            Some(section) => Ok(Some(Item::Section(section))),
+            None => self.other_item(),
+        }
+    }
+
+    fn other_item(&mut self) -> Result<Option<Item>, Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         self.next().inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
+    /// The next section where it is of the usual form and all of it lies in one chunk: short ones are
+    /// read at their rate by this.
+    #[inline]
+    fn usual_section(&mut self) -> Option<Section> {
+        if self.stage != Stage::Sections || self.failed.is_some() {
+            return None;
+        }
+        let front = self.buffer.front();
+        let front = &front[..self.in_data(front.len())];
+        let (start, data_at, end) = section::usual(front, &self.options.limits)?;
+        let (cid, _) = cid_prefix(&front[start..data_at]).ok()?;
+        let offset = self.offset - self.frame.start;
+        self.skip(data_at);
+        let data = self.consume(end - data_at);
+        Some(Section { cid, data, offset, data_offset: offset + data_at as u64 })
     }
 
     fn next(&mut self) -> Result<Option<Item>, Error> {
@@ -286,6 +311,7 @@ impl Decoder {
     }
 
     /// How many of the next `n` bytes belong to the data.
+    #[inline]
     fn in_data(&self, n: usize) -> usize {
         self.frame.clamp(self.offset, n)
     }
@@ -299,12 +325,14 @@ impl Decoder {
         Ok(Step::Wait(needed))
     }
 
+    #[inline]
     fn consume(&mut self, n: usize) -> Bytes {
         self.needed = 1;
         self.offset += n as u64;
         self.buffer.take(n)
     }
 
+    #[inline]
     fn skip(&mut self, n: usize) {
         self.needed = 1;
         self.offset += n as u64;

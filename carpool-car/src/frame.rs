@@ -40,6 +40,7 @@ impl Frame {
     }
 
     /// How many of the `n` bytes from `offset` on belong to the data.
+    #[inline]
     pub(crate) fn clamp(&self, offset: u64, n: usize) -> usize {
         let left = self.end.saturating_sub(offset);
         usize::try_from(left).map_or(n, |left| left.min(n))

@@ -60,6 +60,35 @@ pub fn decode(input: &[u8], offset: u64, limits: &Limits) -> Result<Status, Erro
     Ok(Status::Complete { cid, data_at, end })
 }
 
+/// Where the section at the front of `input` has its CID, its data and its end, where it is whole, its
+/// length is of one to three bytes and its CID of the two usual forms: no struct is built for that.
+#[inline]
+pub(crate) fn usual(input: &[u8], limits: &Limits) -> Option<(usize, usize, usize)> {
+    let (len, start) = short_varint(input)?;
+    let body = input.get(start..start + len)?;
+    let cid = match *body {
+        [0x12, 0x20, ..] => 34,
+        [1, codec, hash, 0x20, ..] if (codec | hash) < 0x80 => 36,
+        _ => return None,
+    };
+    let block = len.checked_sub(cid)?;
+    let fits = len <= limits.max_section_bytes && block <= limits.max_block_bytes;
+    fits.then_some((start, start + cid, start + len))
+}
+
+/// A varint of one to three bytes in its shortest form.
+#[inline]
+const fn short_varint(input: &[u8]) -> Option<(usize, usize)> {
+    match *input {
+        [a, ..] if a < 0x80 => Some((a as usize, 1)),
+        [a, b, ..] if b < 0x80 && b != 0 => Some((a as usize & 0x7f | (b as usize) << 7, 2)),
+        [a, b, c, ..] if b >= 0x80 && c < 0x80 && c != 0 => {
+            Some((a as usize & 0x7f | (b as usize & 0x7f) << 7 | (c as usize) << 14, 3))
+        }
+        _ => None,
+    }
+}
+
 /// Where the section at the front of `input` has its CID, and where it ends; `None` while `input`
 /// ends inside the length.
 pub(crate) fn extent(

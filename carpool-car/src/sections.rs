@@ -5,6 +5,7 @@ use crate::{
     Error, Header, Options, Padding, Status, decode,
     frame::Frame,
     header::{self, Found},
+    section,
 };
 
 /// A section where it lies: the bytes of a CID whose form was checked, and the bytes that are
@@ -96,23 +97,6 @@ impl<'a> Sections<'a> {
         self.base + self.at as u64
     }
 
-    /// The section that begins here, where its length is of one to three bytes and its CID of the
-    /// two usual forms: no struct is built for that.
-    #[inline]
-    fn common(&self) -> Option<(usize, usize, usize)> {
-        let rest = &self.input[self.at..];
-        let (len, start) = short_varint(rest)?;
-        let body = rest.get(start..start + len)?;
-        let cid = match *body {
-            [0x12, 0x20, ..] => 34,
-            [1, codec, hash, 0x20, ..] if (codec | hash) < 0x80 => 36,
-            _ => return None,
-        };
-        let block = len.checked_sub(cid)?;
-        let fits = len <= self.limits.max_section_bytes && block <= self.limits.max_block_bytes;
-        fits.then_some((start, start + cid, start + len))
-    }
-
     /// All other sections, and what is none.
     #[cold]
     fn other(&mut self) -> Option<Result<SectionRef<'a>, Error>> {
@@ -150,25 +134,12 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// A varint of one to three bytes in its shortest form.
-#[inline]
-const fn short_varint(input: &[u8]) -> Option<(usize, usize)> {
-    match *input {
-        [a, ..] if a < 0x80 => Some((a as usize, 1)),
-        [a, b, ..] if b < 0x80 && b != 0 => Some((a as usize & 0x7f | (b as usize) << 7, 2)),
-        [a, b, c, ..] if b >= 0x80 && c < 0x80 && c != 0 => {
-            Some((a as usize & 0x7f | (b as usize & 0x7f) << 7 | (c as usize) << 14, 3))
-        }
-        _ => None,
-    }
-}
-
 impl<'a> Iterator for Sections<'a> {
     type Item = Result<SectionRef<'a>, Error>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match self.common() {
+        match section::usual(self.rest(), &self.limits) {
             Some((start, data_at, end)) => Some(Ok(self.take(start, data_at, end))),
             None => self.other(),
         }

@@ -72,3 +72,45 @@ fn one_that_is_not_there() {
     Ran::of(&mut piped).exits(4);
     assert_eq!(common::names(&room.path("")), ["a.car"]);
 }
+
+/// Sections that are short and many are looked through by several threads, a window each.
+#[test]
+fn among_many_short_ones() {
+    let room = Room::new();
+    let blocks = leaves(6000, 1000);
+    let long = &leaves(1, 2 << 20)[0];
+    let (front, back) = blocks.split_at(3000);
+    let car = front.iter().fold(Car::new(&[*long.cid()]), |car, block| car.block(block));
+    let car = back.iter().fold(car.block(long), |car, block| car.block(block));
+    room.write("a.car", car.bytes());
+    room.write("v2.car", car.v2(3, None));
+    let found = |file: &str, block: &carpool_core::Block| {
+        room.run(["car", "get-block", file, &block.cid().to_string(), "out"]).exits(0);
+        assert!(fs::read(room.path("out")).unwrap() == block.data()[..], "{file}");
+    };
+    for block in blocks.iter().step_by(997).chain([long, &blocks[2999], &blocks[3000]]) {
+        found("a.car", block);
+        found("v2.car", block);
+    }
+    let absent = leaves(1, 999)[0].cid().to_string();
+    room.run(["car", "get-block", "a.car", &absent, "out"]).exits(4).says("not there");
+    let bytes = car.bytes();
+    room.write("cut.car", &bytes[..bytes.len() - 1]);
+    found("cut.car", &blocks[5998]);
+    room.run(["car", "get-block", "cut.car", &absent, "out"]).exits(3).says("ends");
+}
+
+#[test]
+fn damaged_ones_among_many_are_passed_over() {
+    let room = Room::new();
+    let blocks = leaves(3000, 1000);
+    let wanted = &leaves(1, 998)[0];
+    let half = |car: Car| blocks.iter().fold(car, |car, block| car.block(block));
+    let car = half(half(Car::new(&[*wanted.cid()])).section(wanted.cid(), b"other"));
+    room.write("a.car", car.bytes());
+    let cid = wanted.cid().to_string();
+    room.run(["car", "get-block", "a.car", &cid, "out"]).exits(3).says("damaged");
+    room.write("a.car", half(car.block(wanted)).bytes());
+    room.run(["car", "get-block", "a.car", &cid, "out"]).exits(0);
+    assert!(fs::read(room.path("out")).unwrap() == wanted.data()[..]);
+}

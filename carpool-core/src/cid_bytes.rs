@@ -14,12 +14,29 @@ const MAX_DIGEST: u8 = 64;
 /// # Errors
 /// [`Error::Cid`] when the bytes are no CID of version 0 or 1, end early, or carry a digest of
 /// more than 64 bytes; [`Error::Varint`] when one of its varints is malformed.
+#[inline]
 pub fn cid_prefix(input: &[u8]) -> Result<(Cid, usize), Error> {
-    if let [0x12, 0x20, rest @ ..] = input {
-        let digest = rest.get(..32).ok_or(Error::Cid)?;
-        let hash = Multihash::wrap(SHA2_256, digest).map_err(|_| Error::Cid)?;
-        return Cid::new_v0(hash).map(|cid| (cid, 34)).map_err(|_| Error::Cid);
+    match *input {
+        [0x12, 0x20, ref rest @ ..] => {
+            let hash = hash_of_32(SHA2_256, rest)?;
+            Cid::new_v0(hash).map(|cid| (cid, 34)).map_err(|_| Error::Cid)
+        }
+        [1, codec, code, 0x20, ref rest @ ..] if (codec | code) < 0x80 => {
+            let hash = hash_of_32(code.into(), rest)?;
+            Ok((Cid::new_v1(codec.into(), hash), 36))
+        }
+        _ => any_cid_prefix(input),
     }
+}
+
+/// A multihash of the most usual length: its digest is moved at once, not byte by byte.
+#[inline]
+fn hash_of_32(code: u64, digest: &[u8]) -> Result<Multihash<64>, Error> {
+    let digest: &[u8; 32] = digest.first_chunk().ok_or(Error::Cid)?;
+    Multihash::wrap(code, digest).map_err(|_| Error::Cid)
+}
+
+fn any_cid_prefix(input: &[u8]) -> Result<(Cid, usize), Error> {
     let (version, mut at) = varint::take(input)?;
     if version != 1 {
         return Err(Error::Cid);
@@ -118,6 +135,23 @@ mod tests {
         assert_eq!(cid_prefix(&long_digest), Err(Error::Cid));
         assert!(cid_prefix(&[&[1, 0x55, 0x00, 64][..], &[0; 64]].concat()).is_ok());
         assert_eq!(cid_exact(&trailing), Err(Error::Cid));
+    }
+
+    #[test]
+    fn the_usual_forms_are_read_as_all_others() {
+        let short = sample(1);
+        for n in 0..=short.len() {
+            assert_eq!(cid_prefix(&short[..n]), any_cid_prefix(&short[..n]), "{n}");
+        }
+        for at in 0..4 {
+            for byte in 0..=255 {
+                let mut bytes = [&short[..], &[7; 40]].concat();
+                bytes[at] = byte;
+                if !bytes.starts_with(&[0x12, 0x20]) {
+                    assert_eq!(cid_prefix(&bytes), any_cid_prefix(&bytes), "{at} {byte:x}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@
 #![no_std]
 extern crate alloc;
 
+mod hasher;
 mod kernel;
 mod lanes;
 mod message;
@@ -28,6 +29,7 @@ mod x86_64;
 
 use alloc::{vec, vec::Vec};
 
+pub use hasher::Hasher;
 pub use kernel::Backend;
 
 /// Bytes of a digest.

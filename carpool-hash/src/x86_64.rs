@@ -1,6 +1,6 @@
 #![expect(unsafe_code, reason = "instructions of the SHA unit, behind a proof that it is there")]
 
-use core::arch::x86_64::*;
+use core::{arch::x86_64::*, hint::black_box};
 
 use crate::{
     Digest,
@@ -101,19 +101,23 @@ fn store(bytes: &mut [u8; 16], value: __m128i) {
 
 /// Steps over the blocks of all lanes, four rounds of each by turns (FIPS 180-4 §6.2.2).
 ///
+/// The compiler is not to know the constants: it would keep each one in a place of its own, and
+/// order everything by when that is loaded, so that the SHA unit waits.
+///
 /// No closures from here on: they are not inlined into functions with target features.
 #[expect(clippy::needless_range_loop, reason = "the n-th block of each lane")]
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1,avx")]
 fn step<const N: usize>(states: &mut [State; N], blocks: [&[Words]; N]) {
     let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
     let mut current = *states;
+    let k = black_box(&K);
     for n in 0..count {
         let before = current;
         let mut w: Schedule<N> = [[_mm_setzero_si128(); 4]; N];
         for lane in 0..N {
             w[lane] = words(&blocks[lane][n]);
         }
-        compress(&mut current, w);
+        compress(&mut current, w, k);
         for lane in 0..N {
             current[lane].abef = _mm_add_epi32(current[lane].abef, before[lane].abef);
             current[lane].cdgh = _mm_add_epi32(current[lane].cdgh, before[lane].cdgh);
@@ -127,11 +131,11 @@ type Schedule<const N: usize> = [[__m128i; 4]; N];
 
 #[inline]
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1,avx")]
-fn compress<const N: usize>(states: &mut [State; N], mut w: Schedule<N>) {
+fn compress<const N: usize>(states: &mut [State; N], mut w: Schedule<N>, k: &[Constants; 16]) {
     macro_rules! first {
         ($($n:literal)*) => { $(
             for lane in 0..N {
-                rounds(&mut states[lane], w[lane][$n], $n);
+                rounds(&mut states[lane], w[lane][$n], &k[$n]);
             }
         )* };
     }
@@ -141,7 +145,7 @@ fn compress<const N: usize>(states: &mut [State; N], mut w: Schedule<N>) {
                 let [w0, w1, w2, w3] = w[lane];
                 let w4 = schedule(w0, w1, w2, w3);
                 w[lane] = [w1, w2, w3, w4];
-                rounds(&mut states[lane], w4, $n);
+                rounds(&mut states[lane], w4, &k[$n]);
             }
         )* };
     }
@@ -172,8 +176,8 @@ fn schedule(w0: __m128i, w1: __m128i, w2: __m128i, w3: __m128i) -> __m128i {
 /// Rounds 4n to 4n + 3.
 #[inline]
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1,avx")]
-fn rounds(state: &mut State, w: __m128i, n: usize) {
-    let sum = _mm_add_epi32(w, load(&K[n].0));
+fn rounds(state: &mut State, w: __m128i, k: &Constants) {
+    let sum = _mm_add_epi32(w, load(&k.0));
     state.cdgh = _mm_sha256rnds2_epu32(state.cdgh, state.abef, sum);
     state.abef = _mm_sha256rnds2_epu32(state.abef, state.cdgh, _mm_shuffle_epi32::<0x0e>(sum));
 }

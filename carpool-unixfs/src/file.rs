@@ -3,7 +3,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 use carpool_core::{Block, Bytes, Version};
 
 use crate::{
-    Built, Chunk, EncodedLeaf, Leaf, Metadata, Options, Root,
+    Built, Chunk, EncodedLeaf, Leaf, LeafLink, Metadata, Options, Root,
     dag_pb::{self, Links},
     data::{Data, Kind},
     hash_leaves,
@@ -63,11 +63,13 @@ impl FileBuilder {
 
     /// Takes the file's next leaf. [`Self::poll`] afterwards.
     pub fn handle_leaf(&mut self, leaf: &Leaf) {
-        let block = leaf.block();
-        let tsize = block.data().len() as u64;
-        let root = Root { cid: *block.cid(), size: leaf.size(), tsize };
-        self.whole = (leaf.is_whole() && self.levels.is_empty()).then_some(root);
-        self.push(&root);
+        self.handle_link(&leaf.link());
+    }
+
+    /// As [`Self::handle_leaf`], of a leaf whose bytes are gone.
+    pub fn handle_link(&mut self, leaf: &LeafLink) {
+        self.whole = (leaf.whole && self.levels.is_empty()).then_some(leaf.root);
+        self.push(&leaf.root);
     }
 
     /// A node that has been finished. Call it until it gives `None` after each

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use carpool_core::{Block, Bytes, Cid, Multihash, SHA2_256, Version, codec, sha2_256_each};
 
 use crate::{
-    Chunk, Metadata, Options, dag_pb,
+    Chunk, Metadata, Options, Root, dag_pb,
     data::{Data, Kind},
 };
 
@@ -87,11 +87,35 @@ impl Leaf {
         self.whole
     }
 
+    /// What the file's tree keeps of it. Whoever stores no blocks goes on with this alone, so that the
+    /// memory of the bytes is free at once.
+    #[must_use]
+    pub const fn link(&self) -> LeafLink {
+        let tsize = self.block.data().len() as u64;
+        let root = Root { cid: *self.block.cid(), size: self.size, tsize };
+        LeafLink { root, whole: self.whole }
+    }
+
     /// The block, once [`FileBuilder::handle_leaf`](crate::FileBuilder::handle_leaf) has seen the
     /// leaf.
     #[must_use]
     pub fn into_block(self) -> Block {
         self.block
+    }
+}
+
+/// A leaf without its bytes: what a file's tree is built of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafLink {
+    pub(crate) root: Root,
+    pub(crate) whole: bool,
+}
+
+impl LeafLink {
+    /// Bytes of the file in the leaf.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.root.size
     }
 }
 

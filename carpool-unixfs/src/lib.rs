@@ -33,7 +33,7 @@ pub use chunking::Chunking;
 pub use directory::{DirectoryBlocks, DirectoryBuilder};
 pub use error::{Error, OptionsError};
 pub use file::FileBuilder;
-pub use leaf::{EncodedLeaf, Leaf, hash_leaves};
+pub use leaf::{EncodedLeaf, Leaf, LeafLink, hash_leaves};
 pub use list::List;
 pub use metadata::{Metadata, Mtime};
 pub use node::{Directory, Entry, File, FileLink, Node, Shard, ShardLink, Symlink};

@@ -171,13 +171,12 @@ impl Search<'_> {
 
     fn by_heads(&mut self) -> Outcome<Option<Place>> {
         let mut heads = Heads::open(self.input, &self.args.read)?;
-        let digest = self.args.cid.hash().digest();
-        while let Some(head) = heads.next()? {
-            if !head.cid.ends_with(digest) || !same_hash(head.cid, &self.args.cid) {
-                continue;
-            }
-            let len = usize::try_from(head.len).unwrap_or(usize::MAX);
-            let (at, offset) = (head.data_offset - head.cid.len() as u64, head.data_offset);
+        let cid = self.args.cid;
+        let digest = cid.hash().digest();
+        let wanted = |bytes: &[u8]| bytes.ends_with(digest) && same_hash(bytes, &cid);
+        while let Some(found) = heads.find(wanted)? {
+            let len = usize::try_from(found.len).unwrap_or(usize::MAX);
+            let (at, offset) = (found.data_offset - found.cid_len as u64, found.data_offset);
             let data = self.input.read_at(offset, len)?;
             if let Some(place) = self.checked(at, offset, data.into()) {
                 return Ok(Some(place));

@@ -1,5 +1,7 @@
 //! The sections of a file without their payloads, which are not read where they are long.
 
+mod search;
+
 use carpool_car::Error;
 use carpool_core::{Limits, cid_prefix, varint};
 

@@ -1,9 +1,8 @@
 //! What `split` says of its parts, for `merge` to put them together again.
 
 use carpool_core::{Cid, Multihash, SHA2_256, codec::RAW};
+use carpool_hash::Hasher;
 use serde_json::{Value, json};
-
-use sha2::{Digest, Sha256};
 
 use super::input::Input;
 use crate::failure::{Exit, Failure, Outcome};
@@ -142,8 +141,8 @@ fn file_name(name: &str) -> Option<String> {
 }
 
 /// The CID of a raw block of what was hashed.
-pub(super) fn raw_cid(hasher: Sha256) -> Cid {
-    let digest: [u8; 32] = hasher.finalize().into();
+pub(super) fn raw_cid(hasher: Hasher) -> Cid {
+    let digest = hasher.finish();
     let hash = Multihash::wrap(SHA2_256, &digest).expect("32 bytes fit into 64");
     Cid::new_v1(RAW, hash)
 }

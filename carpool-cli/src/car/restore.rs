@@ -2,7 +2,7 @@
 
 use carpool_car::header;
 use carpool_core::{Bytes, Cid, Limits};
-use sha2::{Digest, Sha256};
+use carpool_hash::Hasher;
 use std::{cmp::Reverse, collections::BinaryHeap, io::Read, path::PathBuf};
 
 use super::{
@@ -66,7 +66,7 @@ pub(super) fn run(
     let begun = (&manifest.roots[..], false);
     let mut writer =
         CarWriter::begin(&args.join.output, &[], format(args.join.version), begun, output)?;
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     hasher.update(header(&manifest.roots));
     let each = |cid: &Cid, data: &[u8]| {
         hasher.update(carpool_car::section_prefix(cid, data.len()));
@@ -102,7 +102,7 @@ fn open<'a>(part: &'a Part, path: PathBuf, args: &MergeArgs) -> Outcome<Open<'a>
 }
 
 fn hash(input: &Input) -> Outcome<Cid> {
-    let (mut stream, mut hasher) = (input.stream()?, Sha256::new());
+    let (mut stream, mut hasher) = (input.stream()?, Hasher::new());
     let mut piece = vec![0; 1 << 20];
     loop {
         let read = stream.read(&mut piece).map_err(|error| input.failed(&error))?;

@@ -2,9 +2,9 @@
 
 use carpool_car::{header, section_len, section_prefix};
 use carpool_core::{Cid, CidSet};
+use carpool_hash::Hasher;
 use clap::Args;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -131,9 +131,9 @@ pub(super) fn run(args: &SplitArgs, output: &Output) -> Outcome {
 }
 
 /// Begins the manifest; `hasher` gets what `merge` will write.
-pub(super) fn begin(roots: &[Cid]) -> (Manifest, Sha256) {
+pub(super) fn begin(roots: &[Cid]) -> (Manifest, Hasher) {
     let header = header(roots);
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     hasher.update(&header);
     let manifest =
         Manifest { roots: roots.to_vec(), bytes: header.len() as u64, ..Manifest::default() };
@@ -225,7 +225,7 @@ fn write_part(args: &SplitArgs, input: &Input, plan: &Plan, n: usize) -> Outcome
     let failed = |error: std::io::Error| Failure::io(path.display(), &error);
     let (file, out) = PartFile::create(path.clone())?;
     let mut out = BufWriter::with_capacity(1 << 20, out);
-    let (mut part, mut hasher) = (Part { name, ..Part::default() }, Sha256::new());
+    let (mut part, mut hasher) = (Part { name, ..Part::default() }, Hasher::new());
     let mut write = |bytes: &[u8], part: &mut Part| {
         hasher.update(bytes);
         part.bytes += bytes.len() as u64;

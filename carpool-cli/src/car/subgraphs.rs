@@ -2,7 +2,6 @@
 
 use carpool_car::{header, section_len, section_prefix};
 use carpool_core::{Cid, CidMap, CidSet, for_each_link};
-use sha2::Digest;
 
 use super::{
     input::Input,

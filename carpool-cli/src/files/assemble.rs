@@ -3,9 +3,7 @@
 
 use carpool_core::{Block, Cid, CidSet};
 use carpool_store::BlockStore;
-use carpool_unixfs::{
-    Built, DirectoryBuilder, FileBuilder, Leaf, Metadata, Options, Root, symlink,
-};
+use carpool_unixfs::{Built, DirectoryBuilder, FileBuilder, Metadata, Options, Root, symlink};
 use std::{
     path::PathBuf,
     sync::{
@@ -19,7 +17,7 @@ use super::{
     scan::{Event, Problem, Scanner},
     selection::Selection,
     span::Large,
-    spread::{Hashed, InOrder, spread},
+    spread::{Hash, Hashed, InOrder, spread},
 };
 use crate::{
     failure::{Exit, Failure, Outcome},
@@ -70,14 +68,15 @@ pub(crate) fn import(
 ) -> Outcome<Imported> {
     let (blocks_to, blocks) = sync_channel::<Vec<Block>>(QUEUE);
     thread::scope(|scope| {
-        let (events_to, hashed) = spread(scope, importer.options);
+        let kept = store.is_some();
+        let (events_to, hashed) = spread(scope, importer.options, kept);
         scope.spawn(move || {
-            let mut scanner = Scanner::new(importer.selection, importer.options, events_to);
+            let mut scanner = Scanner::new(importer.selection, importer.options, events_to, kept);
             paths.iter().for_each(|path| scanner.argument(path));
             scanner.finish();
         });
         let writer = scope.spawn(move || write(&blocks, store, importer.tally));
-        let blocks_to = store.is_some().then_some(blocks_to);
+        let blocks_to = kept.then_some(blocks_to);
         let assembled = assemble(importer, hashed, blocks_to);
         let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(assembled)
@@ -134,8 +133,7 @@ struct Assembly<'a> {
     imported: Imported,
     out: Vec<Block>,
     out_bytes: usize,
-    /// `None` where blocks are not stored: then they go at once, and their memory is read into anew
-    /// while a cache has it.
+    /// `None` where blocks are not stored.
     blocks_to: Option<SyncSender<Vec<Block>>>,
 }
 
@@ -145,7 +143,7 @@ impl Assembly<'_> {
         events.into_iter().try_for_each(|event| self.event(event, &mut leaves))
     }
 
-    fn event(&mut self, event: Event, leaves: &mut impl Iterator<Item = Leaf>) -> Outcome {
+    fn event(&mut self, event: Event, leaves: &mut impl Iterator<Item = Hash>) -> Outcome {
         let options = self.importer.options;
         match event {
             Event::BeginFile(metadata) => {
@@ -174,13 +172,13 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    fn leaf(&mut self, leaf: Leaf) -> Outcome {
+    fn leaf(&mut self, (leaf, block): Hash) -> Outcome {
         // Of a large file more may be on its way when it turns out that it ends, or fails, before.
         let Some(file) = self.file.as_mut().filter(|_| !self.short) else { return Ok(()) };
         self.importer.tally.bytes.fetch_add(leaf.size(), Relaxed);
-        file.handle_leaf(&leaf);
+        file.handle_link(&leaf);
         let node = file.poll();
-        self.keep(leaf.into_block())?;
+        self.count_or_keep(block)?;
         node.map_or(Ok(()), |node| self.keep(node))
     }
 
@@ -236,10 +234,15 @@ impl Assembly<'_> {
     }
 
     fn keep(&mut self, block: Block) -> Outcome {
-        if self.blocks_to.is_none() {
+        self.count_or_keep(self.blocks_to.is_some().then_some(block))
+    }
+
+    /// A block that is not there is one that is not stored.
+    fn count_or_keep(&mut self, block: Option<Block>) -> Outcome {
+        let Some(block) = block else {
             self.importer.tally.blocks.fetch_add(1, Relaxed);
             return Ok(());
-        }
+        };
         self.out_bytes += block.data().len() + BLOCK_OVERHEAD;
         self.out.push(block);
         if self.out_bytes >= WRITE_BYTES { self.send() } else { Ok(()) }

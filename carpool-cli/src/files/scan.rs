@@ -76,10 +76,15 @@ struct Folder {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(selection: &'a Selection, options: &'a Options, to: Spread) -> Self {
+    pub(crate) fn new(
+        selection: &'a Selection,
+        options: &'a Options,
+        to: Spread,
+        kept: bool,
+    ) -> Self {
         let (batch, open) = (Vec::new(), Vec::new());
         let (pieces, root) = (Pieces::new(whole_piece(options.chunking().bytes())), PathBuf::new());
-        let spans = Spans::new(options.chunking().bytes());
+        let spans = Spans::new(options.chunking().bytes(), kept);
         let (batch_bytes, gone) = (0, false);
         Self { selection, options, to, pieces, spans, batch, batch_bytes, open, gone, root }
     }
@@ -211,9 +216,11 @@ impl<'a> Scanner<'a> {
     /// Leaves the reading to those who hash.
     fn large(&mut self, name: Vec<u8>, large: Large) {
         let large = Arc::new(large);
-        for span in self.spans.of(&large) {
+        for (n, span) in (1..).zip(self.spans.of(&large)) {
             self.emit(Event::Span(span), 0);
-            self.send();
+            if n % self.spans.at_once() == 0 {
+                self.send();
+            }
             if self.gone {
                 return;
             }

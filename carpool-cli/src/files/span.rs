@@ -22,6 +22,9 @@ const TOGETHER: usize = 4;
 /// but no more bytes than this.
 const LONGEST: usize = 4 << 20;
 
+/// Spans that a thread takes at a time where no blocks are kept: it wakes others that much less.
+const AT_ONCE: usize = 4;
+
 /// A file that is read by many threads.
 #[derive(Debug)]
 pub(crate) struct Large {
@@ -57,14 +60,23 @@ pub(crate) struct Span {
 pub(super) struct Spans {
     chunk: usize,
     bytes: usize,
+    /// Spans that one thread takes at a time.
+    at_once: usize,
     pieces: Pieces,
 }
 
 impl Spans {
-    /// Spans of chunks of so many bytes.
-    pub(super) fn new(chunk: usize) -> Self {
+    /// Spans of chunks of so many bytes. Where blocks are `kept` a thread takes one at a time: so
+    /// little memory is on its way.
+    pub(super) fn new(chunk: usize, kept: bool) -> Self {
         let bytes = span_bytes(chunk);
-        Self { chunk, bytes, pieces: Pieces::new(bytes) }
+        let at_once = if kept { 1 } else { AT_ONCE };
+        Self { chunk, bytes, at_once, pieces: Pieces::new(bytes) }
+    }
+
+    /// Spans that one thread takes at a time.
+    pub(super) const fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// Whether a file is large: it has several spans.
@@ -90,21 +102,9 @@ fn span_bytes(chunk: usize) -> usize {
     chunk * short.max(TOGETHER).min(longest)
 }
 
-/// Reads what is to be read: chunks are put in place of spans.
-pub(super) fn expand(events: Vec<Event>) -> Vec<Event> {
-    let mut read = Vec::with_capacity(events.len());
-    for event in events {
-        if let Event::Span(span) = event {
-            span.read(&mut read);
-        } else {
-            read.push(event);
-        }
-    }
-    read
-}
-
 impl Span {
-    fn read(self, to: &mut Vec<Event>) {
+    /// Puts its chunks behind `to`.
+    pub(super) fn read(self, to: &mut Vec<Event>) {
         let fill =
             |buffer: &mut [u8]| fill_at(&self.large.file, self.offset, &mut buffer[..self.bytes]);
         match self.pieces.filled(fill) {
@@ -151,8 +151,10 @@ mod tests {
         fs::write(&path, vec![7; len]).unwrap();
         let file = File::open(&path).unwrap();
         let large = Arc::new(Large { file, path, before, metadata: Metadata::NONE });
-        let spans = Spans::new(1 << 18);
-        (room, expand(spans.of(&large).map(Event::Span).collect()))
+        let spans = Spans::new(1 << 18, true);
+        let mut events = Vec::new();
+        spans.of(&large).for_each(|span| span.read(&mut events));
+        (room, events)
     }
 
     fn sizes(events: &[Event]) -> Vec<Option<usize>> {

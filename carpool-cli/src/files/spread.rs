@@ -1,7 +1,8 @@
 //! Spreads the hashing of leaves over all cores, and the reading of large files: batches are handed
 //! out as they are read, and come back in that order.
 
-use carpool_unixfs::{Chunk, EncodedLeaf, Leaf, Options, hash_leaves};
+use carpool_core::Block;
+use carpool_unixfs::{Chunk, EncodedLeaf, Leaf, LeafLink, Options, hash_leaves};
 use std::{
     num::NonZero,
     sync::{
@@ -11,7 +12,7 @@ use std::{
     thread::{Scope, available_parallelism},
 };
 
-use super::{scan::Event, span::expand};
+use super::scan::Event;
 
 /// Batches that wait beside those that are being hashed.
 const QUEUE: usize = 2;
@@ -22,8 +23,11 @@ const MAX_WORKERS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Hashed {
     pub(super) events: Vec<Event>,
-    pub(super) leaves: Vec<Leaf>,
+    pub(super) leaves: Vec<Hash>,
 }
+
+/// A leaf that was hashed, with its block where blocks are kept.
+pub(super) type Hash = (LeafLink, Option<Block>);
 
 struct Job {
     events: Vec<Event>,
@@ -42,17 +46,18 @@ pub(super) struct Spread {
 #[derive(Debug)]
 pub(super) struct InOrder(Receiver<Receiver<Hashed>>);
 
-/// Starts a worker for each core. They end when what is handed in, and what comes out, is dropped.
+/// Starts a worker for each core; blocks that are not `kept` go at once. They end when what is handed in, and what comes out, is dropped.
 pub(super) fn spread<'scope>(
     scope: &'scope Scope<'scope, '_>,
     options: &'scope Options,
+    kept: bool,
 ) -> (Spread, InOrder) {
     let workers = available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
     let (jobs, waiting) = channel();
     let waiting = Arc::new(Mutex::new(waiting));
     for _ in 0..workers {
         let waiting = Arc::clone(&waiting);
-        scope.spawn(move || work(&waiting, options));
+        scope.spawn(move || work(&waiting, options, kept));
     }
     let (order, in_order) = sync_channel(workers + QUEUE);
     (Spread { jobs, order }, InOrder(in_order))
@@ -74,14 +79,40 @@ impl Iterator for InOrder {
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, options: &Options) {
+fn work(waiting: &Mutex<Receiver<Job>>, options: &Options, kept: bool) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { events, done }) = job else { return };
-        let mut events = expand(events);
-        let leaves = hash_leaves(encoded(&mut events, options));
         // Nobody waits for it after an error.
-        let _ = done.send(Hashed { events, leaves });
+        let _ = done.send(hashed(events, options, kept));
+    }
+}
+
+/// Reads what is to be read, and hashes each span while a cache has it; all other chunks together.
+fn hashed(events: Vec<Event>, options: &Options, kept: bool) -> Hashed {
+    let mut hashed = Hashed { events: Vec::with_capacity(events.len()), leaves: Vec::new() };
+    let mut from = 0;
+    for event in events {
+        let Event::Span(span) = event else {
+            hashed.events.push(event);
+            continue;
+        };
+        hashed.hash(from, options, kept);
+        from = hashed.events.len();
+        span.read(&mut hashed.events);
+        hashed.hash(from, options, kept);
+        from = hashed.events.len();
+    }
+    hashed.hash(from, options, kept);
+    hashed
+}
+
+impl Hashed {
+    /// Hashes the chunks among the events from `from` on.
+    fn hash(&mut self, from: usize, options: &Options, kept: bool) {
+        let leaves = hash_leaves(encoded(&mut self.events[from..], options));
+        let hash = |leaf: Leaf| (leaf.link(), kept.then(|| leaf.into_block()));
+        self.leaves.extend(leaves.into_iter().map(hash));
     }
 }
 
@@ -110,7 +141,7 @@ mod tests {
     fn batches_come_back_in_the_order_in_which_they_were_read() {
         let options = Options::default();
         thread::scope(|scope| {
-            let (spread, in_order) = spread(scope, &options);
+            let (spread, in_order) = spread(scope, &options, false);
             scope.spawn(move || {
                 // Long ones first, so that short ones are done before them.
                 for n in (1..=40).rev() {
@@ -118,7 +149,7 @@ mod tests {
                 }
             });
             let sizes: Vec<Vec<u64>> =
-                in_order.map(|b| b.leaves.iter().map(Leaf::size).collect()).collect();
+                in_order.map(|b| b.leaves.iter().map(|(leaf, _)| leaf.size()).collect()).collect();
             assert!(sizes.into_iter().eq((1..=40).rev().map(|n| vec![n * 1000, n])));
         });
     }
@@ -127,7 +158,7 @@ mod tests {
     fn who_hands_in_is_told_when_nobody_takes_it() {
         let options = Options::default();
         thread::scope(|scope| {
-            let (spread, in_order) = spread(scope, &options);
+            let (spread, in_order) = spread(scope, &options, false);
             assert!(spread.send(vec![chunk(10)]));
             drop(in_order);
             assert!(!spread.send(vec![chunk(10)]));

@@ -21,8 +21,9 @@ type Written = Vec<(Cid, Vec<u8>)>;
 /// Sections that are hashed together: several times as many as there are lanes.
 const BATCH: usize = 64;
 
-/// A window of a file: several of the largest sections.
-const WINDOW: usize = 1 << 20;
+/// A window of a file: what a core's cache holds beside everything else. It grows where a section is
+/// longer.
+const WINDOW: usize = 128 << 10;
 
 /// Into `read/noverify` and `read/verify`.
 pub fn read<'a>(g: &mut Group<'a>, car: &'a [u8], path: &'a Path, verify: bool) {
@@ -109,14 +110,14 @@ fn decoder(car: &Bytes, verify: bool) -> u64 {
     let mut decoder = Decoder::new(&Limits::default());
     decoder.handle_data(car.clone());
     decoder.handle_eof();
-    let (mut n, mut batch) = (0, Vec::new());
+    let (mut n, mut batch) = (0, Vec::with_capacity(BATCH));
     while let Some(item) = decoder.poll().expect("a good CAR") {
         let Item::Section(section) = item else { continue };
         n += 1;
         if verify {
             batch.push(Unverified { cid: section.cid, data: section.data });
             if batch.len() == BATCH {
-                check(std::mem::take(&mut batch));
+                check(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
             }
         }
     }
@@ -128,10 +129,13 @@ fn check(batch: Vec<Unverified>) {
     assert!(carpool_core::verify(batch).iter().all(Result::is_ok));
 }
 
-fn file(path: &Path, window: &mut [u8], verify: bool) -> u64 {
+fn file(path: &Path, window: &mut Vec<u8>, verify: bool) -> u64 {
     let mut file = File::open(path).expect("the kit wrote it");
     let (mut held, mut n, mut offset) = (0, 0, 0);
     loop {
+        if held == window.len() {
+            window.resize(2 * held, 0);
+        }
         let read = file.read(&mut window[held..]).expect("readable");
         held += read;
         let mut start = 0;
