@@ -1,6 +1,8 @@
 //! Which CIDs are among many, by their keys.
 
-use super::check::Key;
+use alloc::{vec, vec::Vec};
+
+use super::Key;
 
 /// No key.
 const FREE: usize = usize::MAX;
@@ -14,11 +16,12 @@ pub(super) struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    /// A table of `keys`; of one that was there before `double` is told.
+    /// A table of `keys`, without those of wrong blocks; of one that was there before `double` is
+    /// told.
     pub(super) fn new(keys: &'a [Key], mut double: impl FnMut(&Key)) -> Self {
         let slots = vec![FREE; (2 * keys.len()).next_power_of_two()];
         let mut table = Self { keys, slots };
-        for (at, key) in keys.iter().enumerate() {
+        for (at, key) in keys.iter().enumerate().filter(|(_, key)| !key.is_wrong()) {
             let slot = table.slot(key);
             if table.slots[slot] == FREE {
                 table.slots[slot] = at;
@@ -38,10 +41,11 @@ impl<'a> Present<'a> {
     #[expect(clippy::cast_possible_truncation, reason = "as many bits as the table has")]
     fn slot(&self, key: &Key) -> usize {
         let last = self.slots.len() - 1;
-        // Not of the digest alone: a hostile file may have one with a million codecs.
-        let mut slot = key.digest.wrapping_add(key.cid) as usize & last;
+        // Not of the digest alone: a hostile file may have one with a million codecs. Nor of the
+        // last bits, which are those of the hash function.
+        let mut slot = key.digest.wrapping_add(key.cid.rotate_left(32)) as usize & last;
         while let Some(held) = self.keys.get(self.slots[slot]) {
-            if (held.digest, held.cid) == (key.digest, key.cid) {
+            if held.is_cid_of(key) {
                 break;
             }
             slot = (slot + 1) & last;
