@@ -246,7 +246,11 @@ fn an_index_is_read_from_where_it_lies() {
     let (offset, fault) = ((file.len() - 39) as u64, IndexFault::Truncated);
     for chunk in [1, 7, usize::MAX] {
         let found = check_in_order(&file, chunk, &CheckOptions::default(), |_| 0).0;
-        assert_eq!(found, [Finding::IndexUnreadable { offset, fault: fault.clone() }], "in chunks of {chunk}");
+        assert_eq!(
+            found,
+            [Finding::IndexUnreadable { offset, fault: fault.clone() }],
+            "in chunks of {chunk}"
+        );
     }
 }
 

@@ -206,9 +206,8 @@ impl Closing {
     fn roots(&mut self, mut absent: Vec<super::Key>) {
         absent.sort_unstable();
         let mut told = CidSet::with_seed(0);
-        let lacks = |root: &&Cid| {
-            absent.binary_search(&self.keys.root(root)).is_ok() && told.insert(root)
-        };
+        let lacks =
+            |root: &&Cid| absent.binary_search(&self.keys.root(root)).is_ok() && told.insert(root);
         let roots: Vec<Cid> = self.ending.roots.iter().filter(lacks).copied().collect();
         let (count, max) = (roots.len() as u64, self.ending.max_findings);
         let told = roots.into_iter().take(max).map(|cid| Finding::RootAbsent { cid });

@@ -200,9 +200,8 @@ impl Index {
     /// The blocks of one multihash against the entries of it, both in the order of their places.
     fn places(&self, blocks: &[Key], entries: &[Key], found: &mut Differences) {
         let there = |entry: &Key| blocks.binary_search_by_key(&entry.at, Key::offset).is_ok();
-        let named = |block: &Key| {
-            entries.binary_search_by_key(&block.offset(), |entry| entry.at).is_ok()
-        };
+        let named =
+            |block: &Key| entries.binary_search_by_key(&block.offset(), |entry| entry.at).is_ok();
         let right = entries.iter().any(there);
         let mut unnamed = blocks.iter().filter(|block| !named(block));
         for entry in entries.iter().filter(|entry| !there(entry)) {

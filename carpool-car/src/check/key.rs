@@ -163,6 +163,7 @@ impl Keys {
     }
 }
 
+#[inline]
 const fn form(version: Version, codec: u64) -> u64 {
     codec << 1 | matches!(version, Version::V1) as u64
 }

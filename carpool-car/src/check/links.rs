@@ -13,7 +13,7 @@ pub fn for_each_stored_link(
 ) -> Result<(), Error> {
     let mut inner = Ok(());
     let outer = for_each_link(cid, data, limits, |link| match identity_data(&link) {
-        Some(data) => inner = carried(&link, data, limits, &mut each).and(inner.clone()),
+        Some(data) => keep(&mut inner, carried(&link, data, limits, &mut each)),
         None => each(link),
     });
     outer.and(inner)
@@ -28,8 +28,15 @@ fn carried(
 ) -> Result<(), Error> {
     let mut inner = Ok(());
     let outer = for_each_link(cid, data, limits, |link| match identity_data(&link) {
-        Some(data) => inner = carried(&link, data, limits, each).and(inner.clone()),
+        Some(data) => keep(&mut inner, carried(&link, data, limits, each)),
         None => each(link),
     });
     outer.and(inner)
+}
+
+/// Keeps the first fault.
+fn keep(first: &mut Result<(), Error>, next: Result<(), Error>) {
+    if first.is_ok() {
+        *first = next;
+    }
 }

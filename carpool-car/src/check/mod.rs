@@ -318,7 +318,8 @@ impl Check {
         if self.is_indexed() {
             let before = self.index.entries();
             self.index.handle_data(offset, bytes, self.ledger.as_mut().unwrap_or(&mut unused));
-            self.note(self.index.entries().abs_diff(before) as usize, |_| {});
+            let came = usize::try_from(self.index.entries() - before).unwrap_or(usize::MAX);
+            self.note(came, |_| {});
         }
     }
 

@@ -70,7 +70,8 @@ impl Naming {
         }
         self.len = FIRST;
         // Of a block that is not the one that was read before.
-        while self.absent.pop_front_if(|link| link.from == from).is_some() {
+        while self.absent.front().is_some_and(|link| link.from == from) {
+            self.absent.pop_front();
             self.named.push_back(Named { from, cid: None });
         }
     }
