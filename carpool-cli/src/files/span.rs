@@ -1,7 +1,7 @@
 //! Large files, whose chunks are read by the threads that hash them: one that reads for all is
 //! what they would wait for.
 
-use carpool_unixfs::{Chunk, Metadata};
+use carpool_unixfs::{Chunk, Chunking, Metadata};
 use std::{
     fs::{self, File},
     io,
@@ -57,19 +57,21 @@ pub(crate) struct Span {
 pub(super) struct Spans {
     chunk: usize,
     bytes: usize,
+    is_cut_by_size: bool,
     pieces: Pieces,
 }
 
 impl Spans {
-    /// Spans of chunks of so many bytes.
-    pub(super) fn new(chunk: usize) -> Self {
+    /// Spans of whole chunks: of none where nobody knows where a chunk ends before it is read.
+    pub(super) fn new(chunking: Chunking) -> Self {
+        let (chunk, is_cut_by_size) = (chunking.longest(), chunking.fixed().is_some());
         let bytes = span_bytes(chunk);
-        Self { chunk, bytes, pieces: Pieces::new(bytes) }
+        Self { chunk, bytes, is_cut_by_size, pieces: Pieces::new(bytes) }
     }
 
     /// Whether a file is large: it has several spans.
     pub(super) fn suit(&self, found: &fs::Metadata) -> bool {
-        cfg!(unix) && found.len() > self.bytes as u64
+        cfg!(unix) && self.is_cut_by_size && found.len() > self.bytes as u64
     }
 
     /// The spans of a file.

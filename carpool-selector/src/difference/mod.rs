@@ -7,7 +7,7 @@ mod nodes;
 use alloc::{collections::VecDeque, vec::Vec};
 use carpool_core::{Bytes, Cid, CidSet, Limits, for_each_link, identity_data, may_link};
 
-use fingerprints::{Fingerprints, Side, Sides};
+use fingerprints::{Fingerprints, Side};
 use level::{Level, Unmatched};
 use nodes::{Link, Nodes, Seen};
 
@@ -383,7 +383,7 @@ impl Difference {
     }
 
     fn enter(&mut self) {
-        for Unmatched { cid, hash, pair } in self.level.take() {
+        for Unmatched { cid, pair, .. } in self.level.take() {
             let counterpart = pair.and_then(|(_, hash)| self.nodes.opened(hash));
             self.jobs.push_back(Job::New(cid, counterpart));
         }
