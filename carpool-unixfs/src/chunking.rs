@@ -24,7 +24,7 @@ impl Chunking {
     pub const MAX_BYTES: u32 = (2 << 20) - 256;
     pub(crate) const MIB: Self = Self(Kind::Size(1 << 20));
     pub(crate) const KIB_256: Self = Self(Kind::Size(1 << 18));
-    pub(crate) const BY_CONTENT: Self = Self(Kind::FastCdc(16));
+    pub(crate) const BY_CONTENT: Self = Self(Kind::FastCdc(14));
 
     /// Chunks of `bytes` each, the last one shorter.
     ///

@@ -20,7 +20,7 @@ pub enum Profile {
     /// the metadata is on a DAG-PB root, over one raw leaf where there is only one. Content keeps
     /// the leaf CIDs that it has without metadata. Kubo reads such files and makes none.
     CarpoolV1Meta,
-    /// `carpool-v1-fastcdc`: [`Self::UnixfsV1_2025`] with leaves of about 64 KiB that end where their
+    /// `carpool-v1-fastcdc`: [`Self::UnixfsV1_2025`] with leaves of about 16 KiB that end where their
     /// content says, for what is changed and sent again. Kubo reads such files and makes none.
     CarpoolV1FastCdc,
 }

@@ -84,18 +84,26 @@ fn points(Dimensions { shapes, leaves, n, d }: &Dimensions<'_>) -> Vec<Point> {
     all
 }
 
-/// What makes a difference: entries of a chain change at its end, an append has one place, and one
+/// What makes a difference: entries of a chain change at its end, keys of a trie anywhere, an append has one place, and one
 /// leaf is not scattered.
 fn edits(shape: Shape, n: u64, d: &[u64]) -> Vec<Edit> {
     let mut edits = Vec::new();
     for d in d.iter().filter(|d| **d < n || **d == ALL) {
         for (_, change) in Change::ALL {
             for clustered in [true, false] {
-                let one_place = shape == Shape::Chain || change == Change::Append || *d == 1;
+                let one_place = matches!(shape, Shape::Chain | Shape::Trie)
+                    || change == Change::Append
+                    || *d == 1;
                 let twice = !clustered && (one_place || *d == ALL);
-                let like_others =
-                    shape == Shape::Chain && matches!(change, Change::Insert | Change::Move);
-                if !(twice || like_others || (*d == ALL && change == Change::Move)) {
+                let like_others = match shape {
+                    Shape::Chain => matches!(change, Change::Insert | Change::Move | Change::Copy),
+                    Shape::Trie => matches!(change, Change::Insert | Change::Copy),
+                    _ => false,
+                };
+                if !(twice
+                    || like_others
+                    || (*d == ALL && matches!(change, Change::Move | Change::Copy)))
+                {
                     edits.push(Edit { change, d: (*d).min(n), clustered });
                 }
             }
