@@ -249,7 +249,7 @@ fn facts(versions: &dyn Versions, truth: &Truth, path: Path, point: &Point) -> F
 /// log2 of the number of ways to choose `d` of `n`.
 fn log2_choose(n: u64, d: u64) -> f64 {
     let d = d.min(n.saturating_sub(d));
-    (0..d).map(|i| ((n - i) as f64 / (d - i) as f64).log2()).sum()
+    (0..d).map(|i| ((n - i) as f64 / (d - i) as f64).log2()).fold(0.0, |sum, bits| sum + bits)
 }
 
 #[cfg(test)]

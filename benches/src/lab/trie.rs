@@ -27,6 +27,8 @@ pub struct Trie {
     /// What the new version lacks and has more, by hash. A leaf with other bytes is in both.
     removed: BTreeSet<u64>,
     added: BTreeMap<u64, Node>,
+    /// What was removed is there under another key.
+    moves: bool,
 }
 
 /// All hashes that begin alike.
@@ -51,7 +53,8 @@ impl Trie {
     pub fn new(n: u64, leaf_bytes: u64, edit: &Edit) -> Self {
         assert!(n > 0 && n < 1 << 32, "a trie has leaves, each its share of the hashes");
         let (removed, added) = (BTreeSet::new(), BTreeMap::new());
-        let mut trie = Self { n, leaf_bytes, removed, added };
+        let moves = edit.change == Change::Move;
+        let mut trie = Self { n, leaf_bytes, removed, added, moves };
         match edit.change {
             Change::Insert | Change::Append | Change::Copy => {
                 (0..edit.d).for_each(|i| trie.add(mix(i ^ n), Node::new(0, n + i)));
@@ -185,8 +188,7 @@ impl Versions for Trie {
             return true;
         }
         if node.is_leaf() {
-            let hash = self.hash(node.index());
-            return !self.removed.contains(&hash) || self.added.values().any(|leaf| *leaf == node);
+            return self.moves || !self.removed.contains(&self.hash(node.index()));
         }
         !self.is_changed(Range::of(node.level() - 1, node.index()))
     }
