@@ -112,7 +112,8 @@ pub(crate) struct AddArgs {
 /// How files become DAGs: flags beat the profile and are spelled as Kubo's.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ImportFlags {
-    /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta
+    /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta,
+    /// carpool-v1-fastcdc
     #[arg(long, default_value_t, value_name = "NAME", value_parser = parse_profile)]
     pub(crate) profile: Profile,
     /// Version of the CIDs of nodes: 0 or 1
@@ -121,7 +122,7 @@ pub(crate) struct ImportFlags {
     /// Leaves are the bytes of the file and nothing else
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", hide_possible_values = true)]
     pub(crate) raw_leaves: Option<bool>,
-    /// Where files are cut: size-N
+    /// Where files are cut: size-N, or fastcdc-N where their content says so, after N bytes on average
     #[arg(short = 's', long, value_name = "CHUNKER")]
     pub(crate) chunker: Option<Chunking>,
     /// Links of a file's node at most

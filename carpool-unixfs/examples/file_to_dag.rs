@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ended = false;
     while !ended {
         let mut piece = Vec::new();
-        let wanted = 16 * options.chunking().bytes() as u64;
+        let wanted = 16 * options.chunking().longest() as u64;
         ended = input.by_ref().take(wanted).read_to_end(&mut piece)? == 0;
         if ended {
             chunker.handle_end()

@@ -19,6 +19,12 @@ pub enum OptionsError {
         /// The bytes asked for.
         bytes: u64,
     },
+    /// Chunks that end where their content says have a power of two from 4,096 to 262,144 bytes on
+    /// average.
+    AverageSize {
+        /// The bytes asked for.
+        bytes: u64,
+    },
     /// The text does not name a chunker.
     Chunker,
     /// The text is neither `links` nor `block` nor `disabled`.
@@ -55,7 +61,15 @@ impl fmt::Display for OptionsError {
             Self::ChunkSize { bytes } => {
                 write!(f, "chunks of {bytes} bytes, from 1 to 2096896 are possible")
             }
-            Self::Chunker => f.write_str("expected a chunker such as size-1048576"),
+            Self::AverageSize { bytes } => {
+                write!(
+                    f,
+                    "chunks of {bytes} bytes on average, powers of two from 4096 to 262144 are possible"
+                )
+            }
+            Self::Chunker => {
+                f.write_str("expected a chunker such as size-1048576 or fastcdc-65536")
+            }
             Self::Estimation => f.write_str("expected links, block or disabled"),
             Self::FileLinks { links } => write!(f, "{links} links in a file's node, at least 2"),
             Self::Fanout { fanout } => {

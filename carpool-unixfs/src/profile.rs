@@ -20,6 +20,9 @@ pub enum Profile {
     /// the metadata is on a DAG-PB root, over one raw leaf where there is only one. Content keeps
     /// the leaf CIDs that it has without metadata. Kubo reads such files and makes none.
     CarpoolV1Meta,
+    /// `carpool-v1-fastcdc`: [`Self::UnixfsV1_2025`] with leaves of about 16 KiB that end where their
+    /// content says, for what is changed and sent again. Kubo reads such files and makes none.
+    CarpoolV1FastCdc,
 }
 
 /// What a profile says about leaves when nobody else does.
@@ -43,8 +46,13 @@ pub(crate) struct Settings {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 4] =
-        [Self::UnixfsV1_2025, Self::UnixfsV0_2015, Self::KuboDefault, Self::CarpoolV1Meta];
+    pub const ALL: [Self; 5] = [
+        Self::UnixfsV1_2025,
+        Self::UnixfsV0_2015,
+        Self::KuboDefault,
+        Self::CarpoolV1Meta,
+        Self::CarpoolV1FastCdc,
+    ];
 
     /// The name that [`FromStr`] reads.
     #[must_use]
@@ -54,20 +62,25 @@ impl Profile {
             Self::UnixfsV0_2015 => "unixfs-v0-2015",
             Self::KuboDefault => "default",
             Self::CarpoolV1Meta => "carpool-v1-meta",
+            Self::CarpoolV1FastCdc => "carpool-v1-fastcdc",
         }
     }
 
     pub(crate) const fn settings(self) -> Settings {
-        let modern = matches!(self, Self::UnixfsV1_2025 | Self::CarpoolV1Meta);
+        let modern = !matches!(self, Self::UnixfsV0_2015 | Self::KuboDefault);
         Settings {
             version: if modern { Version::V1 } else { Version::V0 },
             leaves: match self {
-                Self::UnixfsV1_2025 | Self::CarpoolV1Meta => Leaves::Raw,
+                Self::UnixfsV1_2025 | Self::CarpoolV1Meta | Self::CarpoolV1FastCdc => Leaves::Raw,
                 Self::UnixfsV0_2015 => Leaves::DagPb,
                 Self::KuboDefault => Leaves::Follow,
             },
             metadata_over_raw: matches!(self, Self::CarpoolV1Meta),
-            chunking: if modern { Chunking::MIB } else { Chunking::KIB_256 },
+            chunking: match self {
+                Self::UnixfsV1_2025 | Self::CarpoolV1Meta => Chunking::MIB,
+                Self::UnixfsV0_2015 | Self::KuboDefault => Chunking::KIB_256,
+                Self::CarpoolV1FastCdc => Chunking::BY_CONTENT,
+            },
             file_links: if modern { 1024 } else { 174 },
             estimation: if modern { Estimation::Block } else { Estimation::Links },
         }

@@ -21,7 +21,7 @@ fn metadata() -> Metadata {
 
 fn build(data: &[u8], profile: Profile, metadata: Metadata) -> (Cid, Blocks) {
     let options = options(profile, metadata != Metadata::NONE);
-    let chunks = chunks_of(data, options.chunking().bytes());
+    let chunks = chunks_of(data, options.chunking().fixed().expect("chunks of one size"));
     let mut blocks = Blocks::new();
     let root = build_file(chunks, metadata, &options, 4, &mut blocks);
     (root.cid, blocks)

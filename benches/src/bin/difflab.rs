@@ -4,26 +4,33 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use benches::lab::{
-    ALL, Change, Edit, Grid, Point, Row, Shape, Strategy, bytes_against_d, goals, json, measure,
-    text, time_against_rtt,
+    ALL, Change, Edit, Grid, Point, Recorded, Row, Shape, Side, Strategy, Versions,
+    bytes_against_d, goals, json, measure, measure_versions, text, time_against_rtt,
 };
-use carpool_mirror::planner::Path;
-use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+use carpool_mirror::planner;
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 const USAGE: &str = "\
 usage: difflab [OPTION]…
 
   --strategy S        this one; can be given again; else all
-  --shape W           wide (174 links), wide1024, k32, k8, binary, chain
+  --shape W           wide (174 links), wide1024, k32, k8, binary, chain,
+                      trie (hash-array, 32 links)
   --n N               leaves, or entries of a chain; 1000000
   --leaf BYTES        bytes of a leaf; 1024
-  --change C          replace, insert, append, move
+  --change C          replace, insert, append, move, copy
   --d D               changed leaves, or `all`; 1000. In a chain the last D entries are new
   --clustered         changed leaves are neighbours
   --scattered         they are anywhere (the default)
   --rtt MS            round trip; 50
   --bandwidth MBPS    megabits a second, each way; 100
-  --grid small|full   many points and paths in place of one
+  --grid small|full   many points and paths in place of one; of one shape where --shape is given
+  --cars OLD NEW      two versions that were made elsewhere, in CARs, in place of a shape
   --figures           the two figures of the book, as SVG; needs --out
   --goals             at how many points of the grid goals are reached, in place of the table
   --json              JSON in place of text
@@ -32,8 +39,11 @@ usage: difflab [OPTION]…
 struct Asked {
     strategies: Vec<&'static dyn Strategy>,
     point: Point,
-    path: Path,
+    path: planner::Path,
     grid: Option<Grid>,
+    /// The grid is of the point's shape alone.
+    shaped: bool,
+    cars: Option<[PathBuf; 2]>,
     figures: bool,
     goals: bool,
     json: bool,
@@ -59,12 +69,14 @@ impl Asked {
     fn parse(mut args: impl Iterator<Item = String>) -> Option<Self> {
         let edit = Edit { change: Change::Replace, d: 1000, clustered: false };
         let point = Point { shape: Shape::Tree(174), n: 1_000_000, leaf_bytes: 1024, edit };
-        let path = Path { rtt_micros: 50_000, bytes_per_second: 12_500_000 };
+        let path = planner::Path { rtt_micros: 50_000, bytes_per_second: 12_500_000 };
         let mut asked = Self {
             strategies: vec![],
             point,
             path,
             grid: None,
+            shaped: false,
+            cars: None,
             figures: false,
             goals: false,
             json: false,
@@ -77,11 +89,12 @@ impl Asked {
                 "--figures" => asked.figures = true,
                 "--goals" => asked.goals = true,
                 "--json" => asked.json = true,
+                "--cars" => asked.cars = Some([args.next()?.into(), args.next()?.into()]),
                 option => asked.set(option, &args.next()?)?,
             }
         }
         asked.point.edit.d = asked.point.edit.d.min(match asked.point.edit.change {
-            Change::Replace | Change::Move => asked.point.n,
+            Change::Replace | Change::Move | Change::Copy => asked.point.n,
             Change::Insert | Change::Append => u64::MAX >> 16,
         });
         if asked.strategies.is_empty() {
@@ -96,7 +109,7 @@ impl Asked {
             "--strategy" => {
                 self.strategies.push(*ALL.iter().find(|strategy| strategy.name() == value)?);
             }
-            "--shape" => *shape = named(&Shape::ALL, value)?,
+            "--shape" => (*shape, self.shaped) = (named(&Shape::ALL, value)?, true),
             "--change" => edit.change = named(&Change::ALL, value)?,
             "--n" => *n = value.parse().ok().filter(|n| *n <= 1 << 40)?,
             "--leaf" => *leaf_bytes = value.parse().ok()?,
@@ -126,9 +139,30 @@ fn run(asked: &Asked) -> Result<(), Box<dyn Error>> {
     if asked.figures {
         return figures(asked);
     }
+    let rows = match &asked.cars {
+        Some(cars) => recorded(asked, cars)?,
+        None => rows(asked)?,
+    };
+    match &asked.out {
+        None if asked.goals => print!("{}", verdicts(&rows)),
+        None if asked.json => println!("{}", json(&rows)),
+        None => print!("{}", text(&rows)),
+        Some(folder) => write(folder, &rows)?,
+    }
+    Ok(())
+}
+
+/// Rows between two writings of what there is: a grid that is stopped leaves what it had.
+const ROWS: usize = 20_000;
+
+fn rows(asked: &Asked) -> Result<Vec<Row>, Box<dyn Error>> {
     let grid = asked.grid.clone();
-    let grid = grid.unwrap_or_else(|| Grid { points: vec![asked.point], paths: vec![asked.path] });
-    let mut rows = Vec::new();
+    let mut grid =
+        grid.unwrap_or_else(|| Grid { points: vec![asked.point], paths: vec![asked.path] });
+    if asked.grid.is_some() && asked.shaped {
+        grid.points.retain(|point| point.shape == asked.point.shape);
+    }
+    let (mut rows, mut written) = (Vec::new(), 0);
     for (n, point) in grid.points.iter().enumerate() {
         if asked.grid.is_some() {
             eprintln!("{} of {}: {point}", n + 1, grid.points.len());
@@ -136,19 +170,32 @@ fn run(asked: &Asked) -> Result<(), Box<dyn Error>> {
         let mut measured = measure(point, &grid.paths, &asked.strategies)?;
         measured.sort_by_key(|row| (row.path.rtt_micros, row.path.bytes_per_second));
         rows.append(&mut measured);
-    }
-    match &asked.out {
-        None if asked.goals => print!("{}", verdicts(&rows)),
-        None if asked.json => println!("{}", json(&rows)),
-        None => print!("{}", text(&rows)),
-        Some(folder) => {
-            fs::create_dir_all(folder)?;
-            fs::write(folder.join("table.txt"), text(&rows))?;
-            fs::write(folder.join("table.json"), json(&rows).to_string())?;
-            fs::write(folder.join("goals.md"), verdicts(&rows))?;
+        if let Some(folder) = asked.out.as_ref().filter(|_| rows.len() > written + ROWS) {
+            written = rows.len();
+            write(folder, &rows)?;
         }
     }
+    Ok(rows)
+}
+
+fn write(folder: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("table.txt"), text(rows))?;
+    fs::write(folder.join("table.json"), json(rows).to_string())?;
+    fs::write(folder.join("goals.md"), verdicts(rows))?;
     Ok(())
+}
+
+fn recorded(asked: &Asked, [old, new]: &[PathBuf; 2]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let versions = Recorded::read(&fs::read(old)?, &fs::read(new)?)?;
+    let totals = versions.totals(Side::Old);
+    let point = Point {
+        shape: Shape::Recorded,
+        n: totals.blocks - totals.interior,
+        leaf_bytes: versions.leaf_bytes(),
+        edit: Edit { d: 0, ..asked.point.edit },
+    };
+    Ok(measure_versions(&point, &versions, &[asked.path], &asked.strategies)?)
 }
 
 fn verdicts(rows: &[Row]) -> String {
@@ -169,8 +216,8 @@ fn figures(asked: &Asked) -> Result<(), Box<dyn Error>> {
     let Point { shape, n, edit, .. } = asked.point;
     let what = format!("{}, {n} leaves, {}", shape.name(), edit.change.name());
     fs::write(folder.join("bytes.svg"), bytes_against_d(&what, &rows).svg())?;
-    let paths =
-        [1, 5, 20, 50, 100, 150, 300].map(|ms| Path { rtt_micros: ms * 1000, ..asked.path });
+    let paths = [1, 5, 20, 50, 100, 150, 300]
+        .map(|ms| planner::Path { rtt_micros: ms * 1000, ..asked.path });
     let rows = measure(&asked.point, &paths, &drawn)?;
     let rate = asked.path.bytes_per_second / 125_000;
     let what = format!("{what} of {}, {rate} Mb/s", edit.d);

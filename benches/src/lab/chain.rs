@@ -24,7 +24,7 @@ impl Chain {
     pub fn new(n: u64, leaf_bytes: u64, edit: &Edit) -> Self {
         let (first, new_len) = match edit.change {
             Change::Append | Change::Insert => (n, n + edit.d),
-            Change::Replace | Change::Move => (n - edit.d.min(n), n),
+            Change::Replace | Change::Move | Change::Copy => (n - edit.d.min(n), n),
         };
         Self { old_len: n, new_len, first, leaf_bytes }
     }

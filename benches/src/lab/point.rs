@@ -1,9 +1,9 @@
 use carpool_mirror::planner::{Facts, Path};
 use sim::dag::mix;
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use super::{
-    Edit, Node, Shape, Side, Sink, Source, Strategy, Transcript, Versions, transcript::car,
+    Change, Edit, Node, Shape, Side, Sink, Source, Strategy, Transcript, Versions, transcript::car,
     versions::only_in,
 };
 
@@ -46,8 +46,11 @@ pub struct Row {
     pub rounds: usize,
     /// Seconds of the replay.
     pub seconds: f64,
-    /// Blocks that came although the sink held them, or had got them.
+    /// Blocks that came although the sink held them, or had got them; without `copies`.
     pub duplicates: u64,
+    /// Blocks that came although the sink held them, and were copied out of a subtree that did not
+    /// change, with what is below them.
+    pub copies: u64,
     /// Blocks that the source read.
     pub loads: u64,
     /// CIDs that the source compared.
@@ -67,6 +70,10 @@ pub struct Truth {
     pub leaves: u64,
     /// Links of those.
     pub links: u64,
+    /// Blocks with links that only the old version has.
+    pub lost: u64,
+    /// Links of those.
+    pub lost_links: u64,
     /// Bytes of a CAR of just these.
     pub car: u64,
     /// Bytes that say which leaves these are: log2 C(n, leaves) / 8.
@@ -106,33 +113,50 @@ pub fn measure(
     strategies: &[&dyn Strategy],
 ) -> Result<Vec<Row>, Incomplete> {
     let versions = point.shape.versions(point.n, point.leaf_bytes, &point.edit);
-    let mut missing = only_in(&*versions, Side::New);
-    let truth = truth(&*versions, &missing);
+    measure_versions(point, &*versions, paths, strategies)
+}
+
+/// As [`measure`], of versions that were made otherwise; the point says what they are called.
+///
+/// # Errors
+/// [`Incomplete`].
+pub fn measure_versions(
+    point: &Point,
+    versions: &dyn Versions,
+    paths: &[Path],
+    strategies: &[&dyn Strategy],
+) -> Result<Vec<Row>, Incomplete> {
+    let [lost, mut missing] = [Side::Old, Side::New].map(|side| only_in(versions, side));
+    let unordered = missing.clone();
+    let truth = truth(versions, &missing, &lost);
     missing.sort_unstable();
+    let copied = copied(versions, &missing, point);
     let mut rows = Vec::new();
     for strategy in strategies {
-        let facts = |path: &Path| facts(&*versions, &truth, *path, point);
-        if !paths.first().is_some_and(|path| strategy.takes(&facts(path))) {
-            continue;
-        }
-        let runs: Vec<&[Path]> =
-            paths.chunks(if strategy.adapts() { 1 } else { paths.len() }).collect();
-        for paths in runs {
-            let sink = Sink::new(&*versions, facts(&paths[0]));
-            let mut source = Source::new(&*versions);
-            let mut transcript = strategy.run(&mut source, &sink);
+        let sinks = paths.iter().map(|path| {
+            let sink = Sink::new(versions, &lost, facts(versions, &truth, *path, point));
+            (path, strategy.choice(&sink), sink)
+        });
+        let mut sinks: Vec<_> = sinks.filter(|(_, _, sink)| strategy.takes(&sink.facts)).collect();
+        sinks.sort_by_key(|(_, choice, _)| *choice);
+        for same in sinks.chunk_by(|a, b| a.1 == b.1) {
+            let mut source = Source::new(versions, &unordered);
+            let mut transcript = strategy.run(&mut source, &same[0].2);
             let what = || format!("{} at {point}", strategy.name());
             let repeated = referee(&mut transcript, &missing)
                 .map_err(|blocks| Incomplete { what: what(), blocks })?;
-            rows.extend(paths.iter().map(|path| Row {
+            let is_copy = |node: &&Node| is_below(versions, **node, &copied);
+            let copies = transcript.repeated.iter().filter(is_copy).count() as u64;
+            rows.extend(same.iter().map(|(path, _, _)| Row {
                 point: *point,
-                path: *path,
+                path: **path,
                 strategy: strategy.name(),
                 up: transcript.up(),
                 down: transcript.down(),
                 rounds: transcript.rounds().len(),
                 seconds: transcript.seconds(path),
-                duplicates: transcript.duplicates + repeated,
+                duplicates: transcript.duplicates + repeated - copies,
+                copies,
                 loads: source.loads,
                 comparisons: source.comparisons,
                 truth,
@@ -141,6 +165,30 @@ pub fn measure(
         }
     }
     Ok(rows)
+}
+
+/// Blocks that both sides hold, that a missing block links to, and that came out of a subtree which did
+/// not change.
+fn copied(versions: &dyn Versions, missing: &[Node], point: &Point) -> HashSet<Node> {
+    if point.edit.change != Change::Copy {
+        return HashSet::new();
+    }
+    let links =
+        missing.iter().filter(|node| !node.is_leaf()).flat_map(|node| versions.links(*node));
+    let is_copy = |node: &Node| {
+        let parent = if node.is_new() { None } else { versions.parent(*node) };
+        parent.is_some_and(|parent| versions.is_in_new(parent))
+    };
+    links.filter(is_copy).collect()
+}
+
+/// Whether a block of the old version is one of these or below one.
+fn is_below(versions: &dyn Versions, node: Node, above: &HashSet<Node>) -> bool {
+    if above.is_empty() {
+        return false;
+    }
+    std::iter::successors(Some(node), |node| versions.parent(*node))
+        .any(|node| above.contains(&node))
 }
 
 /// How many of the missing blocks came more than once.
@@ -157,14 +205,19 @@ fn referee(transcript: &mut Transcript, missing: &[Node]) -> Result<u64, u64> {
     if absent == 0 { Ok(repeated) } else { Err(absent as u64) }
 }
 
-fn truth(versions: &dyn Versions, missing: &[Node]) -> Truth {
+fn truth(versions: &dyn Versions, missing: &[Node], lost: &[Node]) -> Truth {
     let leaves = missing.iter().filter(|node| node.is_leaf()).count() as u64;
-    let inner = missing.iter().filter(|node| !node.is_leaf());
+    let links = |nodes: &[Node]| -> u64 {
+        let inner = nodes.iter().filter(|node| !node.is_leaf());
+        inner.map(|node| versions.link_count(*node)).sum()
+    };
     let new = versions.totals(Side::New);
     Truth {
         missing: missing.len() as u64,
         leaves,
-        links: inner.map(|node| versions.link_count(*node)).sum(),
+        links: links(missing),
+        lost: lost.iter().filter(|node| !node.is_leaf()).count() as u64,
+        lost_links: links(lost),
         car: car(missing.iter().map(|node| versions.size(*node))),
         bound: log2_choose(new.blocks - new.interior, leaves) / 8.0,
         interior: versions.totals(Side::Old).interior,
@@ -185,7 +238,7 @@ fn facts(versions: &dyn Versions, truth: &Truth, path: Path, point: &Point) -> F
         blocks: totals.blocks,
         interior: totals.interior,
         depth: versions.depth(),
-        leaf_bytes: point.leaf_bytes,
+        leaf_bytes: versions.leaf_bytes(),
         last_change: Some(last),
         path,
         common_root: true,
@@ -196,7 +249,7 @@ fn facts(versions: &dyn Versions, truth: &Truth, path: Path, point: &Point) -> F
 /// log2 of the number of ways to choose `d` of `n`.
 fn log2_choose(n: u64, d: u64) -> f64 {
     let d = d.min(n.saturating_sub(d));
-    (0..d).map(|i| ((n - i) as f64 / (d - i) as f64).log2()).sum()
+    (0..d).map(|i| ((n - i) as f64 / (d - i) as f64).log2()).fold(0.0, |sum, bits| sum + bits)
 }
 
 #[cfg(test)]

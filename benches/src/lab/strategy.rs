@@ -17,9 +17,9 @@ pub trait Strategy: Sync {
     /// What it is called.
     fn name(&self) -> &'static str;
 
-    /// Whether it looks at the path, so that each path is a run of its own.
-    fn adapts(&self) -> bool {
-        false
+    /// What it makes of the path, in a number: paths that give the same one share a run.
+    fn choice(&self, _sink: &Sink<'_>) -> u64 {
+        0
     }
 
     /// Whether it can be tried on so much at all; what it cannot is left out of a table.
@@ -32,7 +32,7 @@ pub trait Strategy: Sync {
 }
 
 /// All strategies, in the order of tables.
-pub const ALL: [&dyn Strategy; 13] = [
+pub const ALL: [&dyn Strategy; 14] = [
     &strategies::Full,
     &strategies::Wants::BITSWAP,
     &strategies::Wants::BARE,
@@ -44,6 +44,7 @@ pub const ALL: [&dyn Strategy; 13] = [
     &strategies::Bitmaps,
     &strategies::Deferral,
     &strategies::Sketches,
+    &strategies::Iblt,
     &strategies::Planned,
     &strategies::Naive,
 ];
@@ -51,6 +52,7 @@ pub const ALL: [&dyn Strategy; 13] = [
 /// The side that has the new version. It knows nothing of the old one but by its root.
 pub struct Source<'a> {
     versions: &'a dyn Versions,
+    unmatched: &'a [Node],
     /// Blocks that were read.
     pub loads: u64,
     /// CIDs that were held against something.
@@ -58,8 +60,8 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) const fn new(versions: &'a dyn Versions) -> Self {
-        Self { versions, loads: 0, comparisons: 0 }
+    pub(super) const fn new(versions: &'a dyn Versions, unmatched: &'a [Node]) -> Self {
+        Self { versions, unmatched, loads: 0, comparisons: 0 }
     }
 
     /// The root of the new version.
@@ -76,8 +78,8 @@ impl<'a> Source<'a> {
 
     /// What it has and the sink lacks: see [`Sink::unmatched`].
     #[must_use]
-    pub fn unmatched(&self) -> Vec<Node> {
-        super::versions::only_in(self.versions, Side::New)
+    pub const fn unmatched(&self) -> &'a [Node] {
+        self.unmatched
     }
 
     /// Bytes of a block.
@@ -94,16 +96,22 @@ impl<'a> Source<'a> {
 }
 
 /// The side that has the old version, all of it.
+#[derive(Clone)]
 pub struct Sink<'a> {
     versions: &'a dyn Versions,
+    unmatched: &'a [Node],
     /// What it knows before it asks. `last_change` is within a factor of four of what is missing:
     /// a guess, as one would be that goes by the last time.
     pub facts: Facts,
 }
 
 impl<'a> Sink<'a> {
-    pub(super) const fn new(versions: &'a dyn Versions, facts: Facts) -> Self {
-        Self { versions, facts }
+    pub(super) const fn new(
+        versions: &'a dyn Versions,
+        unmatched: &'a [Node],
+        facts: Facts,
+    ) -> Self {
+        Self { versions, unmatched, facts }
     }
 
     /// The root of the old version.
@@ -127,8 +135,8 @@ impl<'a> Sink<'a> {
     /// What it holds and the source does not. No sink could say so: it stands for what is left when
     /// two sketches of all blocks are put together.
     #[must_use]
-    pub fn unmatched(&self) -> Vec<Node> {
-        super::versions::only_in(self.versions, Side::Old)
+    pub const fn unmatched(&self) -> &'a [Node] {
+        self.unmatched
     }
 
     /// What lies between the sides.
@@ -222,7 +230,7 @@ mod tests {
             common_root: false,
             extended: false,
         };
-        let sink = Sink::new(&tree, facts);
+        let sink = Sink::new(&tree, &[], facts);
         for params in [Params::new(27_500, 4).expect("small"), Params::with_target(n, 1e-2)] {
             let mut filter = Filter::new(params);
             filter.insert_all((0..n).map(|i| Node::old(0, i).cid().to_bytes()));

@@ -30,17 +30,17 @@ fn head(out: &mut String, row: &Row) {
     .expect("strings take all");
     writeln!(
         out,
-        "  {:<12} {:>10} {:>13} {:>7} {:>10} {:>6} {:>10} {:>11}",
-        "strategy", "up B", "down B", "rounds", "ms", "dup", "loads", "comparisons"
+        "  {:<12} {:>10} {:>13} {:>7} {:>10} {:>6} {:>6} {:>10} {:>11}",
+        "strategy", "up B", "down B", "rounds", "ms", "dup", "copies", "loads", "comparisons"
     )
     .expect("strings take all");
 }
 
 fn line(out: &mut String, row: &Row) {
-    let Row { strategy, up, down, rounds, duplicates, loads, comparisons, note, .. } = row;
+    let Row { strategy, up, down, rounds, duplicates, copies, loads, comparisons, note, .. } = row;
     let ms = row.seconds * 1e3;
     let line = format!(
-        "  {strategy:<12} {up:>10} {down:>13} {rounds:>7} {ms:>10.1} {duplicates:>6} {loads:>10} \
+        "  {strategy:<12} {up:>10} {down:>13} {rounds:>7} {ms:>10.1} {duplicates:>6} {copies:>6} {loads:>10} \
          {comparisons:>11}  {note}"
     );
     writeln!(out, "{}", line.trim_end()).expect("strings take all");
@@ -59,9 +59,9 @@ fn object(row: &Row) -> Value {
         "change": point.edit.change.name(), "d": point.edit.d, "clustered": point.edit.clustered,
         "rtt_micros": path.rtt_micros, "bytes_per_second": path.bytes_per_second,
         "strategy": row.strategy, "up": row.up, "down": row.down, "rounds": row.rounds,
-        "seconds": row.seconds, "duplicates": row.duplicates, "loads": row.loads,
+        "seconds": row.seconds, "duplicates": row.duplicates, "copies": row.copies, "loads": row.loads,
         "comparisons": row.comparisons, "note": row.note, "missing": truth.missing,
-        "missing_leaves": truth.leaves, "missing_links": truth.links, "car": truth.car,
+        "missing_leaves": truth.leaves, "missing_links": truth.links, "lost": truth.lost, "lost_links": truth.lost_links, "car": truth.car,
         "bound": truth.bound,
     })
 }

@@ -3,6 +3,9 @@ use carpool_mirror::planner::{Connection, Path};
 
 use super::node::{CID_BYTES, Node};
 
+/// Duplicates that are kept to be looked at: strategies that send everything need not be.
+const MAX_REPEATED: usize = 1 << 20;
+
 /// Bytes of the header of a CAR with one root.
 const CAR_HEADER: u64 = 59;
 
@@ -24,6 +27,8 @@ pub struct Transcript {
     /// Sections of blocks that the sink held.
     pub(super) duplicates: u64,
     pub(super) duplicate_bytes: u64,
+    /// Which they were, as far as they are few.
+    pub(super) repeated: Vec<Node>,
     /// What the strategy wants to be known beside the numbers.
     pub(super) note: String,
 }
@@ -65,6 +70,9 @@ impl Transcript {
             self.sent.push(node);
         } else {
             self.duplicates += 1;
+            if self.repeated.len() < MAX_REPEATED {
+                self.repeated.push(node);
+            }
             self.duplicate_bytes += bytes;
         }
     }

@@ -32,6 +32,10 @@ pub trait Versions {
     fn totals(&self, side: Side) -> Totals;
     /// How many blocks of the old version are at and below one of its blocks.
     fn subtree(&self, node: Node) -> u64;
+    /// The block of the old version that links to one of its blocks, where there is just one.
+    fn parent(&self, _node: Node) -> Option<Node> {
+        None
+    }
     /// The most links of a block.
     fn fan_out(&self) -> u64;
     /// Links from the old root to its deepest leaf.

@@ -83,8 +83,9 @@ impl<'a> Scanner<'a> {
         kept: bool,
     ) -> Self {
         let (batch, open) = (Vec::new(), Vec::new());
-        let (pieces, root) = (Pieces::new(whole_piece(options.chunking().bytes())), PathBuf::new());
-        let spans = Spans::new(options.chunking().bytes(), kept);
+        let chunking = options.chunking();
+        let (pieces, root) = (Pieces::new(whole_piece(chunking.longest())), PathBuf::new());
+        let spans = Spans::new(chunking, kept);
         let (batch_bytes, gone) = (0, false);
         Self { selection, options, to, pieces, spans, batch, batch_bytes, open, gone, root }
     }
@@ -232,7 +233,7 @@ impl<'a> Scanner<'a> {
     fn chunks(&mut self, file: &mut File, len: u64, metadata: Metadata) -> std::io::Result<u64> {
         let mut chunker = Chunker::new(self.options);
         let mut read = 0;
-        let chunk = self.options.chunking().bytes();
+        let chunk = self.options.chunking().longest();
         while !self.gone {
             let expected = len.checked_sub(read).unwrap_or(u64::MAX - 1);
             let asked = piece_bytes(chunk, expected);

@@ -1,7 +1,7 @@
 //! Large files, whose chunks are read by the threads that hash them: one that reads for all is
 //! what they would wait for.
 
-use carpool_unixfs::{Chunk, Metadata};
+use carpool_unixfs::{Chunk, Chunking, Metadata};
 use std::{
     fs::{self, File},
     io,
@@ -62,16 +62,18 @@ pub(super) struct Spans {
     bytes: usize,
     /// Spans that one thread takes at a time.
     at_once: usize,
+    is_cut_by_size: bool,
     pieces: Pieces,
 }
 
 impl Spans {
-    /// Spans of chunks of so many bytes. Where blocks are `kept` a thread takes one at a time: so
-    /// little memory is on its way.
-    pub(super) fn new(chunk: usize, kept: bool) -> Self {
+    /// Spans of whole chunks: of none where nobody knows where a chunk ends before it is read. Where
+    /// blocks are `kept` a thread takes one at a time: so little memory is on its way.
+    pub(super) fn new(chunking: Chunking, kept: bool) -> Self {
+        let (chunk, is_cut_by_size) = (chunking.longest(), chunking.fixed().is_some());
         let bytes = span_bytes(chunk);
         let at_once = if kept { 1 } else { AT_ONCE };
-        Self { chunk, bytes, at_once, pieces: Pieces::new(bytes) }
+        Self { chunk, bytes, at_once, is_cut_by_size, pieces: Pieces::new(bytes) }
     }
 
     /// Spans that one thread takes at a time.
@@ -81,7 +83,7 @@ impl Spans {
 
     /// Whether a file is large: it has several spans.
     pub(super) fn suit(&self, found: &fs::Metadata) -> bool {
-        cfg!(unix) && found.len() > self.bytes as u64
+        cfg!(unix) && self.is_cut_by_size && found.len() > self.bytes as u64
     }
 
     /// The spans of a file.

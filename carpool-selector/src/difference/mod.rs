@@ -2,20 +2,22 @@
 
 mod fingerprints;
 mod level;
-mod old;
+mod nodes;
 
 use alloc::{collections::VecDeque, vec::Vec};
 use carpool_core::{Bytes, Cid, CidSet, Limits, for_each_link, identity_data, may_link};
 
-use fingerprints::Fingerprints;
-use level::{Group, Unmatched};
-use old::{Link, Old};
+use fingerprints::{Fingerprints, Side};
+use level::{Level, Unmatched};
+use nodes::{Link, Nodes, Seen};
 
 /// Blocks that are read at once.
 const WINDOW: usize = 32;
 /// How often a level is held against the old side before what is not found there counts as new.
 const PASSES: u8 = 8;
-/// Old nodes that may be opened for nothing.
+/// Old nodes that may be opened beyond three loads a missing block, once that is spent, and links
+/// that they may have: where a version lost leaves or a level, old nodes have to be opened that have
+/// no counterpart, or what was kept of them is sent again.
 const SPARE: usize = 64;
 
 /// Finds which blocks below some roots are not below others, in work that follows their number and
@@ -28,21 +30,25 @@ const SPARE: usize = 64;
 /// across parents; only what was copied out of a subtree that did not change is found missing. Equality is by CID
 /// throughout: what order and counterparts decide is work, never the result's truth.
 ///
-/// Give it look-ups' answers until [`is_done`](Self::is_done), then ask [`lacks`](Self::lacks). The
-/// old side is opened at most once for each block that is missing, and roots, so that roots that have nothing to do
-/// with what is wanted cost little.
+/// Give it look-ups' answers until [`is_done`](Self::is_done), then ask [`lacks`](Self::lacks).
+///
+/// Each link of a block that was opened, of either side, is compared once: both sides' links are in
+/// one table, which is told which side has a link and tells whether the other has it, whichever came
+/// first. Old nodes are opened against one load for each node that is missing and two for each leaf
+/// (so that with the reading and the sending of what is missing it is three loads a block), old roots
+/// beyond the first apart. Those that are nothing's counterpart are opened only while the old side's
+/// links are not many more than the new side's, and not where the new side links to an old root:
+/// roots that have nothing to do with what is wanted cost little.
 #[derive(Debug)]
 pub struct Difference {
     limits: Limits,
     capacity: usize,
     hasher: CidSet,
-    old: Old,
-    /// New nodes that were found.
-    seen: Fingerprints,
-    missing: Fingerprints,
-    missing_leaves: usize,
-    level: Vec<Group>,
-    next: Vec<Group>,
+    nodes: Nodes,
+    leaves: Fingerprints,
+    links: Links,
+    level: Level,
+    glance: Glance,
     passes: u8,
     depth: u32,
     jobs: VecDeque<Job>,
@@ -52,12 +58,36 @@ pub struct Difference {
     outcome: Outcome,
 }
 
+/// How many links were compared.
+#[derive(Clone, Copy, Debug, Default)]
+struct Links {
+    old: usize,
+    new: usize,
+    /// Of the new side, those that the old side has.
+    both: usize,
+    /// The most of an old node.
+    widest: usize,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Open,
     Exact,
     /// One of the sides has more than there is room for.
     TooLarge,
+}
+
+/// Whether the new side is a level higher than the old one, so that the roots are no counterparts: a
+/// glance at the first node below a new root tells, where nothing below it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Glance {
+    Before,
+    /// The new node is being read: its hash, its counterpart if the roots are such, and how many
+    /// links were known of both sides.
+    At(u64, Link, usize),
+    /// So is its counterpart, as none of its links was known.
+    Beside(u64, Link),
+    Over,
 }
 
 /// A block that has to be read, and what for.
@@ -97,12 +127,11 @@ impl Difference {
             limits: limits.clone(),
             capacity,
             hasher: CidSet::with_seed(seed),
-            old: Old::default(),
-            seen: Fingerprints::default(),
-            missing: Fingerprints::default(),
-            missing_leaves: 0,
-            level: Vec::new(),
-            next: Vec::new(),
+            nodes: Nodes::default(),
+            leaves: Fingerprints::default(),
+            links: Links::default(),
+            level: Level::default(),
+            glance: Glance::Before,
             passes: 0,
             depth: 0,
             jobs: VecDeque::new(),
@@ -111,15 +140,16 @@ impl Difference {
             outcome: Outcome::Open,
         };
         for root in old {
-            difference.old.add_root(root, difference.hasher.hash(&root));
+            difference.nodes.add_root(root, difference.hasher.hash(&root));
             difference.jobs.push_back(Job::Old(root));
         }
-        let hasher = &difference.hasher;
-        difference.level.extend(new.into_iter().zip(0..).map(|(root, number)| Group {
-            links: Vec::from([(root, hasher.hash(&root))]),
-            counterpart: None,
-            root: Some(number),
-        }));
+        for (root, number) in new.into_iter().zip(0..) {
+            difference.link_new(root);
+            difference.level.end_group(None, Some(number));
+        }
+        if difference.nodes.missing() + difference.leaves.missing() == 0 {
+            difference.jobs.clear();
+        }
         difference
     }
 
@@ -168,7 +198,7 @@ impl Difference {
     /// Whether any of the old roots was there to be compared with.
     #[must_use]
     pub fn knows_old(&self) -> bool {
-        self.old.is_known()
+        self.nodes.is_known()
     }
 
     /// Whether the old side lacks `cid`, which is a new root or a link of a block that it lacks: so a
@@ -176,8 +206,11 @@ impl Difference {
     #[must_use]
     pub fn lacks(&self, cid: &Cid) -> bool {
         let hash = self.hasher.hash(cid);
-        let reached = self.outcome != Outcome::Exact || self.missing.contains(hash);
-        reached && !self.old.contains(hash)
+        let sides = if may_link(cid) { self.nodes.sides(hash) } else { self.leaves.sides(hash) };
+        match self.outcome {
+            Outcome::Exact => sides.is_missing(),
+            Outcome::Open | Outcome::TooLarge => !sides.has(Side::Old),
+        }
     }
 
     fn fill_batch(&mut self) {
@@ -197,117 +230,165 @@ impl Difference {
     }
 
     fn open_old(&mut self, cid: &Cid, data: &[u8]) {
-        let (hasher, old, mut nodes) = (&self.hasher, &mut self.old, Vec::new());
-        let index = old.next_index();
+        let Self { hasher, nodes, leaves, links, level, .. } = self;
+        let (index, mut below, mut count) = (nodes.next_index(), Vec::new(), 0);
         each_link(cid, data, &self.limits, &mut |link| {
+            count += 1;
             let hash = hasher.hash(&link);
-            if may_link(&link) {
-                old.add_node(hash, index, nodes.len());
-                nodes.push((link, hash));
-            } else {
-                old.add_leaf(hash);
+            if !may_link(&link) {
+                links.both += usize::from(leaves.link(hash, Side::Old).is_missing());
+                return;
             }
+            let place = u32::try_from(below.len()).ok().map(|at| (index, at));
+            if let (Some(number), Some(place)) = (nodes.link_old(hash, place), place) {
+                links.both += 1;
+                level.found(number, hash, place);
+            }
+            below.push((link, hash));
         });
-        old.open(hasher.hash(cid), nodes);
+        links.old += count;
+        links.widest = links.widest.max(count);
+        nodes.open(hasher.hash(cid), below);
     }
 
     fn open_new(&mut self, cid: &Cid, data: &[u8], counterpart: Option<u32>) {
-        let Self { hasher, old, missing, missing_leaves, .. } = self;
-        let mut links = Vec::new();
-        each_link(cid, data, &self.limits, &mut |link| {
-            let hash = hasher.hash(&link);
-            if may_link(&link) {
-                links.push((link, hash));
-            } else if !old.contains(hash) {
-                *missing_leaves += usize::from(missing.insert(hash));
-            }
+        let limits = self.limits.clone();
+        each_link(cid, data, &limits, &mut |link| {
+            self.links.new += 1;
+            self.link_new(link);
         });
-        if !links.is_empty() {
-            self.next.push(Group { links, counterpart, root: None });
+        self.level.end_group(counterpart, None);
+    }
+
+    fn link_new(&mut self, link: Cid) {
+        let hash = self.hasher.hash(&link);
+        if !may_link(&link) {
+            let held = self.leaves.link(hash, Side::New).has(Side::Old);
+            self.links.both += usize::from(held);
+            return;
         }
+        let seen = self.nodes.link_new(hash, self.level.next_number());
+        self.links.both += usize::from(matches!(seen, Seen::Old(_)));
+        self.level.push(link, hash, seen);
     }
 
     fn check_capacity(&mut self) {
-        if self.old.len().max(self.missing.len()) > self.capacity {
+        let old = self.nodes.old() + self.leaves.old();
+        let missing = self.nodes.missing() + self.leaves.missing();
+        if old.max(missing) > self.capacity {
             self.outcome = Outcome::TooLarge;
             self.jobs.clear();
         }
     }
 
     /// What comes after the jobs of a step: old nodes that this level has to be held against, then
-    /// the new nodes without an equal, then the level below.
+    /// the new nodes without an equal, whose links are the level below.
     fn go_on(&mut self) {
-        if self.level.is_empty() {
-            self.level = core::mem::take(&mut self.next);
-            self.passes = 0;
-            self.depth += 1;
-        }
         if self.depth > self.limits.max_depth {
             self.outcome = Outcome::TooLarge;
             return;
         }
-        self.note_held();
-        let missing = &self.missing;
-        let unmatched = level::unmatched(&self.level, &self.old, |hash| missing.contains(hash));
-        self.passes += 1;
-        let last = self.level.is_empty();
-        if (self.passes < PASSES || last) && self.open_counterparts(&unmatched) {
+        if self.is_glancing() {
             return;
         }
-        if self.level.is_empty() {
+        self.passes += 1;
+        let last = self.level.is_empty();
+        if (self.passes <= PASSES || last) && self.open_counterparts() {
+            return;
+        }
+        if last {
             self.outcome = Outcome::Exact;
         }
-        self.enter(&unmatched);
+        self.enter();
     }
 
-    /// What both sides link to did not change, so nothing has to be held against it.
-    fn note_held(&mut self) {
-        let links = self.level.iter().flat_map(|group| &group.links);
-        for (_, hash) in links.filter(|(_, hash)| self.old.contains(*hash)) {
-            self.seen.insert(*hash);
-        }
-    }
-
-    /// Whether there are any to open.
-    fn open_counterparts(&mut self, unmatched: &[Unmatched]) -> bool {
-        for pair in unmatched.iter().filter_map(|unmatched| unmatched.pair) {
-            self.open(pair, unmatched.len());
-        }
-        // What is no counterpart may be where leaves came from, as in trees that are cut by content.
-        // Of what lies deeper nobody knows yet whether the new side links to it, until its end.
-        let ends = self.level.is_empty() && self.missing.len() > 0;
-        let (most, level) = if ends { (WINDOW, u32::MAX) } else { (unmatched.len(), self.depth) };
-        while self.jobs.len() < most && self.credit(unmatched.len()) > 0 {
-            let Some(link) = self.old.next_closed(level) else { break };
-            self.open(link, unmatched.len());
+    /// Whether a glance has to be waited for.
+    fn is_glancing(&mut self) -> bool {
+        match self.glance {
+            Glance::Before if self.depth > 0 => self.glance_at_first(),
+            Glance::At(_, _, both) if self.links.both > both => {
+                self.level.forget_counterparts();
+                self.glance = Glance::Over;
+            }
+            Glance::At(hash, pair, _) => {
+                self.glance = Glance::Beside(hash, pair);
+                if self.nodes.is_of_use(pair.1) {
+                    self.open(pair);
+                }
+            }
+            Glance::Beside(hash, (_, pair)) => {
+                let is_held = self.nodes.sides(hash).has(Side::Old);
+                self.level.end_glance(self.nodes.opened(pair), is_held);
+                self.glance = Glance::Over;
+            }
+            Glance::Before | Glance::Over => {}
         }
         !self.jobs.is_empty()
     }
 
-    fn open(&mut self, (cid, hash): Link, unmatched: usize) {
-        let differs = self.old.is_closed(hash) && !self.seen.contains(hash);
-        if differs && self.credit(unmatched) > 0 {
-            self.old.announce(hash);
+    fn glance_at_first(&mut self) {
+        self.glance = Glance::Over;
+        let unmatched = self.level.unmatched(&self.nodes);
+        let Some(Unmatched { cid, hash, pair: Some(pair) }) = unmatched.first().copied() else {
+            return;
+        };
+        // A tree that got higher has no more nodes below its root than the old one had.
+        if self.links.both == 0 && self.links.new <= self.links.old {
+            self.level.enter_first();
+            self.jobs.push_back(Job::New(cid, None));
+            self.glance = Glance::At(hash, pair, self.links.both);
+        }
+    }
+
+    /// Whether there are any to open.
+    fn open_counterparts(&mut self) -> bool {
+        let unmatched = self.level.unmatched(&self.nodes);
+        let (all, pairs): (usize, Vec<Link>) =
+            (unmatched.len(), unmatched.iter().filter_map(|unmatched| unmatched.pair).collect());
+        for pair in pairs {
+            if self.nodes.is_of_use(pair.1) {
+                self.open(pair);
+            }
+        }
+        // What is no counterpart may be where leaves came from, as in trees that are cut by content.
+        // Of what lies deeper nobody knows yet whether the new side links to it, until its end.
+        let ends = self.level.is_empty() && self.nodes.missing() + self.leaves.missing() > 0;
+        let (most, level) = if ends { (WINDOW, u32::MAX) } else { (all, self.depth) };
+        while self.jobs.len() < most && self.may_open() && self.may_look_around() {
+            let Some(link) = self.nodes.next_of_use(level) else { break };
+            self.open(link);
+        }
+        !self.jobs.is_empty()
+    }
+
+    fn open(&mut self, (cid, hash): Link) {
+        if self.may_open() {
+            self.nodes.announce(hash);
             self.jobs.push_back(Job::Old(cid));
         }
     }
 
-    /// How many old nodes may still be opened: one for each missing node, which is read twice, and
+    /// Whether one more old node may be opened: one for each missing node, which is read twice, and
     /// two for each missing leaf, which is read once.
-    fn credit(&self, unmatched: usize) -> usize {
-        let nodes = self.missing.len() - self.missing_leaves + unmatched;
-        (SPARE + nodes + 2 * self.missing_leaves).saturating_sub(self.old.opened_nodes())
+    fn may_open(&self) -> bool {
+        self.nodes.opened_nodes() < self.nodes.missing() + 2 * self.leaves.missing() + SPARE
     }
 
-    fn enter(&mut self, unmatched: &[Unmatched]) {
-        self.level.clear();
-        for Unmatched { cid, hash, pair } in unmatched {
-            if self.missing.insert(*hash) && may_link(cid) {
-                let counterpart = pair.and_then(|(_, hash)| self.old.opened(hash));
-                self.jobs.push_back(Job::New(*cid, counterpart));
-            }
-            self.seen.insert(*hash);
+    /// Whether to open one more old node that is nothing's counterpart, be it as wide as any. Where
+    /// the new side links to an old root, nothing was lost, so nothing can have come from elsewhere.
+    fn may_look_around(&self) -> bool {
+        let Links { old, new, both, widest } = self.links;
+        let most = new + new / 2 + both + SPARE;
+        !self.nodes.root_is_kept() && old + (self.jobs.len() + 1) * widest <= most
+    }
+
+    fn enter(&mut self) {
+        for Unmatched { cid, pair, .. } in self.level.take() {
+            let counterpart = pair.and_then(|(_, hash)| self.nodes.opened(hash));
+            self.jobs.push_back(Job::New(cid, counterpart));
         }
+        self.passes = 0;
+        self.depth += 1;
     }
 }
 

@@ -52,8 +52,9 @@ impl Strategy for Bloom {
         if self.tuned { "bloom-tuned" } else { "bloom" }
     }
 
-    fn adapts(&self) -> bool {
-        self.tuned
+    fn choice(&self, sink: &Sink<'_>) -> u64 {
+        let params = self.params(sink);
+        (params.bytes() as u64) << 8 | u64::from(params.k())
     }
 
     fn run(&self, source: &mut Source<'_>, sink: &Sink<'_>) -> Transcript {

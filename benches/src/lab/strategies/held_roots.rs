@@ -43,9 +43,10 @@ impl Strategy for HeldRoots {
         let difference = compare(source, sink);
         let mut stack = vec![source.root()];
         while let Some(node) = stack.pop() {
-            source.comparisons += 1;
             if difference.lacks(&node.cid()) {
-                stack.extend(source.send(node, &mut transcript).into_iter().rev());
+                let links = source.send(node, &mut transcript);
+                source.comparisons += links.len() as u64;
+                stack.extend(links.into_iter().rev());
             }
         }
         if !difference.is_exact() {

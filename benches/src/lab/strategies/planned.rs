@@ -13,24 +13,31 @@ impl Strategy for Planned {
         "planned"
     }
 
-    fn adapts(&self) -> bool {
-        true
+    fn choice(&self, sink: &Sink<'_>) -> u64 {
+        let (step, strategy) = first(sink);
+        strategy.choice(sink) << 4 | step as u64
     }
 
     fn run(&self, source: &mut Source<'_>, sink: &Sink<'_>) -> Transcript {
-        let facts = Facts { common_root: false, last_change: None, ..sink.facts };
-        let plan = plan(&facts, &Step::ALL);
-        let strategy: &dyn Strategy = match plan.first() {
-            Step::HeldRoots => &HeldRoots::FIRST_CONTACT,
-            Step::Filter => &Bloom::TUNED,
-            Step::InteriorFilter => &Deferral,
-            Step::Bitmaps => &Bitmaps,
-            Step::Sketch => &Sketches,
-            Step::Everything => &Full,
-            _ => unreachable!("a step that the laboratory does not have"),
-        };
+        let (_, strategy) = first(sink);
         let mut transcript = strategy.run(source, sink);
         transcript.note(strategy.name());
         transcript
     }
+}
+
+/// The first step of the plan, and the strategy that takes it.
+fn first(sink: &Sink<'_>) -> (Step, &'static dyn Strategy) {
+    let facts = Facts { common_root: false, last_change: None, ..sink.facts };
+    let step = plan(&facts, &Step::ALL).first();
+    let strategy: &dyn Strategy = match step {
+        Step::HeldRoots => &HeldRoots::FIRST_CONTACT,
+        Step::Filter => &Bloom::TUNED,
+        Step::InteriorFilter => &Deferral,
+        Step::Bitmaps => &Bitmaps,
+        Step::Sketch => &Sketches,
+        Step::Everything => &Full,
+        _ => unreachable!("a step that the laboratory does not have"),
+    };
+    (step, strategy)
 }

@@ -23,8 +23,8 @@ impl Strategy for Sketches {
         "sketch"
     }
 
-    fn adapts(&self) -> bool {
-        true
+    fn choice(&self, sink: &Sink<'_>) -> u64 {
+        Bloom::TUNED.choice(sink)
     }
 
     fn run(&self, source: &mut Source<'_>, sink: &Sink<'_>) -> Transcript {
