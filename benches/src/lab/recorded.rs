@@ -142,6 +142,12 @@ impl Versions for Recorded {
         self.depth
     }
 
+    fn distinct(&self, mut nodes: Vec<Node>) -> Vec<Node> {
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
     /// On average.
     fn leaf_bytes(&self) -> u64 {
         let leaves = || self.blocks.values().filter(|block| block.links.is_empty());
@@ -196,7 +202,7 @@ mod tests {
         assert_eq!(recorded.subtree(recorded.root(Side::Old)), 5);
         let missing = only_in(&recorded, Side::New);
         let sizes: Vec<u64> = missing.iter().map(|node| recorded.size(*node)).collect();
-        assert_eq!(sizes, [new.data().len() as u64, 10]);
+        assert_eq!(sizes, [10, new.data().len() as u64]);
         assert_eq!(only_in(&recorded, Side::Old).len(), 2);
     }
 }

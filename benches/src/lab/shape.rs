@@ -41,7 +41,7 @@ impl Shape {
             Self::Tree(fan_out) => Box::new(Tree::new(n, fan_out, leaf_bytes, edit)),
             Self::Chain => Box::new(Chain::new(n, leaf_bytes, edit)),
             Self::Trie => Box::new(Trie::new(n, leaf_bytes, edit)),
-            Self::Recorded => panic!("recorded versions are read, and not made"),
+            Self::Recorded => unreachable!("recorded versions are read, and not made"),
         }
     }
 }

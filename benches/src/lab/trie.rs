@@ -134,7 +134,7 @@ impl Trie {
         let range = Range::of(depth, place);
         let node = match side {
             Side::New if self.is_changed(range) => Node::new,
-            _ => Node::old,
+            Side::Old | Side::New => Node::old,
         };
         match self.keys(side, range) {
             0 => None,
@@ -216,10 +216,10 @@ impl Versions for Trie {
 
     /// Where no two of the keys are expected to have a hash in common any more.
     fn depth(&self) -> u64 {
-        let pairs = (self.n as f64).powi(2);
+        let pairs = u128::from(self.n).pow(2);
         (1..u64::from(LEVELS))
-            .find(|depth| 32_f64.powi(*depth as i32) > pairs)
-            .unwrap_or(LEVELS.into())
+            .find(|depth| 1 << (u64::from(BITS) * *depth) > pairs)
+            .unwrap_or_else(|| LEVELS.into())
     }
 
     fn leaf_bytes(&self) -> u64 {
@@ -231,7 +231,7 @@ impl Versions for Trie {
 fn interior(keys: u64) -> u64 {
     let mut total = 1.0;
     for depth in 1..LEVELS {
-        let cells = 32_f64.powi(depth as i32);
+        let cells = (1_u64 << (BITS * depth)) as f64;
         let load = keys as f64 / cells;
         let nodes = cells * (1.0 - (-load).exp() * (1.0 + load));
         total += nodes;

@@ -43,6 +43,11 @@ pub trait Versions {
     /// Bytes of a leaf.
     fn leaf_bytes(&self) -> u64;
 
+    /// These blocks, each once, where a block may be linked to more than once.
+    fn distinct(&self, nodes: Vec<Node>) -> Vec<Node> {
+        nodes
+    }
+
     /// Bytes of a block: of a leaf, or of a DAG-CBOR array of links.
     fn size(&self, node: Node) -> u64 {
         if node.is_leaf() {
@@ -73,5 +78,5 @@ pub(super) fn only_in(versions: &dyn Versions, side: Side) -> Vec<Node> {
             found.extend(versions.links(node).into_iter().filter(|link| lacks(*link)));
         }
     }
-    found
+    versions.distinct(found)
 }

@@ -166,7 +166,7 @@ impl Group {
         }
         let beside = |i: usize, to: &dyn Fn(usize) -> Option<usize>| match items[i].seen {
             Seen::Old(Some((parent, at))) => old.at(parent, to(at as usize)?),
-            _ => None,
+            Seen::Never | Seen::Before | Seen::Old(None) => None,
         };
         let behind = near.0.and_then(|i| beside(i, &|at| at.checked_add(place - i)));
         let ahead = || near.1.and_then(|i| beside(i, &|at| at.checked_sub(i - place)));

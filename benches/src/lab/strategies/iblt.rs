@@ -10,7 +10,7 @@ use crate::lab::{Node, Sink, Source, Strategy, Transcript, request};
 pub struct Iblt;
 
 /// Hashes of a table, and of an element in it.
-const HASHES: u64 = 3;
+const HASHES: usize = 3;
 /// Bytes of a cell: 8 of the elements' sum, 4 of their checks', 2 of their count.
 const CELL: u64 = 14;
 /// Strata of the estimator and cells of each, as in the paper.
@@ -39,13 +39,16 @@ fn check(element: u64) -> u32 {
 impl Table {
     fn new(cells: usize) -> Self {
         // A part of the table for each hash, so that an element has a cell of each.
-        let part = cells.div_ceil(HASHES as usize);
-        Self { cells: vec![Cell::default(); part * HASHES as usize] }
+        let part = cells.div_ceil(HASHES);
+        Self { cells: vec![Cell::default(); part * HASHES] }
     }
 
     fn places(&self, element: u64) -> impl Iterator<Item = usize> + use<> {
-        let part = self.cells.len() as u64 / HASHES;
-        (0..HASHES).map(move |i| (i * part + mix(element ^ mix(i)) % part) as usize)
+        let part = self.cells.len() / HASHES;
+        let within = move |hash: u64| {
+            usize::try_from(hash % part as u64).expect("below the number of cells")
+        };
+        (0..HASHES).map(move |i| i * part + within(mix(element ^ mix(i as u64))))
     }
 
     fn add(&mut self, element: u64, count: i32) {
