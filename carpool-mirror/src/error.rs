@@ -41,6 +41,18 @@ pub enum Error {
     },
     /// The filter of an extended request breaks a limit.
     Bloom(carpool_bloom::Error),
+    /// Cells of a sketch beyond [`MAX_CELLS`](crate::sketch::MAX_CELLS).
+    TooManyCells {
+        /// Where they end.
+        cells: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// Bytes that are no cells of a sketch, or none beside the one that they have to begin with.
+    NoCells {
+        /// How many bytes.
+        bytes: usize,
+    },
     /// More bits than [`MAX_BITS`](crate::bitmap::MAX_BITS) in one bitmap.
     TooManyBits {
         /// How many.
@@ -83,6 +95,10 @@ impl fmt::Display for Error {
             }
             Self::TooManyHeld { held, max } => write!(f, "{held} held roots named, limit {max}"),
             Self::Bloom(error) => error.fmt(f),
+            Self::TooManyCells { cells, max } => {
+                write!(f, "cells of a sketch up to {cells}, limit {max}")
+            }
+            Self::NoCells { bytes } => write!(f, "{bytes} bytes are no cells of a sketch"),
             Self::TooManyBits { bits, max } => write!(f, "a bitmap of {bits} bits, limit {max}"),
             Self::NoBitmap { bits } => write!(f, "the bytes are no bitmap of {bits} bits"),
         }
@@ -98,6 +114,8 @@ impl core::error::Error for Error {
             | Self::Unwanted { .. }
             | Self::Malformed { .. }
             | Self::TooManyHeld { .. }
+            | Self::TooManyCells { .. }
+            | Self::NoCells { .. }
             | Self::TooManyBits { .. }
             | Self::NoBitmap { .. } => None,
         }

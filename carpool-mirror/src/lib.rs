@@ -13,6 +13,7 @@ mod narrowing;
 pub mod planner;
 mod seeds;
 mod sink;
+pub mod sketch;
 mod source;
 mod status;
 mod summary;

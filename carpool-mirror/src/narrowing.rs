@@ -3,6 +3,8 @@ use carpool_bloom::{Filter, Params};
 use carpool_core::{Cid, CidSet, Limits};
 use carpool_selector::Difference;
 
+use crate::sketch::Lacking;
+
 /// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
 #[derive(Debug, Default)]
 pub enum Narrowing {
@@ -16,6 +18,8 @@ pub enum Narrowing {
     Known(CidSet),
     /// The comparison with roots that the sink holds.
     Compared(Box<Difference>),
+    /// What came of the sink's sketch.
+    Sketched(Lacking),
 }
 
 impl Narrowing {
@@ -27,6 +31,7 @@ impl Narrowing {
             Self::Bloom(filter) => with_bytes(cid, |bytes| filter.contains(bytes)),
             Self::Known(known) => known.contains(cid),
             Self::Compared(difference) => !difference.lacks(cid),
+            Self::Sketched(lacking) => !lacking.contains(cid),
         }
     }
 }

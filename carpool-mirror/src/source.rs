@@ -6,6 +6,7 @@ use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 use crate::{
     Error, Narrowing, Status,
     cold::{self, ColdCall},
+    sketch::Lacking,
 };
 
 /// What a [`Source`] has to say.
@@ -286,6 +287,17 @@ impl Source {
     /// As [`handle_held`](Self::handle_held), of all that lies below `root`.
     pub fn handle_presumed(&mut self, root: Cid, held: impl IntoIterator<Item = Cid>) {
         self.begin_comparing(root, self.list(&[root]), held, None);
+    }
+
+    /// Begins a round that sends what is wanted, and of what lies below that the sink lacks, as
+    /// far as [`Reconciliation`](crate::sketch::Reconciliation) found out.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWanted`].
+    pub fn handle_lacking(&mut self, want: CidList, lacking: Lacking) -> Result<(), Error> {
+        self.check_wanted(want.len())?;
+        self.begin(want, Narrowing::Sketched(lacking), None);
+        Ok(())
     }
 
     /// Begins a round with no knowledge of the sink: everything below `root` where that is at most
