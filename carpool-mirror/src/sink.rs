@@ -340,21 +340,22 @@ impl Sink {
             let max = self.limits.max_bloom_bytes;
             let known = known.take().filter(|known| known.bytes() <= max);
             self.summary = Asked::NotYet;
-            let both = known.and_then(|known| known.with(|insert| self.for_each_held(insert)));
+            let both = known.and_then(|known| known.with(|insert| self.for_each_told(insert)));
             if both.is_some() {
                 return both;
             }
         }
         let mut n = 0;
-        self.for_each_held(&mut |_| n += 1);
-        filter_of(n, &self.limits, |insert| self.for_each_held(insert))
+        self.for_each_told(&mut |_| n += 1);
+        filter_of(n, &self.limits, |insert| self.for_each_told(insert))
     }
 
-    /// What is held below the root and below the old roots.
-    fn for_each_held(&self, each: &mut dyn FnMut(&[u8])) {
+    /// Gives every binary CID that is known to be held below the root and below the old roots, each once:
+    /// what a sketch is made of.
+    pub fn for_each_held(&self, each: &mut dyn FnMut(&[u8])) {
         let (done, seeds) = (self.walk.seen(), self.seeds.held());
         done.for_each(|cid| {
-            if !self.wants.contains_bytes(cid) && !self.has_been_pushed(cid) {
+            if !self.wants.contains_bytes(cid) {
                 each(cid);
             }
         });
@@ -365,7 +366,12 @@ impl Sink {
         });
     }
 
-    fn has_been_pushed(&self, cid: &[u8]) -> bool {
-        self.pushed.as_ref().is_some_and(|pushed| pushed.contains_bytes(cid))
+    /// What is held, but for what the source has just sent.
+    fn for_each_told(&self, each: &mut dyn FnMut(&[u8])) {
+        self.for_each_held(&mut |cid| {
+            if self.pushed.as_ref().is_none_or(|pushed| !pushed.contains_bytes(cid)) {
+                each(cid);
+            }
+        });
     }
 }

@@ -35,9 +35,15 @@ fn main() -> io::Result<()> {
     write("car_header", headers())?;
     write("cbor_reader", nodes().iter().chain(&headers()).flat_map(|item| asked(item)).collect())?;
     write("extension", extended())?;
-    for target in
-        ["difference", "mirror_session", "session_faults", "sink_events", "sketch", "source_events"]
-    {
+    for target in [
+        "difference",
+        "mirror_session",
+        "reconciliation",
+        "session_faults",
+        "sink_events",
+        "sketch",
+        "source_events",
+    ] {
         write(target, noise())?;
     }
     indexes::write_all()?;
