@@ -39,6 +39,16 @@ pub enum Error {
         /// The limit.
         max: u64,
     },
+    /// An extended message whose bitmap has more bytes than
+    /// [`MAX_BITMAP_BYTES`](crate::extension::MAX_BITMAP_BYTES).
+    BitmapTooLong {
+        /// How many it has.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The bitmap of an extended message is none over what this side sent last.
+    UnknownTrail,
     /// The filter of an extended request breaks a limit.
     Bloom(carpool_bloom::Error),
     /// More bits than [`MAX_BITS`](crate::bitmap::MAX_BITS) in one bitmap.
@@ -82,6 +92,10 @@ impl fmt::Display for Error {
                 write!(f, "extended request: expected {expected} at byte {offset}")
             }
             Self::TooManyHeld { held, max } => write!(f, "{held} held roots named, limit {max}"),
+            Self::BitmapTooLong { bytes, max } => {
+                write!(f, "a bitmap of {bytes} bytes, limit {max}")
+            }
+            Self::UnknownTrail => f.write_str("a bitmap over what was not sent last"),
             Self::Bloom(error) => error.fmt(f),
             Self::TooManyBits { bits, max } => write!(f, "a bitmap of {bits} bits, limit {max}"),
             Self::NoBitmap { bits } => write!(f, "the bytes are no bitmap of {bits} bits"),
@@ -98,6 +112,8 @@ impl core::error::Error for Error {
             | Self::Unwanted { .. }
             | Self::Malformed { .. }
             | Self::TooManyHeld { .. }
+            | Self::BitmapTooLong { .. }
+            | Self::UnknownTrail
             | Self::TooManyBits { .. }
             | Self::NoBitmap { .. } => None,
         }

@@ -16,6 +16,7 @@ mod sink;
 mod source;
 mod status;
 mod summary;
+mod trail;
 mod wants;
 
 pub use error::Error;
@@ -24,3 +25,4 @@ pub use sink::{Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};
+pub use trail::{MAX_TRAIL_LINKS, Trail};
