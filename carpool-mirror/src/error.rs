@@ -39,6 +39,16 @@ pub enum Error {
         /// The limit.
         max: u64,
     },
+    /// An extended message whose bitmap has more bytes than
+    /// [`MAX_BITMAP_BYTES`](crate::extension::MAX_BITMAP_BYTES).
+    BitmapTooLong {
+        /// How many it has.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The bitmap of an extended message is none over what this side sent last.
+    UnknownTrail,
     /// The filter of an extended request breaks a limit.
     Bloom(carpool_bloom::Error),
     /// Cells of a sketch beyond [`MAX_CELLS`](crate::sketch::MAX_CELLS).
@@ -94,6 +104,10 @@ impl fmt::Display for Error {
                 write!(f, "extended request: expected {expected} at byte {offset}")
             }
             Self::TooManyHeld { held, max } => write!(f, "{held} held roots named, limit {max}"),
+            Self::BitmapTooLong { bytes, max } => {
+                write!(f, "a bitmap of {bytes} bytes, limit {max}")
+            }
+            Self::UnknownTrail => f.write_str("a bitmap over what was not sent last"),
             Self::Bloom(error) => error.fmt(f),
             Self::TooManyCells { cells, max } => {
                 write!(f, "cells of a sketch up to {cells}, limit {max}")
@@ -116,6 +130,8 @@ impl core::error::Error for Error {
             | Self::TooManyHeld { .. }
             | Self::TooManyCells { .. }
             | Self::NoCells { .. }
+            | Self::BitmapTooLong { .. }
+            | Self::UnknownTrail
             | Self::TooManyBits { .. }
             | Self::NoBitmap { .. } => None,
         }

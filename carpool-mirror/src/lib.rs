@@ -17,6 +17,7 @@ pub mod sketch;
 mod source;
 mod status;
 mod summary;
+mod trail;
 mod wants;
 
 pub use error::Error;
@@ -25,3 +26,4 @@ pub use sink::{Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};
+pub use trail::{MAX_TRAIL_LINKS, Trail};

@@ -160,12 +160,13 @@ impl Client {
         let whole = want == [root];
         if told {
             let want = if whole { Vec::new() } else { want };
-            let request = extension::Request { root, want, held, have };
+            let request =
+                extension::Request { root: Some(root), want, held, have, ..Default::default() };
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
         let offers = dialect == Dialect::Spec && !held.is_empty();
-        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held });
+        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held, ask: None });
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }

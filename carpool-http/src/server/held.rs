@@ -38,8 +38,11 @@ impl Asked {
     pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
-        let extension::Asked { root, want, held, have } = read.map_err(Error::from)?;
-        let (wanted, held) = (Wanted { want, have }, Some((root, held)));
+        let extension::Asked { root, want, held, have, links, .. } = read.map_err(Error::from)?;
+        if links.is_some() {
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "nothing was sent before"));
+        }
+        let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
         Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
     }
 

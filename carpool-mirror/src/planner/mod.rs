@@ -47,6 +47,25 @@ impl Step {
     /// What a transfer can do today.
     pub const ON_THE_WIRE: [Self; 3] = [Self::HeldRoots, Self::Filter, Self::Everything];
 
+    /// What it is called in headers and on the command line.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::HeldRoots => "held",
+            Self::Filter => "filter",
+            Self::InteriorFilter => "interior",
+            Self::Bitmaps => "levels",
+            Self::Sketch => "sketch",
+            Self::Everything => "everything",
+        }
+    }
+
+    /// The step that is called so.
+    #[must_use]
+    pub fn from_token(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.token() == token)
+    }
+
     /// Whether it needs a peer that knows the extension.
     #[must_use]
     pub const fn is_extension(self) -> bool {

@@ -10,7 +10,7 @@ use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
 use carpool_mirror::{
     Status, bitmap,
-    extension::{Answer, Offer, Request},
+    extension::{Answer, LinkBits, Offer, Request, Scope},
 };
 use sim::{
     dag::{self, Dag, Shape},
@@ -91,13 +91,20 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone() };
+    let offer = Offer { root: Some(cids[1]), held: held.clone(), ask: None };
     let filter = Filter::new(Params::for_items(20));
-    let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
+    let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
+    let bits = bitmap::encode([true, false, true, true]).expect("few bits");
+    let level = Request {
+        scope: Scope::Interior,
+        links: Some(LinkBits { check: [8; 8], bits }),
+        session: Some([3; 16]),
+        ..Request::default()
+    };
     let answer = Answer { used_held: true }.encode();
     let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
-    [bare.encode(), full.encode()].into_iter().chain(headers).collect()
+    [bare, full, level].map(|request| request.encode()).into_iter().chain(headers).collect()
 }
 
 /// Messages for the lanes, each a kind and what makes its length: equal ones, around the ends of the

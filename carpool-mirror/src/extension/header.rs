@@ -1,0 +1,152 @@
+use alloc::{format, string::String, vec::Vec};
+use carpool_core::Cid;
+
+use super::{MAX_HEADER_BYTES, MAX_HELD};
+use crate::planner::Step;
+
+const VERSION: &str = "v=1";
+
+/// What the header of a request says: in a pull, roots that the sink holds with all that lies below
+/// them, and in a push, how the sink may answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The root of the DAG that is transferred, where the message beside the header wants others.
+    pub root: Option<Cid>,
+    /// The roots that are held, the best first; at most [`MAX_HELD`] count.
+    pub held: Vec<Cid>,
+    /// In a push, how the sink is to say what it lacks: the source reads the extended message.
+    pub ask: Option<Step>,
+}
+
+impl Offer {
+    /// The header's value.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut value = String::from(VERSION);
+        if let Some(root) = &self.root {
+            value += &format!("; root={root}");
+        }
+        for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
+            value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
+        }
+        if let Some(step) = self.ask {
+            value += &format!("; ask={}", step.token());
+        }
+        value
+    }
+
+    /// Reads a header's value. `None` for one that is too long, of another version, or damaged: then
+    /// the request is one without a header.
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut offer = Self::default();
+        for (key, value) in parameters(value)? {
+            match key {
+                "root" => offer.root = Some(value.parse().ok()?),
+                "held" => offer.held = cids(value)?,
+                // A step that is not known here is one that nobody can be asked for.
+                "ask" => offer.ask = Step::from_token(value),
+                _ => {}
+            }
+        }
+        Some(offer)
+    }
+}
+
+/// What the header of an answer says; that there is one says that extended requests are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether what was sent is the difference to a root that the request named.
+    pub used_held: bool,
+}
+
+impl Answer {
+    /// The header's value.
+    #[must_use]
+    pub const fn encode(self) -> &'static str {
+        if self.used_held { "v=1; used=held" } else { VERSION }
+    }
+
+    /// As [`Offer::decode`].
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let used_held = parameters(value)?.any(|parameter| parameter == ("used", "held"));
+        Some(Self { used_held })
+    }
+}
+
+/// The parameters behind the version.
+fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let mut parts = value.split(';').map(str::trim);
+    let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
+    known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+fn cids(value: &str) -> Option<Vec<Cid>> {
+    value.split(',').take(MAX_HELD).map(|cid| cid.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+    use carpool_core::{Block, codec};
+
+    fn cid(name: u8) -> Cid {
+        *Block::new(codec::DAG_CBOR, vec![name].into()).cid()
+    }
+
+    #[test]
+    fn headers_come_back() {
+        for offer in [
+            Offer::default(),
+            Offer { root: Some(cid(1)), held: vec![cid(2)], ask: None },
+            Offer { root: None, held: (0..16).map(cid).collect(), ask: Some(Step::Bitmaps) },
+        ] {
+            let value = offer.encode();
+            assert!(value.len() <= MAX_HEADER_BYTES);
+            assert_eq!(Offer::decode(&value), Some(offer));
+        }
+        for answer in [Answer::default(), Answer { used_held: true }] {
+            assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_understood_is_none() {
+        let long = "x".repeat(MAX_HEADER_BYTES - VERSION.len() - 3);
+        let table = [
+            ("", false),
+            ("v=2", false),
+            ("v=1", true),
+            ("v=1; new=thing; held=", false),
+            ("v=1; new=thing", true),
+            ("v=1; held=nonsense", false),
+            ("v=1; root=nonsense", false),
+            (&format!("v=1; x={long}"), false),
+            (&format!("v=1; x={}", &long[1..]), true),
+        ];
+        for (value, read) in table {
+            assert_eq!(Offer::decode(value).is_some(), read, "{value:.40}");
+        }
+    }
+
+    #[test]
+    fn roots_beyond_the_limit_do_not_count() {
+        let held: Vec<Cid> = (0..17).map(cid).collect();
+        let value =
+            format!("v=1; held={}", held.iter().map(Cid::to_string).collect::<Vec<_>>().join(","));
+        assert_eq!(Offer::decode(&value).map(|offer| offer.held.len()), Some(MAX_HELD));
+    }
+
+    #[test]
+    fn a_step_that_is_not_known_is_not_asked_for() {
+        for (value, ask) in [
+            ("v=1; ask=interior", Some(Step::InteriorFilter)),
+            ("v=1; ask=telepathy", None),
+            ("v=1; ask=", None),
+        ] {
+            assert_eq!(Offer::decode(value).map(|offer| offer.ask), Some(ask), "{value}");
+        }
+    }
+}
