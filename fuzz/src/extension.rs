@@ -19,8 +19,9 @@ pub fn extension(data: &[u8]) {
 
 fn read(data: &[u8], limits: &Limits) -> Option<Request> {
     let asked = Asked::decode(data.to_vec(), limits, 1).ok()?;
-    let Asked { root, want, held, have, scope, links, session } = asked;
-    Some(Request { root, want: want.iter().collect(), held, have, scope, links, session })
+    let Asked { root, want, held, have, scope, links, session, cells } = asked;
+    let want = want.iter().collect();
+    Some(Request { root, want, held, have, scope, links, session, cells })
 }
 
 fn header(value: &str) {
@@ -29,6 +30,6 @@ fn header(value: &str) {
         assert_eq!(Offer::decode(&offer.encode()), Some(offer));
     }
     if let Some(answer) = Answer::decode(value) {
-        assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        assert_eq!(Answer::decode(&answer.encode()), Some(answer));
     }
 }

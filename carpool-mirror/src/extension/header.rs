@@ -2,7 +2,10 @@ use alloc::{format, string::String, vec::Vec};
 use carpool_core::Cid;
 
 use super::{MAX_HEADER_BYTES, MAX_HELD};
-use crate::planner::Step;
+use crate::{
+    planner::Step,
+    sketch::{CellRange, NamedKey},
+};
 
 const VERSION: &str = "v=1";
 
@@ -16,6 +19,10 @@ pub struct Offer {
     pub held: Vec<Cid>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
     pub ask: Option<Step>,
+    /// In a push, the key of sketches that the source drew.
+    pub key: Option<NamedKey>,
+    /// In a push, the cells that the source needs, under that key.
+    pub cells: Option<CellRange>,
 }
 
 impl Offer {
@@ -32,6 +39,7 @@ impl Offer {
         if let Some(step) = self.ask {
             value += &format!("; ask={}", step.token());
         }
+        value += &sketches(self.key, self.cells);
         value
     }
 
@@ -46,6 +54,8 @@ impl Offer {
                 "held" => offer.held = cids(value)?,
                 // A step that is not known here is one that nobody can be asked for.
                 "ask" => offer.ask = Step::from_token(value),
+                "key" => offer.key = Some(NamedKey::decode(value)?),
+                "cells" => offer.cells = Some(CellRange::decode(value)?),
                 _ => {}
             }
         }
@@ -58,21 +68,40 @@ impl Offer {
 pub struct Answer {
     /// Whether what was sent is the difference to a root that the request named.
     pub used_held: bool,
+    /// In a pull, a key of sketches that the source drew for this sink.
+    pub key: Option<NamedKey>,
+    /// In a pull, the cells that the source needs: nothing was sent yet.
+    pub cells: Option<CellRange>,
 }
 
 impl Answer {
     /// The header's value.
     #[must_use]
-    pub const fn encode(self) -> &'static str {
-        if self.used_held { "v=1; used=held" } else { VERSION }
+    pub fn encode(&self) -> String {
+        let used = if self.used_held { "; used=held" } else { "" };
+        format!("{VERSION}{used}{}", sketches(self.key, self.cells))
     }
 
     /// As [`Offer::decode`].
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let used_held = parameters(value)?.any(|parameter| parameter == ("used", "held"));
-        Some(Self { used_held })
+        let mut answer = Self::default();
+        for (key, value) in parameters(value)? {
+            match key {
+                "used" => answer.used_held |= value == "held",
+                "key" => answer.key = Some(NamedKey::decode(value)?),
+                "cells" => answer.cells = Some(CellRange::decode(value)?),
+                _ => {}
+            }
+        }
+        Some(answer)
     }
+}
+
+fn sketches(key: Option<NamedKey>, cells: Option<CellRange>) -> String {
+    let key = key.map(|key| format!("; key={}", key.encode()));
+    let cells = cells.map(|cells| format!("; cells={}", cells.encode()));
+    key.unwrap_or_default() + &cells.unwrap_or_default()
 }
 
 /// The parameters behind the version.
@@ -90,25 +119,42 @@ fn cids(value: &str) -> Option<Vec<Cid>> {
 mod tests {
     use super::*;
     use alloc::{string::ToString, vec};
+    use carpool_bloom::sketch::Key;
     use carpool_core::{Block, codec};
 
     fn cid(name: u8) -> Cid {
         *Block::new(codec::DAG_CBOR, vec![name].into()).cid()
     }
 
+    const NAMED: NamedKey = NamedKey { number: 5, key: Key::new([0x1f; 16]) };
+
     #[test]
     fn headers_come_back() {
         for offer in [
             Offer::default(),
-            Offer { root: Some(cid(1)), held: vec![cid(2)], ask: None },
-            Offer { root: None, held: (0..16).map(cid).collect(), ask: Some(Step::Bitmaps) },
+            Offer { root: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
+            Offer {
+                held: (0..16).map(cid).collect(),
+                ask: Some(Step::Bitmaps),
+                ..Offer::default()
+            },
+            Offer {
+                ask: Some(Step::Sketch),
+                key: Some(NAMED),
+                cells: Some(CellRange::BEGIN),
+                ..Offer::default()
+            },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);
             assert_eq!(Offer::decode(&value), Some(offer));
         }
-        for answer in [Answer::default(), Answer { used_held: true }] {
-            assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        for answer in [
+            Answer::default(),
+            Answer { used_held: true, ..Answer::default() },
+            Answer { used_held: true, key: Some(NAMED), cells: Some(CellRange::BEGIN) },
+        ] {
+            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
         }
     }
 
@@ -123,6 +169,8 @@ mod tests {
             ("v=1; new=thing", true),
             ("v=1; held=nonsense", false),
             ("v=1; root=nonsense", false),
+            ("v=1; key=5.1f", false),
+            ("v=1; cells=0.0", false),
             (&format!("v=1; x={long}"), false),
             (&format!("v=1; x={}", &long[1..]), true),
         ];

@@ -8,7 +8,7 @@ use carpool_core::{
 use core::ops::Range;
 
 use super::{CHECK_BYTES, MAX_BITMAP_BYTES, MAX_HELD, SESSION_BYTES};
-use crate::Error;
+use crate::{Error, sketch::Cells};
 
 /// What a source may send beside what is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct Request {
     pub links: Option<LinkBits>,
     /// The name of the session, if there is one.
     pub session: Option<[u8; SESSION_BYTES]>,
+    /// Cells of a sketch of what the sink holds, under a key that the source drew.
+    pub cells: Option<Cells>,
 }
 
 /// The extended message as a source reads it: in little more memory than its bytes take.
@@ -83,6 +85,8 @@ pub struct Asked {
     pub links: Option<LinkBits>,
     /// As [`Request::session`].
     pub session: Option<[u8; SESSION_BYTES]>,
+    /// As [`Request::cells`].
+    pub cells: Option<Cells>,
 }
 
 impl Request {
@@ -94,6 +98,13 @@ impl Request {
         if let Some(have) = &self.have {
             write_key(&mut out, "b");
             write_bytes(&mut out, have.as_bytes());
+        }
+        if let Some(cells) = &self.cells {
+            write_key(&mut out, "c");
+            write_head(&mut out, ARRAY, 3);
+            write_head(&mut out, UNSIGNED, cells.number());
+            write_head(&mut out, UNSIGNED, cells.first() as u64);
+            write_bytes(&mut out, &cells.to_bytes());
         }
         write_cids(&mut out, "h", &self.held);
         if let Some(have) = &self.have {
@@ -121,7 +132,7 @@ impl Request {
     }
 
     fn keys(&self) -> u64 {
-        let Self { root, want, held, have, scope, links, session } = self;
+        let Self { root, want, held, have, scope, links, session, cells } = self;
         let filter = 2 * u64::from(have.is_some());
         let others = [
             !held.is_empty(),
@@ -129,6 +140,7 @@ impl Request {
             *scope != Scope::All,
             root.is_some(),
             session.is_some(),
+            cells.is_some(),
             !want.is_empty(),
         ];
         filter + others.map(u64::from).iter().sum::<u64>()
@@ -142,7 +154,7 @@ impl Asked {
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::TooManyWanted`], [`Error::TooManyHeld`], [`Error::Bloom`],
-    /// [`Error::BitmapTooLong`].
+    /// [`Error::BitmapTooLong`], [`Error::TooManyCells`], [`Error::NoCells`].
     pub fn decode(mut body: Vec<u8>, limits: &Limits, seed: u64) -> Result<Self, Error> {
         let mut draft = Draft::new(seed);
         let mut reader = Reader::new(&body);
@@ -160,8 +172,8 @@ impl Asked {
         let bloom =
             carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k };
         let have = Filter::from_wire(body, draft.k, &bloom).map_err(Error::Bloom)?;
-        let Draft { root, want, held, scope, links, session, .. } = draft;
-        Ok(Self { root, want, held, have, scope, links, session })
+        let Draft { root, want, held, scope, links, session, cells, .. } = draft;
+        Ok(Self { root, want, held, have, scope, links, session, cells })
     }
 }
 
@@ -175,16 +187,17 @@ struct Draft {
     scope: Scope,
     links: Option<LinkBits>,
     session: Option<[u8; SESSION_BYTES]>,
+    cells: Option<Cells>,
 }
 
 /// Keys that there are.
-const KEYS: u64 = 8;
+const KEYS: u64 = 9;
 
 impl Draft {
     fn new(seed: u64) -> Self {
         let (want, held) = (CidList::with_seed(seed), Vec::new());
-        let (root, links, session) = (None, None, None);
-        Self { bits: 0..0, k: 0, root, want, held, scope: Scope::All, links, session }
+        let (root, links, session, cells) = (None, None, None, None);
+        Self { bits: 0..0, k: 0, root, want, held, scope: Scope::All, links, session, cells }
     }
 
     fn read(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), Fault> {
@@ -192,6 +205,7 @@ impl Draft {
         for _ in 0..keys {
             match reader.string(TEXT).ok_or(None)? {
                 b"b" => self.bits = read_place(reader).ok_or(None)?,
+                b"c" => self.cells = Some(read_cells(reader)?),
                 b"h" => self.held = read_held(reader)?,
                 b"k" => self.k = read_k(reader).ok_or(None)?,
                 b"l" => self.links = Some(read_links(reader)?),
@@ -263,6 +277,13 @@ fn read_links(reader: &mut Reader<'_>) -> Result<LinkBits, Fault> {
     Ok(LinkBits { check, bits: bits.to_vec() })
 }
 
+fn read_cells(reader: &mut Reader<'_>) -> Result<Cells, Fault> {
+    reader.head(ARRAY).filter(|parts| *parts == 3).ok_or(None)?;
+    let number = reader.head(UNSIGNED).ok_or(None)?;
+    let first = reader.head(UNSIGNED).ok_or(None)?;
+    Cells::from_bytes(number, first, reader.string(BYTES).ok_or(None)?).map_err(Some)
+}
+
 fn read_exact<const N: usize>(reader: &mut Reader<'_>) -> Option<[u8; N]> {
     reader.string(BYTES)?.try_into().ok()
 }
@@ -319,6 +340,12 @@ mod tests {
         Some(LinkBits { check: [7; 8], bits: vec![1; bytes] })
     }
 
+    /// Of zeros, cell 0 among them.
+    fn cells(first: u64, cells: usize) -> Option<Cells> {
+        let bytes = vec![0; cells * carpool_bloom::sketch::Cell::BYTES];
+        Some(Cells::from_bytes(u64::MAX, first, &bytes).expect("few cells"))
+    }
+
     fn of_root() -> Request {
         Request { root: Some(cid(1)), ..Request::default() }
     }
@@ -326,10 +353,10 @@ mod tests {
     /// What is read of a message, as it would be written.
     fn read(request: &Request, limits: &Limits) -> Result<Request, Error> {
         let asked = Asked::decode(request.encode(), limits, 0)?;
-        let Asked { root, want, held, have, scope, links, session } = asked;
+        let Asked { root, want, held, have, scope, links, session, cells } = asked;
         let want: Vec<Cid> = want.iter().collect();
         let want = if root.is_some_and(|root| want == [root]) { Vec::new() } else { want };
-        Ok(Request { root, want, held, have, scope, links, session })
+        Ok(Request { root, want, held, have, scope, links, session, cells })
     }
 
     #[test]
@@ -343,6 +370,8 @@ mod tests {
             Request { links: links(3), scope: Scope::Named, ..Request::default() },
             Request { links: links(0), want: vec![cid(4)], ..Request::default() },
             Request { links: links(1), session: Some([9; 16]), ..of_root() },
+            Request { cells: cells(0, 256), ..of_root() },
+            Request { cells: cells(256, 769), want: vec![cid(4)], ..of_root() },
         ] {
             assert_eq!(read(&request, &Limits::default()), Ok(request));
         }
@@ -350,6 +379,8 @@ mod tests {
         assert_eq!(known.encode().len(), 82, "within 120 bytes");
         let level = Request { links: links(5), scope: Scope::Named, ..Request::default() };
         assert_eq!(level.encode().len(), 14 + 3 + 5);
+        let sketch = Request { cells: cells(0, 256), ..of_root() };
+        assert_eq!(sketch.encode().len(), 41 + 16 + 2560);
     }
 
     #[test]
@@ -385,7 +416,9 @@ mod tests {
         long.push(0);
         let fault = |bytes: &[u8]| decode(bytes).err();
         assert_eq!(fault(&long), Some(Error::Malformed { offset: 82, expected: "the end" }));
-        let table: [(&[u8], u64, &'static str); 6] = [
+        let table: [(&[u8], u64, &'static str); 8] = [
+            (b"\xa1\x61c\x82\x00\x00", 4, "a known key"),
+            (b"\xa1\x61c\x83\x00\x20\x40", 5, "a known key"),
             (&[0xa0], 1, "a root"),
             (b"\xa1\x61m\x02", 4, "a root"),
             (b"\xa1\x61m\x03", 4, "a known key"),

@@ -35,10 +35,10 @@ mod tests {
     fn vectors_of_the_specification() {
         let a = *Block::new(codec::DAG_CBOR, vec![0xa0].into()).cid();
         let text = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
-        let offer = |root| Offer { root, held: vec![a], ask: None }.encode();
+        let offer = |root| Offer { root, held: vec![a], ..Offer::default() }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
-        assert_eq!(Answer { used_held: true }.encode(), "v=1; used=held");
+        assert_eq!(Answer { used_held: true, ..Answer::default() }.encode(), "v=1; used=held");
         let bytes = a.to_bytes();
         let body =
             [&[0xa2, 0x61, 0x68, 0x81, 0x58, 0x24][..], &bytes, &[0x61, 0x72, 0x58, 0x24], &bytes];

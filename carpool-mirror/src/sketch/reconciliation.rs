@@ -32,7 +32,8 @@ pub enum Reconciling {
 #[derive(Debug)]
 pub struct Reconciliation {
     named: NamedKey,
-    walk: Walk,
+    /// Until all is in our sketch: it takes more memory than all else.
+    walk: Option<Walk>,
     ours: Sketch,
     /// Blocks that may still be walked.
     left: usize,
@@ -57,7 +58,7 @@ impl Reconciliation {
     pub fn new(named: NamedKey, root: Cid, limits: &Limits, seed: u64) -> Self {
         Self {
             named,
-            walk: Walk::new([root], Order::BreadthFirst, limits, seed),
+            walk: Some(Walk::new([root], Order::BreadthFirst, limits, seed)),
             ours: Sketch::new(named.key, MAX_CELLS),
             left: limits.max_sketched,
             zeroth: None,
@@ -102,7 +103,9 @@ impl Reconciliation {
     /// Answers a [`Reconciling::Load`], in any order: the block's bytes, verified before, or `None`
     /// where it is not held.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
-        self.walk.handle_load(cid, data);
+        if let Some(walk) = &mut self.walk {
+            walk.handle_load(cid, data);
+        }
     }
 
     /// The next output; `None` while look-ups are awaited. Call again after every `handle_*`, until
@@ -123,14 +126,14 @@ impl Reconciliation {
         if self.too_large || self.failed {
             return Ok(Some(Reconciling::GaveUp));
         }
-        Ok(self.walk.is_done().then(|| self.decode()))
+        Ok(self.walk.is_none().then(|| self.decode()))
     }
 
     /// Walks, until a look-up is needed or awaited or all is in the sketch.
     fn walk_on(&mut self) -> Result<Option<Cid>, Error> {
         let Self { walk, ours, left, too_large, .. } = self;
-        while !*too_large {
-            let step = walk.poll(|cid| {
+        while let Some(on) = walk.as_mut().filter(|_| !*too_large) {
+            let step = on.poll(|cid| {
                 with_bytes(cid, |bytes| ours.toggle(bytes));
                 *too_large |= *left == 0;
                 *left = left.saturating_sub(1);
@@ -139,6 +142,7 @@ impl Reconciliation {
             match step {
                 Some(Step::Load(cid)) => return Ok(Some(cid)),
                 Some(Step::Visit(_) | Step::Missing { .. }) => {}
+                None if on.is_done() => *walk = None,
                 None => break,
             }
         }

@@ -5,12 +5,14 @@ mod indexes;
 mod sessions;
 mod vectors;
 
-use carpool_bloom::{Filter, Params};
+use carpool_bloom::{Filter, Params, sketch::Key};
 use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
 use carpool_mirror::{
     Status, bitmap,
     extension::{Answer, LinkBits, Offer, Request, Scope},
+    planner::Step,
+    sketch::{CellRange, Cells, NamedKey},
 };
 use sim::{
     dag::{self, Dag, Shape},
@@ -91,7 +93,7 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone(), ask: None };
+    let offer = Offer { root: Some(cids[1]), held: held.clone(), ..Offer::default() };
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
@@ -102,9 +104,14 @@ fn extended() -> Vec<Vec<u8>> {
         session: Some([3; 16]),
         ..Request::default()
     };
-    let answer = Answer { used_held: true }.encode();
-    let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
-    [bare, full, level].map(|request| request.encode()).into_iter().chain(headers).collect()
+    let key = Some(NamedKey { number: 7, key: Key::new([7; 16]) });
+    let cells = Some(CellRange::BEGIN);
+    let asks = Offer { ask: Some(Step::Sketch), key, cells, ..Offer::default() };
+    let answer = Answer { used_held: true, key, cells };
+    let headers = [offer.encode(), asks.encode(), answer.encode()].map(String::into_bytes);
+    let some = Cells::from_bytes(7, 256, &[1; 50]).expect("five cells");
+    let sketch = Request { cells: Some(some), ..bare.clone() };
+    [bare, full, level, sketch].map(|request| request.encode()).into_iter().chain(headers).collect()
 }
 
 /// Messages for the lanes, each a kind and what makes its length: equal ones, around the ends of the
