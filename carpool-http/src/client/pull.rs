@@ -166,7 +166,7 @@ impl Client {
         }
         let dialect = self.speech.dialect();
         let offers = dialect == Dialect::Spec && !held.is_empty();
-        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held, ask: None });
+        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held, ..Offer::default() });
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }

@@ -4,6 +4,7 @@ use carpool_core::Cid;
 use carpool_mirror::{
     Source,
     extension::{self, Answer, Offer},
+    sketch::{Cells, Lacking},
 };
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,11 +22,15 @@ pub(super) struct Asked {
     relies: bool,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
+    /// The root of the DAG, and cells of a sketch of what the sink holds.
+    pub(super) cells: Option<(Cid, Cells)>,
+    /// What came of them.
+    pub(super) lacking: Option<Lacking>,
 }
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        Self { wanted, held: None, relies: false, answer: None }
+        Self { wanted, held: None, relies: false, answer: None, cells: None, lacking: None }
     }
 }
 
@@ -38,21 +43,26 @@ impl Asked {
     pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
-        let extension::Asked { root, want, held, have, links, .. } = read.map_err(Error::from)?;
+        let extension::Asked { root, want, held, have, links, cells, .. } =
+            read.map_err(Error::from)?;
         if links.is_some() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "nothing was sent before"));
         }
         let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
-        Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
+        // Who has a key goes on with it.
+        let answer =
+            Some(if cells.is_some() { Answer::default() } else { server.sketching.offer() });
+        let cells = root.zip(cells);
+        Ok(Self { wanted, held, relies: true, answer, cells, lacking: None })
     }
 
     /// Adds what the header beside a message of the specification says.
-    pub(super) fn with_header(mut self, headers: &HeaderMap) -> Self {
+    pub(super) fn with_header(mut self, headers: &HeaderMap, server: &Server) -> Self {
         let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
         let Some(offer) = value.and_then(Offer::decode) else { return self };
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
-        self.answer = Some(Answer::default());
+        self.answer = Some(server.sketching.offer());
         self
     }
 
@@ -79,14 +89,15 @@ impl Asked {
     /// Begins the round.
     pub(super) fn begin(self, source: &mut Source) -> Result<(), carpool_mirror::Error> {
         let Wanted { want, have } = self.wanted;
-        match self.held {
-            Some((root, held)) => source.handle_held(root, want, held, have),
-            None => source.handle_request(want, have),
+        match (self.lacking, self.held) {
+            (Some(lacking), _) => source.handle_lacking(want, lacking),
+            (None, Some((root, held))) => source.handle_held(root, want, held, have),
+            (None, None) => source.handle_request(want, have),
         }
     }
 }
 
 /// The header of an answer.
-pub(super) fn header_of(answer: Answer) -> HeaderValue {
-    HeaderValue::from_static(answer.encode())
+pub(super) fn header_of(answer: &Answer) -> HeaderValue {
+    HeaderValue::try_from(answer.encode()).expect("letters, digits and marks")
 }

@@ -5,6 +5,7 @@ mod held;
 mod idle;
 mod inventory;
 mod joined;
+mod keys;
 mod metrics;
 mod names;
 mod observe;
@@ -12,6 +13,7 @@ mod pull;
 mod push;
 mod refusal;
 mod route;
+mod sketches;
 
 use axum::{
     Router,
@@ -21,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use carpool_core::{Cid, Limits, cid_exact, sha2_256};
-use carpool_mirror::extension::{self, Answer};
+use carpool_mirror::extension;
 use carpool_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -35,6 +37,7 @@ use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes}
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
+use sketches::Sketching;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -75,6 +78,9 @@ pub struct ServerOptions {
     /// Blocks that the server remembers to hold completely, and tells a client of that pushes
     /// without knowing what is held; some 60 bytes each. 0 turns it off. Default 131,072.
     pub max_summary_blocks: usize,
+    /// How long a key of sketches is good at least, which a client that pulls was given. Default an
+    /// hour.
+    pub sketch_key_life: Duration,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -98,6 +104,7 @@ impl Default for ServerOptions {
             drain_bytes: 16 << 20,
             max_push_roots: 1000,
             max_summary_blocks: 1 << 17,
+            sketch_key_life: Duration::from_secs(3600),
             seed: 0,
         }
     }
@@ -127,6 +134,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
     inventory: Arc<Inventory>,
+    sketching: Arc<Sketching>,
 }
 
 impl Server {
@@ -136,7 +144,8 @@ impl Server {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
-        Self { store, options: Arc::new(options), progress, metrics, transfers, inventory }
+        let (sketching, options) = (Arc::new(Sketching::new(&options)), Arc::new(options));
+        Self { store, options, progress, metrics, transfers, inventory, sketching }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS
@@ -162,7 +171,7 @@ impl Server {
         let names = Router::new()
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
-            .layer(middleware::map_response(says_extended));
+            .layer(middleware::map_response_with_state(self.clone(), says_extended));
         let routes = routes.merge(names);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
@@ -208,8 +217,8 @@ impl Server {
 }
 
 /// Who reads a name is likely to pull what it points to, and knows then how to ask.
-async fn says_extended(mut response: Response) -> Response {
-    response.headers_mut().insert(extension::HEADER, held::header_of(Answer::default()));
+async fn says_extended(State(server): State<Server>, mut response: Response) -> Response {
+    response.headers_mut().insert(extension::HEADER, held::header_of(&server.sketching.offer()));
     response
 }
 

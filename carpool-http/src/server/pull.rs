@@ -16,6 +16,7 @@ use super::{
     observe::Observed,
     refusal::Refusal,
     root_of,
+    sketches::{self, Outcome},
 };
 use crate::{
     Error,
@@ -36,14 +37,20 @@ pub(super) async fn pull(
     let asked = if held::is_extended(&headers) {
         Asked::decode(body, &server)?
     } else {
-        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers)
+        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers, &server)
     };
-    let asked = asked.compare_with(&server).await?;
+    let mut asked = asked.compare_with(&server).await?;
+    if let Some((root, cells)) = asked.cells.take() {
+        match sketches::decode(&server, root, cells).await? {
+            Outcome::Lacking(lacking) => asked.lacking = Some(lacking),
+            Outcome::Asks(response) => return Ok(response),
+        }
+    }
     let answer = asked.answer;
     let car = send(&server, observed, asked, Order::DepthFirst).await?;
     let mut response = ([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response();
     if let Some(answer) = answer {
-        response.headers_mut().insert(extension::HEADER, held::header_of(answer));
+        response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
     Ok(response)
 }

@@ -230,11 +230,11 @@ impl Draft {
         Ok(())
     }
 
-    /// Whoever names nothing wants the root, and held roots are held against one; `None` where there
-    /// should be one and is not.
+    /// Whoever names nothing wants the root, and held roots and cells are held against one; `None`
+    /// where there should be one and is not.
     fn name_root(&mut self) -> Option<()> {
         let names = !self.want.is_empty() || self.links.is_some();
-        if names && self.held.is_empty() {
+        if names && self.held.is_empty() && self.cells.is_none() {
             return Some(());
         }
         let root = self.root?;
@@ -435,5 +435,7 @@ mod tests {
         }
         let held = Request { held: vec![cid(2)], links: links(1), ..Request::default() };
         assert!(decode(&held.encode()).is_err(), "nothing to hold them against");
+        let sketch = Request { want: vec![cid(2)], cells: cells(0, 1), ..Request::default() };
+        assert!(decode(&sketch.encode()).is_err(), "nor these");
     }
 }
