@@ -254,6 +254,11 @@ impl<V> CidMap<V> {
             each(key.as_bytes(), value);
         }
     }
+
+    /// Calls `each` with every value, to be changed, in no order that means anything.
+    pub fn for_each_mut(&mut self, mut each: impl FnMut(&mut V)) {
+        self.table.iter_mut().for_each(|(_, value)| each(value));
+    }
 }
 
 impl<V> core::fmt::Debug for CidMap<V> {

@@ -5,12 +5,15 @@
 #![no_std]
 extern crate alloc;
 
+mod asking;
 pub mod bitmap;
 mod cold;
+mod composition;
 mod error;
 pub mod extension;
 mod narrowing;
 pub mod planner;
+mod reading;
 mod seeds;
 mod sink;
 mod source;
@@ -21,7 +24,7 @@ mod wants;
 
 pub use error::Error;
 pub use narrowing::{Narrowing, filter_of};
-pub use sink::{Outcome, Received, Sink, SinkOutput};
+pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};

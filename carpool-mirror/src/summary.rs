@@ -1,7 +1,7 @@
 use carpool_bloom::{Filter, Params};
-use carpool_core::{Cid, CidSet};
+use carpool_core::{Cid, CidSet, may_link};
 
-use crate::narrowing::{target_rate, with_bytes};
+use crate::narrowing::{interior_params, may_link_bytes, target_rate, with_bytes};
 
 /// Blocks that are held **with all that lies below them**, of whatever DAGs, and the filter of them.
 ///
@@ -15,6 +15,10 @@ pub struct Summary {
     filter: Filter,
     /// Keys that the filter has room for.
     capacity: usize,
+    /// The filter of those keys that can have links, how many they are, and its room.
+    interior: Filter,
+    interior_len: usize,
+    interior_capacity: usize,
 }
 
 /// Filters are made for so many keys at least: those of a message are to fit in.
@@ -30,7 +34,17 @@ impl Summary {
     pub fn new(max_blocks: usize, max_filter_bytes: usize, seed: u64) -> Self {
         let keys = CidSet::with_seed(seed);
         let (capacity, params) = roomy(FEWEST, max_blocks, max_filter_bytes);
-        Self { keys, max_blocks, max_filter_bytes, filter: Filter::new(params), capacity }
+        let interior = Filter::new(interior_params(FEWEST, max_filter_bytes));
+        Self {
+            keys,
+            max_blocks,
+            max_filter_bytes,
+            filter: Filter::new(params),
+            capacity,
+            interior,
+            interior_len: 0,
+            interior_capacity: FEWEST,
+        }
     }
 
     /// Adds a block that is held with all that lies below it; `false` if it was there or there is no
@@ -44,7 +58,27 @@ impl Summary {
         } else {
             with_bytes(cid, |bytes| self.filter.insert(bytes));
         }
+        if may_link(cid) {
+            self.insert_interior(cid);
+        }
         true
+    }
+
+    fn insert_interior(&mut self, cid: &Cid) {
+        self.interior_len += 1;
+        if self.interior_len <= self.interior_capacity {
+            with_bytes(cid, |bytes| self.interior.insert(bytes));
+            return;
+        }
+        self.interior_capacity = self.interior_len + self.interior_len / SQUEEZED;
+        let params = interior_params(self.interior_capacity, self.max_filter_bytes);
+        self.interior = Filter::new(params);
+        let mut batch = self.interior.batch();
+        self.keys.for_each(|cid| {
+            if may_link_bytes(cid) {
+                batch.insert(cid);
+            }
+        });
     }
 
     fn grow(&mut self) {
@@ -82,7 +116,13 @@ impl Summary {
     #[must_use]
     pub fn known(&self) -> Option<Known> {
         let room = self.capacity + self.capacity / SQUEEZED - self.keys.len();
-        (!self.is_empty()).then(|| Known { filter: self.filter.clone(), room })
+        let interior_room = self.interior_capacity - self.interior_len;
+        (!self.is_empty()).then(|| Known {
+            filter: self.filter.clone(),
+            room,
+            interior: self.interior.clone(),
+            interior_room: interior_room + self.interior_capacity / SQUEEZED,
+        })
     }
 }
 
@@ -107,6 +147,9 @@ fn roomy(n: usize, max_blocks: usize, max_bytes: usize) -> (usize, Params) {
 pub struct Known {
     filter: Filter,
     room: usize,
+    /// The same of blocks that can have links.
+    interior: Filter,
+    interior_room: usize,
 }
 
 impl Known {
@@ -115,17 +158,26 @@ impl Known {
     }
 
     /// The filter with these CIDs too, or `None` where there are too many of them.
-    pub(crate) fn with(mut self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
-        let mut new = 0;
-        each(&mut |cid| new += usize::from(!self.filter.contains(cid)));
-        if new > self.room {
-            return None;
-        }
-        let mut batch = self.filter.batch();
-        each(&mut |cid| batch.insert(cid));
-        drop(batch);
-        Some(self.filter)
+    pub(crate) fn with(self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+        with(self.filter, self.room, each)
     }
+
+    /// As [`with`](Self::with), of blocks that can have links.
+    pub(crate) fn with_interior(self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+        with(self.interior, self.interior_room, each)
+    }
+}
+
+fn with(mut filter: Filter, room: usize, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+    let mut new = 0;
+    each(&mut |cid| new += usize::from(!filter.contains(cid)));
+    if new > room {
+        return None;
+    }
+    let mut batch = filter.batch();
+    each(&mut |cid| batch.insert(cid));
+    drop(batch);
+    Some(filter)
 }
 
 #[cfg(test)]
