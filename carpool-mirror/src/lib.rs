@@ -12,6 +12,7 @@ pub mod extension;
 mod narrowing;
 pub mod planner;
 mod seeds;
+mod session;
 mod sink;
 mod source;
 mod status;
@@ -20,6 +21,7 @@ mod wants;
 
 pub use error::Error;
 pub use narrowing::{Narrowing, filter_of};
+pub use session::Session;
 pub use sink::{Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
