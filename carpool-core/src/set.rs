@@ -297,6 +297,12 @@ impl CidSet {
         Probe::of(cid).hash(&self.map.state)
     }
 
+    /// As [`hash`](Self::hash), of the CID with these bytes.
+    #[must_use]
+    pub fn hash_bytes(&self, cid: &[u8]) -> u64 {
+        Probe::of_bytes(cid).hash(&self.map.state)
+    }
+
     /// As [`insert`](Self::insert), with the CID's [`hash`](Self::hash).
     pub fn insert_hashed(&mut self, hash: u64, cid: &Cid) -> bool {
         self.map.put_hashed(hash, Probe::of(cid), ()).is_none()

@@ -15,6 +15,7 @@ mod narrowing;
 pub mod planner;
 mod reading;
 mod seeds;
+mod session;
 mod sink;
 mod source;
 mod status;
@@ -24,6 +25,7 @@ mod wants;
 
 pub use error::Error;
 pub use narrowing::{Narrowing, filter_of};
+pub use session::Session;
 pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
