@@ -5,15 +5,20 @@
 #![no_std]
 extern crate alloc;
 
+mod asking;
 pub mod bitmap;
 mod cold;
+mod composition;
 mod error;
 pub mod extension;
 mod narrowing;
 pub mod planner;
+mod reading;
 mod seeds;
+mod session;
 mod sink;
 pub mod sketch;
+mod sketching;
 mod source;
 mod status;
 mod summary;
@@ -22,7 +27,8 @@ mod wants;
 
 pub use error::Error;
 pub use narrowing::{Narrowing, filter_of};
-pub use sink::{Outcome, Received, Sink, SinkOutput};
+pub use session::Session;
+pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};

@@ -54,6 +54,11 @@ impl Seeds {
         if self.complete && self.is_done() { &self.roots } else { &[] }
     }
 
+    /// Links between a root and the deepest block that was found.
+    pub(crate) const fn deepest(&self) -> u32 {
+        self.walk.deepest()
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.walk.is_done()
     }

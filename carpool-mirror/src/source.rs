@@ -4,7 +4,7 @@ use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
 use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use crate::{
-    Error, Narrowing, Status,
+    Error, Narrowing, Session, Status,
     cold::{self, ColdCall},
     sketch::Lacking,
 };
@@ -34,7 +34,9 @@ pub struct Source {
     order: Order,
     seed: u64,
     /// What earlier rounds sent.
-    sent: CidSet,
+    session: Session,
+    /// The same as long as it is little, to recognise a filter of it.
+    recognised: CidSet,
     /// Whether what a round sent is left out of the next.
     remembers: bool,
     round: Option<Round>,
@@ -63,7 +65,7 @@ const ROOTS_AHEAD: usize = 256;
 const RECOGNISED: usize = 256;
 
 impl Round {
-    fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
+    fn poll(&mut self, session: &Session) -> Result<Option<SourceOutput>, Error> {
         if let Some(waits) = self.compare() {
             return Ok(waits.map(SourceOutput::Load));
         }
@@ -71,7 +73,7 @@ impl Round {
             if let Some(block) = self.release() {
                 return Ok(Some(SourceOutput::Transmit(block)));
             }
-            match self.step(sent).inspect_err(|_| self.over = true)? {
+            match self.step(session).inspect_err(|_| self.over = true)? {
                 Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
                 Some(Step::Missing { cid, .. }) => return Ok(Some(self.lack(cid))),
                 Some(Step::Visit(block)) => {
@@ -117,13 +119,13 @@ impl Round {
         self.cold.as_mut().filter(|_| ready)?.release()
     }
 
-    fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
+    fn step(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
         if self.over || self.is_exceeded() {
             return Ok(None);
         }
         loop {
             let more = self.add_roots();
-            let step = self.walk_on(sent)?;
+            let step = self.walk_on(session)?;
             if step.is_some() || !more || !self.walk.is_done() {
                 return Ok(step);
             }
@@ -142,12 +144,12 @@ impl Round {
         false
     }
 
-    fn walk_on(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
+    fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
         let Self { walk, wanted, narrowing, unsent, .. } = self;
         walk.poll(|cid| {
             let hidden = narrowing.hides(cid);
             // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-            let admitted = !(hidden || sent.contains(cid)) || wanted.contains(cid);
+            let admitted = !(hidden || session.contains(cid)) || wanted.contains(cid);
             if let (true, Some(unsent)) = (hidden && !admitted, &mut *unsent) {
                 unsent.insert(cid);
             }
@@ -186,8 +188,26 @@ impl Source {
     /// [`CidMap`](carpool_core::CidMap).
     #[must_use]
     pub fn new(order: Order, limits: &Limits, seed: u64) -> Self {
-        let sent = CidSet::with_seed(seed);
-        Self { limits: limits.clone(), order, seed, sent, remembers: true, round: None }
+        Self::resume(Session::new(usize::MAX, seed), order, limits, seed)
+    }
+
+    /// As [`new`](Self::new), for a sink that was sent what `session` remembers. A CID that was sent
+    /// and is wanted shows that not all arrived, so then the session is forgotten.
+    #[must_use]
+    pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
+        let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
+        Self { limits, order, seed, session, recognised, remembers: true, round: None }
+    }
+
+    /// What is to be remembered for the next request. After a round that did not come to its
+    /// [`EndRound`](SourceOutput::EndRound) that is nothing: sent is not arrived.
+    #[must_use]
+    pub fn into_session(mut self) -> Session {
+        if self.round.as_ref().is_some_and(|round| !round.over) {
+            self.handle_forgotten();
+        }
+        self.remember();
+        self.session
     }
 
     /// As [`new`](Self::new), for a side that hears of each round anew, as a server does: it keeps
@@ -216,8 +236,16 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_request(&mut self, want: CidList, have: Option<Filter>) -> Result<(), Error> {
         self.check_wanted(want.len())?;
+        self.doubt(&want);
         self.begin(want, have.into(), None);
         Ok(())
+    }
+
+    /// What was sent and is wanted did not arrive, so nobody knows of the rest.
+    fn doubt(&mut self, want: &CidList) {
+        if want.iter().any(|cid| self.session.contains(&cid)) {
+            self.session.forget();
+        }
     }
 
     fn check_wanted(&self, wanted: usize) -> Result<(), Error> {
@@ -229,10 +257,11 @@ impl Source {
     /// filter of one CID in two bytes, which would hide a block in a thousand by chance.
     fn is_of_what_was_sent(&self, have: &Filter) -> bool {
         let bytes = have.as_bytes().len();
-        let params = Params::new(bytes, have.k()).ok().filter(|_| self.sent.len() <= RECOGNISED);
+        let few = self.session.len() <= RECOGNISED;
+        let params = Params::new(bytes, have.k()).ok().filter(|_| few);
         params.is_some_and(|params| {
             let mut sent = Filter::new(params);
-            self.sent.for_each(|cid| sent.insert(cid));
+            self.recognised.for_each(|cid| sent.insert(cid));
             sent == *have
         })
     }
@@ -265,6 +294,7 @@ impl Source {
         have: Option<Filter>,
     ) -> Result<(), Error> {
         self.check_wanted(want.len())?;
+        self.doubt(&want);
         self.begin_comparing(root, want, held, have);
         Ok(())
     }
@@ -312,7 +342,8 @@ impl Source {
     /// what it holds.
     pub fn handle_forgotten(&mut self) {
         self.round = None;
-        self.sent = CidSet::with_seed(self.seed);
+        self.session.forget();
+        self.recognised = CidSet::with_seed(self.seed);
     }
 
     fn begin(&mut self, wanted: CidList, narrowing: Narrowing, cold: Option<ColdCall>) {
@@ -328,13 +359,13 @@ impl Source {
     /// Most transfers are one round, so what a round sent is made out when the next begins.
     fn remember(&mut self) {
         let Some(round) = self.round.take().filter(|_| self.remembers) else { return };
-        let mut fewer = round.into_sent();
-        if fewer.len() > self.sent.len() {
-            core::mem::swap(&mut fewer, &mut self.sent);
+        let sent = round.into_sent();
+        self.session.add(&sent);
+        if self.session.len() <= RECOGNISED {
+            sent.for_each(|cid| {
+                self.recognised.insert_bytes(cid);
+            });
         }
-        fewer.for_each(|cid| {
-            self.sent.insert_bytes(cid);
-        });
     }
 
     /// Answers a [`SourceOutput::Load`], in any order: the block's bytes, verified before, or
@@ -353,6 +384,6 @@ impl Source {
     /// # Errors
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
-        self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.sent))
+        self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.session))
     }
 }

@@ -57,13 +57,20 @@ impl Trail {
         self.cids.len() + self.links.len() * 4
     }
 
+    /// The block of this number, which begins at `place`: its CID, its links, and the next one's place.
+    pub(crate) fn block(&self, nth: usize, place: usize) -> Option<(Cid, usize, usize)> {
+        let links = *self.links.get(nth)?;
+        let (cid, n) = cid_prefix(&self.cids[place..]).expect("a CID was written there");
+        Some((cid, links as usize, place + n))
+    }
+
     /// The blocks in their order, each with the number of its links.
     pub fn iter(&self) -> impl Iterator<Item = (Cid, usize)> {
         let mut place = 0;
-        self.links.iter().map(move |links| {
-            let (cid, n) = cid_prefix(&self.cids[place..]).expect("a CID was written there");
-            place += n;
-            (cid, *links as usize)
+        (0..self.links.len()).map_while(move |nth| {
+            let (cid, links, next) = self.block(nth, place)?;
+            place = next;
+            Some((cid, links))
         })
     }
 }

@@ -49,6 +49,7 @@ pub struct Walk {
     /// Identity CIDs that were entered.
     entered: CidSet,
     lookups: Lookups,
+    deepest: u32,
     /// Whether the front is known to await an answer: then nothing moves until one comes.
     blocked: bool,
 }
@@ -73,6 +74,7 @@ impl Walk {
             seen,
             entered: CidSet::with_seed(seed),
             lookups: Lookups::default(),
+            deepest: 0,
             blocked: false,
         }
     }
@@ -93,6 +95,17 @@ impl Walk {
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
         self.frontier.push(cid, self.seen.hash(&cid), 0);
+    }
+
+    /// Makes as if `cid` had not been met: it is visited where it is found next.
+    pub fn forget(&mut self, cid: &Cid) {
+        self.seen.remove(cid);
+    }
+
+    /// Links between a root and the deepest block that was visited.
+    #[must_use]
+    pub const fn deepest(&self) -> u32 {
+        self.deepest
     }
 
     /// Goes on below a block that was missing and has come, `depth` links below a root.
@@ -226,6 +239,7 @@ impl Walk {
         let Some(data) = self.lookups.close(slot) else {
             return Ok(Step::Missing { cid: *cid, depth });
         };
+        self.deepest = self.deepest.max(depth);
         self.descend(cid, &data, depth)?;
         Ok(Step::Visit(Block::new_unchecked(*cid, data)))
     }

@@ -1,13 +1,13 @@
 //! Two versions of a DAG side by side.
 
-mod fingerprints;
 mod level;
 mod old;
 
 use alloc::{collections::VecDeque, vec::Vec};
-use carpool_core::{Bytes, Cid, CidSet, Limits, for_each_link, identity_data, may_link};
+use carpool_core::{
+    Bytes, Cid, CidSet, Fingerprints, Limits, for_each_link, identity_data, may_link,
+};
 
-use fingerprints::Fingerprints;
 use level::{Group, Unmatched};
 use old::{Link, Old};
 

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use carpool_core::Cid;
 use hashbrown::HashTable;
 
-use super::fingerprints::Fingerprints;
+use carpool_core::Fingerprints;
 
 /// A node and its hash.
 pub(super) type Link = (Cid, u64);
