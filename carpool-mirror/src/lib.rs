@@ -11,8 +11,10 @@ mod cold;
 mod composition;
 mod error;
 pub mod extension;
+mod naming;
 mod narrowing;
 pub mod planner;
+mod pruning;
 mod reading;
 mod seeds;
 mod session;
@@ -26,6 +28,7 @@ mod trail;
 mod wants;
 
 pub use error::Error;
+pub use naming::Answered;
 pub use narrowing::{Narrowing, filter_of};
 pub use session::Session;
 pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};

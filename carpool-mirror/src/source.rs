@@ -4,8 +4,11 @@ use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
 use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use crate::{
-    Error, Narrowing, Session, Status,
+    Answered, Error, Narrowing, Session, Status, Trail,
     cold::{self, ColdCall},
+    extension::{Asked, Scope},
+    naming::Naming,
+    pruning::{Doubts, Pruning},
     sketch::Lacking,
 };
 
@@ -39,20 +42,28 @@ pub struct Source {
     recognised: CidSet,
     /// Whether what a round sent is left out of the next.
     remembers: bool,
+    /// What the round sent, or the last one, for a sink that speaks of it.
+    trail: Option<Trail>,
+    answered: Option<Answered>,
     round: Option<Round>,
 }
 
 #[derive(Debug)]
 struct Round {
+    limits: Limits,
     walk: Walk,
     wanted: CidList,
     /// Where in `wanted` lies what the walk does not know of yet.
     next: usize,
     narrowing: Narrowing,
+    scope: Scope,
+    /// What is wanted by a bitmap.
+    naming: Option<Naming>,
+    doubts: Doubts,
     /// The comparison with what the sink holds, until it is done.
     difference: Option<Box<Difference>>,
-    /// What the walk left out because the sink seems to hold it, and what is not held here; for a
-    /// source that remembers.
+    /// What the walk left out because the sink seems to hold it or is to name it, and what is not
+    /// held here; for a source that remembers, and where it may be named later.
     unsent: Option<CidSet>,
     cold: Option<ColdCall>,
     over: bool,
@@ -75,15 +86,25 @@ impl Round {
             }
             match self.step(session).inspect_err(|_| self.over = true)? {
                 Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
-                Some(Step::Missing { cid, .. }) => return Ok(Some(self.lack(cid))),
+                Some(Step::Missing { cid, .. }) => {
+                    if let Some(output) = self.lack(cid) {
+                        return Ok(Some(output));
+                    }
+                }
                 Some(Step::Visit(block)) => {
+                    self.doubts.note_sent(block.cid());
                     if let Some(block) = self.admit(block) {
                         return Ok(Some(SourceOutput::Transmit(block)));
                     }
                 }
-                None => return Ok(self.end()),
+                None => return Ok(self.read_named().or_else(|| self.end())),
             }
         }
+    }
+
+    /// The next look-up of what a bitmap names.
+    fn read_named(&mut self) -> Option<SourceOutput> {
+        self.naming.as_mut()?.poll().map(SourceOutput::Load)
     }
 
     /// The next look-up of the comparison, if there is one to be awaited; `None` once it is done.
@@ -98,11 +119,12 @@ impl Round {
         None
     }
 
-    fn lack(&mut self, cid: Cid) -> SourceOutput {
+    /// What was looked up for a second look alone is lacking to nobody.
+    fn lack(&mut self, cid: Cid) -> Option<SourceOutput> {
         if let Some(unsent) = &mut self.unsent {
             unsent.insert(&cid);
         }
-        SourceOutput::Missing(cid)
+        (!self.doubts.close(&cid)).then_some(SourceOutput::Missing(cid))
     }
 
     /// The block that goes out when the walk comes to `block`.
@@ -132,7 +154,7 @@ impl Round {
         }
     }
 
-    /// Tells the walk of wanted CIDs; whether there are more than it knows of now.
+    /// Tells the walk of wanted CIDs; whether there are more that could be told now.
     fn add_roots(&mut self) -> bool {
         while let Some((cid, next)) = self.wanted.at(self.next) {
             if self.walk.pending() >= ROOTS_AHEAD {
@@ -141,24 +163,37 @@ impl Round {
             self.walk.handle_root(cid);
             self.next = next;
         }
-        false
+        self.add_named()
+    }
+
+    /// As [`add_roots`](Self::add_roots), of what a bitmap names, by the block.
+    fn add_named(&mut self) -> bool {
+        let Self { walk, naming: Some(naming), unsent, limits, .. } = self else { return false };
+        while walk.pending() < ROOTS_AHEAD {
+            let told = naming.next(limits, |cid| {
+                // Met before it was known to be named.
+                if unsent.as_mut().is_some_and(|unsent| unsent.remove(&cid)) {
+                    walk.forget(&cid);
+                }
+                walk.handle_root(cid);
+            });
+            if !told {
+                return false;
+            }
+        }
+        true
     }
 
     fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
-        let Self { walk, wanted, narrowing, unsent, .. } = self;
-        walk.poll(|cid| {
-            let hidden = narrowing.hides(cid);
-            // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-            let admitted = !(hidden || session.contains(cid)) || wanted.contains(cid);
-            if let (true, Some(unsent)) = (hidden && !admitted, &mut *unsent) {
-                unsent.insert(cid);
-            }
-            admitted
-        })
+        let Self { walk, wanted, narrowing, scope, naming, unsent, doubts, .. } = self;
+        let (naming, unsent, scope) = (naming.as_mut(), unsent.as_mut(), *scope);
+        let mut pruning = Pruning { narrowing, session, wanted, naming, scope, unsent, doubts };
+        walk.poll_through(&mut pruning)
     }
 
     fn end(&mut self) -> Option<SourceOutput> {
-        let ends = !self.over && (self.is_exceeded() || self.walk.is_done());
+        let named = self.naming.as_ref().is_none_or(Naming::is_done);
+        let ends = !self.over && (self.is_exceeded() || self.walk.is_done() && named);
         self.over |= ends;
         ends.then_some(SourceOutput::EndRound)
     }
@@ -196,7 +231,9 @@ impl Source {
     #[must_use]
     pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
         let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
-        Self { limits, order, seed, session, recognised, remembers: true, round: None }
+        let (trail, answered, round) = (None, None, None);
+        let remembers = true;
+        Self { limits, order, seed, session, recognised, remembers, trail, answered, round }
     }
 
     /// What is to be remembered for the next request. After a round that did not come to its
@@ -215,6 +252,80 @@ impl Source {
     #[must_use]
     pub fn forgetful(order: Order, limits: &Limits, seed: u64) -> Self {
         Self { remembers: false, ..Self::new(order, limits, seed) }
+    }
+
+    /// Lets the sink speak of what a round sends by a bitmap ([`handle_asked`](Self::handle_asked)).
+    /// `before` is what the last round answered, where that was another source.
+    #[must_use]
+    pub fn with_trail(mut self, before: Option<Answered>) -> Self {
+        (self.trail, self.answered) = (Some(Trail::default()), before);
+        self
+    }
+
+    /// What the round that came to its [`EndRound`](SourceOutput::EndRound) sent, for
+    /// [`with_trail`](Self::with_trail) of another source; `None` where no bitmap can speak of it.
+    pub fn take_answered(&mut self) -> Option<Answered> {
+        self.close_trail();
+        self.answered.take()
+    }
+
+    fn close_trail(&mut self) {
+        let Some(trail) = &mut self.trail else { return };
+        let Some(round) = self.round.as_mut().filter(|round| round.over) else { return };
+        let trail = core::mem::take(trail);
+        let filter = match core::mem::take(&mut round.narrowing) {
+            Narrowing::Bloom(filter) => Some(filter),
+            _ => None,
+        };
+        self.answered = trail.check().is_some().then_some(Answered { trail, filter });
+    }
+
+    /// Begins a round that answers the sink's extended message. A bitmap has to be over what the last
+    /// round sent, whose filter stays in force unless the message has another.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWanted`]; [`Error::UnknownTrail`], after which no round has begun.
+    pub fn handle_asked(&mut self, asked: Asked) -> Result<(), Error> {
+        self.answer(asked, None)
+    }
+
+    /// As [`handle_asked`](Self::handle_asked), of a message whose cells were decoded: of what lies
+    /// below what is wanted, the round sends what is `lacking`, as far as a
+    /// [`Reconciliation`](crate::sketch::Reconciliation) found out.
+    ///
+    /// # Errors
+    /// As [`handle_asked`](Self::handle_asked).
+    pub fn handle_reconciled(&mut self, asked: Asked, lacking: Lacking) -> Result<(), Error> {
+        self.answer(asked, Some(lacking))
+    }
+
+    fn answer(&mut self, asked: Asked, lacking: Option<Lacking>) -> Result<(), Error> {
+        let Asked { root, want, held, have, scope, links, .. } = asked;
+        self.check_wanted(want.len())?;
+        self.close_trail();
+        let before = self.answered.take().unwrap_or_default();
+        let mut narrowing = have;
+        let naming = match links {
+            Some(links) => {
+                narrowing = narrowing.or(before.filter);
+                Some(Naming::new(before.trail, &links, self.seed)?)
+            }
+            None => None,
+        };
+        self.doubt(&want);
+        match root.filter(|_| !held.is_empty()) {
+            Some(root) => self.begin_comparing(root, want, held, narrowing),
+            None => {
+                let sketched = lacking.map(Narrowing::Sketched);
+                self.begin(want, sketched.unwrap_or_else(|| narrowing.into()), None);
+            }
+        }
+        let unsent = naming.is_some().then(|| CidSet::with_seed(self.seed));
+        if let Some(round) = &mut self.round {
+            round.unsent = round.unsent.take().or(unsent);
+            (round.scope, round.naming) = (scope, naming);
+        }
+        Ok(())
     }
 
     /// Begins a round that answers what the sink says of itself.
@@ -319,17 +430,6 @@ impl Source {
         self.begin_comparing(root, self.list(&[root]), held, None);
     }
 
-    /// Begins a round that sends what is wanted, and of what lies below that the sink lacks, as
-    /// far as [`Reconciliation`](crate::sketch::Reconciliation) found out.
-    ///
-    /// # Errors
-    /// [`Error::TooManyWanted`].
-    pub fn handle_lacking(&mut self, want: CidList, lacking: Lacking) -> Result<(), Error> {
-        self.check_wanted(want.len())?;
-        self.begin(want, Narrowing::Sketched(lacking), None);
-        Ok(())
-    }
-
     /// Begins a round with no knowledge of the sink: everything below `root` where that is at most
     /// `budget` bytes, and else the root alone (CAR Mirror §3.1.3.1). A block counts as one byte
     /// more than it has; a budget above 1 MiB is one of 1 MiB, for what goes out is held in memory
@@ -352,8 +452,21 @@ impl Source {
         let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
-        let (next, difference, over) = (0, None, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, difference, unsent, cold, over });
+        self.trail = self.trail.take().map(|_| Trail::default());
+        self.round = Some(Round {
+            limits: self.limits.clone(),
+            walk,
+            wanted,
+            next: 0,
+            narrowing,
+            scope: Scope::All,
+            naming: None,
+            doubts: Doubts::new(&self.limits),
+            difference: None,
+            unsent,
+            cold,
+            over: false,
+        });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.
@@ -372,10 +485,17 @@ impl Source {
     /// `None` where it is not held.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
         let Some(round) = &mut self.round else { return };
-        match &mut round.difference {
-            Some(difference) => difference.handle_load(cid, data),
-            None => round.walk.handle_load(cid, data),
+        if let Some(difference) = &mut round.difference {
+            return difference.handle_load(cid, data);
         }
+        let data = match &mut round.naming {
+            Some(naming) => match naming.answer(cid, data) {
+                Ok(()) => return,
+                Err(data) => data,
+            },
+            None => data,
+        };
+        round.walk.handle_load(cid, data);
     }
 
     /// The next output; `None` while look-ups are awaited and between rounds. Call again after
@@ -384,6 +504,10 @@ impl Source {
     /// # Errors
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
-        self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.session))
+        let output = self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.session));
+        if let (Ok(Some(SourceOutput::Transmit(block))), Some(trail)) = (&output, &mut self.trail) {
+            trail.push(block.cid(), block.data(), &self.limits);
+        }
+        output
     }
 }

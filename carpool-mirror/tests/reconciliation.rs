@@ -6,6 +6,7 @@ use carpool_bloom::sketch::{Cell, Key, Sketch};
 use carpool_core::{Block, Cid, CidList, Limits};
 use carpool_mirror::{
     Source,
+    extension::{Asked, Scope},
     sketch::{CellRange, Cells, GROWTH, Lacking, MAX_CELLS, NamedKey, Reconciliation, Reconciling},
 };
 use carpool_selector::Order;
@@ -72,12 +73,18 @@ fn wide(leaves: impl IntoIterator<Item = u32>) -> Vec<Block> {
     [vec![root], nodes, leaves].concat()
 }
 
+/// A message of nothing but wants.
+fn asked(want: CidList) -> Asked {
+    let (root, held, have, scope) = (None, Vec::new(), None, Scope::All);
+    Asked { root, want, held, have, scope, links: None, session: None, cells: None }
+}
+
 /// The blocks of a round for `want`.
 fn sent(want: &Block, lacking: Lacking, store: &Blocks) -> BTreeSet<Cid> {
     let mut source = Source::forgetful(Order::DepthFirst, &Limits::default(), 0);
     let mut list = CidList::with_seed(0);
     list.push(want.cid());
-    source.handle_lacking(list, lacking).expect("one want");
+    source.handle_reconciled(asked(list), lacking).expect("one want");
     round(&mut source, store).0.iter().map(|block| *block.cid()).collect()
 }
 

@@ -7,6 +7,7 @@ use carpool_bloom::sketch::{Cell, Key, Sketch};
 use carpool_core::{Block, Cid, CidList, Limits};
 use carpool_mirror::{
     Sink, SinkOutput, Source, SourceOutput, Status,
+    extension::{Asked, Scope},
     sketch::{
         CellRange, Cells, Lacking, MAX_CELLS, MAX_MESSAGES, NamedKey, Reconciliation, Reconciling,
     },
@@ -27,6 +28,12 @@ type Says<'a> = dyn FnMut(&Sketch, CellRange) -> Option<Cells> + 'a;
 
 fn honest(sketch: &Sketch, range: CellRange) -> Option<Cells> {
     Cells::of(sketch, NAMED.number, range)
+}
+
+/// A message of nothing but wants.
+fn asked(want: CidList) -> Asked {
+    let (root, held, have, scope) = (None, Vec::new(), None, Scope::All);
+    Asked { root, want, held, have, scope, links: None, session: None, cells: None }
 }
 
 /// What a pull took.
@@ -115,7 +122,7 @@ impl<'a> Pull<'a> {
             list.push(cid);
         });
         match lacking {
-            Some(lacking) => source.handle_lacking(list, lacking).expect("few wants"),
+            Some(lacking) => source.handle_reconciled(asked(list), lacking).expect("few wants"),
             None => source.handle_request(list, have).expect("few wants"),
         }
         loop {

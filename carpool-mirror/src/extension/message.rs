@@ -3,7 +3,7 @@ use carpool_bloom::Filter;
 use carpool_core::{
     Bytes, Cid, CidList, Limits,
     cbor::{ARRAY, BYTES, MAP, Reader, TEXT, UNSIGNED, write_head},
-    cid_exact,
+    cid_exact, may_link,
 };
 use core::ops::Range;
 
@@ -28,6 +28,15 @@ impl Scope {
             Self::All => 0,
             Self::Interior => 1,
             Self::Named => 2,
+        }
+    }
+
+    /// Whether a block that is not named may be sent.
+    pub(crate) const fn takes(self, cid: &Cid) -> bool {
+        match self {
+            Self::All => true,
+            Self::Interior => may_link(cid),
+            Self::Named => false,
         }
     }
 
