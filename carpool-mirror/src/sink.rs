@@ -628,7 +628,7 @@ impl Sink {
     /// The cells of the next message, where the step is to send some and they are worth it; an error
     /// while the summary is awaited.
     fn ask_by_cells(&mut self) -> Result<Option<Cells>, Option<SinkOutput>> {
-        if self.step() != Some(Way::Sketch) {
+        if self.step() != Some(Way::Sketch) || !self.wants.any_interior() {
             return Ok(None);
         }
         let made = self.sketching.as_ref().filter(|_| self.root.is_some()).map(Sketching::is_made);
