@@ -378,6 +378,9 @@ impl Sink {
             return self.unwanted(&block);
         };
         self.walk.handle_block(&block, depth)?;
+        if let Some(sketching) = &mut self.sketching {
+            sketching.begin_anew();
+        }
         self.round.wanted += 1;
         if let Some(pushed) = &mut self.pushed {
             pushed.insert(block.cid());

@@ -30,6 +30,11 @@ impl Sketching {
         self.messages < MAX_MESSAGES
     }
 
+    /// Says that the set is another now.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.sketch, self.range) = (None, CellRange::BEGIN);
+    }
+
     pub(crate) const fn is_made(&self) -> bool {
         self.sketch.is_some()
     }

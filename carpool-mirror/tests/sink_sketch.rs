@@ -134,6 +134,22 @@ fn what_it_did_not_bring_is_asked_for_in_another_way() {
 }
 
 #[test]
+fn after_a_cut_the_cells_are_of_what_is_held_then() {
+    let (old, new) = (many(), tree());
+    let mut held = map(&old);
+    let mut sink = sink(&[&new[0]], &[&old[0]]);
+    ask(&mut sink, &mut held);
+    sink.handle_need(CellRange { first: 256, count: 768 });
+    ask(&mut sink, &mut held);
+    sink.handle_block(new[0].clone()).expect("it is wanted");
+    assert!(settle(&mut sink, &mut held).is_none());
+    sink.handle_cut();
+    let request = ask(&mut sink, &mut held);
+    assert_eq!(request.cells, cells(CellRange::BEGIN, held.keys()));
+    assert_eq!(request.want, [*new[1].cid(), *new[2].cid()]);
+}
+
+#[test]
 fn there_is_no_sketch_without_a_key_of_nothing_or_for_two_roots() {
     let (old, new) = (tree(), many());
     let mut keyless = Sink::new([*new[0].cid()], [*old[0].cid()], &Limits::default(), 0);
