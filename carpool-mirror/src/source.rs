@@ -269,6 +269,18 @@ impl Source {
         self.answered.take()
     }
 
+    /// Whether a filter stays in force where the next message has a bitmap and no filter.
+    #[must_use]
+    pub fn keeps_filter(&self) -> bool {
+        let of_round = |round: &Round| matches!(round.narrowing, Narrowing::Bloom(_));
+        let kept = |answered: &Answered| answered.filter.is_some();
+        self.trail.is_some()
+            && self
+                .round
+                .as_ref()
+                .map_or_else(|| self.answered.as_ref().is_some_and(kept), of_round)
+    }
+
     fn close_trail(&mut self) {
         let Some(trail) = &mut self.trail else { return };
         let Some(round) = self.round.as_mut().filter(|round| round.over) else { return };

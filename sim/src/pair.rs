@@ -1,5 +1,8 @@
 use carpool_core::{Bytes, Cid, sha2_256};
-use carpool_mirror::{Outcome, SinkOutput, Status};
+use carpool_mirror::{
+    Outcome, SinkOutput, Status,
+    extension::{self, Request},
+};
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
     link::{Arrival, Conditions, Cut, Link},
     message::{self, Dialect, Kind},
     sender::{Sender, Sending, Tamper},
-    taker::Taker,
+    taker::{Asked, Taker},
 };
 
 /// How a transfer ended.
@@ -36,6 +39,8 @@ pub struct Report {
     pub rounds: u32,
     /// Connections that were cut.
     pub cuts: u32,
+    /// Messages of the sink that relied on what the source does not know.
+    pub refusals: u32,
     /// Bytes of the sink's messages.
     pub status_bytes: u64,
     /// Bytes of the source's bodies, whether they arrived or not.
@@ -58,6 +63,9 @@ pub struct Report {
     pub transcript: [u8; 32],
 }
 
+/// What becomes of the sink's extended messages: the hand of a sink that lies.
+type Meddling = Box<dyn FnMut(&mut Request)>;
+
 /// A source and a sink, and the network between them.
 pub struct Pair {
     setup: Setup,
@@ -70,6 +78,11 @@ pub struct Pair {
     cut: Cut,
     late: VecDeque<Late>,
     sink_lie: Option<SinkLie>,
+    meddling: Option<Meddling>,
+    /// Whether the message that is under way is in the extension's form.
+    extended: bool,
+    /// Whether the source of a push asks for that form.
+    asks: bool,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -93,6 +106,9 @@ impl Pair {
             cut: Cut::Never,
             late: VecDeque::new(),
             sink_lie: None,
+            meddling: None,
+            extended: false,
+            asks: true,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -120,6 +136,13 @@ impl Pair {
     #[must_use]
     pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
         self.sink_lie = Some(lie);
+        self
+    }
+
+    /// Lets `meddle` change the sink's messages of the extension before they are sent.
+    #[must_use]
+    pub fn with_meddling(mut self, meddle: impl FnMut(&mut Request) + 'static) -> Self {
+        self.meddling = Some(Box::new(meddle));
         self
     }
 
@@ -214,7 +237,8 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        self.taker.begin_push()
+        let step = self.setup.steps.first().copied().filter(|_| self.asks);
+        self.taker.begin_push(Asked { step, keeps_filter: self.sender.keeps_filter() })
     }
 
     /// Every request is a connection of its own as far as cuts go.
@@ -344,12 +368,17 @@ impl Pair {
     fn speak(&mut self) -> Result<(), Failure> {
         let push = self.setup.direction == Direction::Push;
         let said = self.taker.settle()?;
+        self.extended = false;
         let status = match (self.sink_lie, said) {
             (Some(lie), _) => match self.lie(lie) {
                 Some(status) => status,
                 None => return Ok(()),
             },
             (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Ask(request))) => {
+                self.ask(*request);
+                return Ok(());
+            }
             (None, Some(SinkOutput::Done(outcome))) if push && outcome.missing == 0 => {
                 Status::default()
             }
@@ -359,13 +388,26 @@ impl Pair {
             }
             _ => unreachable!("a sink whose look-ups are answered speaks between rounds"),
         };
-        if !push {
-            self.report.rounds += 1;
-            self.connect();
-        }
+        self.connect_to_pull();
         let message = message::encode(Dialect::Spec, self.kind(), &status);
         self.say(message);
         Ok(())
+    }
+
+    fn connect_to_pull(&mut self) {
+        if self.setup.direction == Direction::Pull {
+            self.report.rounds += 1;
+            self.connect();
+        }
+    }
+
+    fn ask(&mut self, mut request: Request) {
+        if let Some(meddle) = &mut self.meddling {
+            meddle(&mut request);
+        }
+        self.connect_to_pull();
+        self.extended = true;
+        self.say(request.into());
     }
 
     /// What a lying sink says. As a client it decides itself when it has had enough.
@@ -397,6 +439,9 @@ impl Pair {
     /// A whole message from the sink.
     fn at_source(&mut self) -> Result<(), Failure> {
         let message = std::mem::take(&mut self.message);
+        if self.extended {
+            return self.extended_at_source(message);
+        }
         let status = message::decode(Dialect::Spec, self.kind(), &message, &self.setup.limits);
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
@@ -426,6 +471,51 @@ impl Pair {
         self.begin_push()
     }
 
+    fn extended_at_source(&mut self, message: Vec<u8>) -> Result<(), Failure> {
+        let (limits, seed) = (&self.setup.limits, self.setup.seed);
+        let asked = extension::Asked::decode(message, limits, seed)?;
+        if self.setup.direction == Direction::Push {
+            return self.push_on_as_asked(asked);
+        }
+        self.sender.renew();
+        match self.sender.handle_asked(asked) {
+            // A round trip for an answer without a body.
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                self.report.refusals += 1;
+                self.taker.refuse();
+                self.speak()
+            }
+            begun => {
+                self.sending = true;
+                begun
+            }
+        }
+    }
+
+    fn push_on_as_asked(&mut self, mut asked: extension::Asked) -> Result<(), Failure> {
+        let mut wanted: Vec<Cid> = asked.want.iter().collect();
+        let links = asked.links.clone();
+        match self.sender.handle_asked(asked.clone()) {
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                self.report.refusals += 1;
+                // What it names is sent, and from now on it is to name all.
+                (self.asks, asked.links) = (false, None);
+                self.sender.handle_asked(asked)?;
+            }
+            begun => begun?,
+        }
+        let rounds = self.report.rounds;
+        let repeats = links.is_none() && wanted == self.wanted_before;
+        if repeats || rounds >= self.setup.limits.max_rounds {
+            wanted.push(self.taker.root());
+            let missing = wanted.len() as u64;
+            self.end = Some(End::Incomplete(Outcome { missing, named: wanted, rounds }));
+            return Ok(());
+        }
+        self.wanted_before = if links.is_none() { wanted } else { Vec::new() };
+        self.begin_push()
+    }
+
     fn record(&mut self, bytes: &[u8]) {
         self.report.transcript = sha2_256(&[&self.report.transcript, bytes].concat());
     }
@@ -445,6 +535,7 @@ const fn empty_report() -> Report {
         end: End::Complete,
         rounds: 0,
         cuts: 0,
+        refusals: 0,
         status_bytes: 0,
         body_bytes: 0,
         blocks_sent: 0,

@@ -1,9 +1,9 @@
 use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
-use carpool_mirror::{Narrowing, Source, SourceOutput, Status};
+use carpool_mirror::{Answered, Narrowing, Source, SourceOutput, Status, extension::Asked};
 use std::collections::VecDeque;
 
 use crate::{
-    Failure, Setup, Store,
+    Direction, Failure, Setup, Store,
     answers::AnswerOrder,
     lies::{claim, unrelated},
     reference,
@@ -36,7 +36,7 @@ pub(crate) enum Sending {
 impl Sender {
     pub(crate) fn new(setup: &Setup, root: Cid, store: Store) -> Self {
         Self {
-            source: Source::new(setup.order, &setup.limits, setup.seed),
+            source: source(setup, None),
             store,
             setup: setup.clone(),
             root,
@@ -51,9 +51,23 @@ impl Sender {
 
     /// A server knows nothing of the request before, and a client nothing of what was cut.
     pub(crate) fn renew(&mut self) {
-        self.source = Source::new(self.setup.order, &self.setup.limits, self.setup.seed);
+        let answered = self.source.take_answered();
+        let keeps = self.setup.direction == Direction::Pull && !self.setup.forgets;
+        self.source = source(&self.setup, answered.filter(|_| keeps));
         self.ready.clear();
         self.opened = false;
+    }
+
+    /// Whether the filter of the round stays in force for a bitmap.
+    pub(crate) fn keeps_filter(&self) -> bool {
+        self.source.keeps_filter()
+    }
+
+    /// As [`handle_status`](Self::handle_status), of a message of the extension.
+    pub(crate) fn handle_asked(&mut self, asked: Asked) -> Result<(), Failure> {
+        self.ready.clear();
+        self.opened = false;
+        Ok(self.source.handle_asked(asked)?)
     }
 
     pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {
@@ -137,4 +151,9 @@ impl Sender {
             self.ready.push_back(self.setup.framing.section(&cid, &data));
         }
     }
+}
+
+fn source(setup: &Setup, answered: Option<Answered>) -> Source {
+    let source = Source::new(setup.order, &setup.limits, setup.seed);
+    if setup.steps.is_empty() { source } else { source.with_trail(answered) }
 }

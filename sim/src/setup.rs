@@ -1,4 +1,5 @@
 use carpool_core::{Cid, Limits};
+use carpool_mirror::planner::Step;
 use carpool_selector::Order;
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ pub struct Setup {
     pub summary: bool,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
     pub estimate: Vec<Cid>,
+    /// Steps of a plan, where both sides read the extension.
+    pub steps: Vec<Step>,
+    /// Whether the server of a pull forgets at once what it sent.
+    pub forgets: bool,
     /// Bytes of a cold call.
     pub cold_call_bytes: u64,
     /// Seeds the hash tables.
@@ -67,6 +72,8 @@ impl Setup {
             seeds: Vec::new(),
             summary: false,
             estimate: Vec::new(),
+            steps: Vec::new(),
+            forgets: false,
             cold_call_bytes: 64 << 10,
             seed: 0,
             answers: 0,

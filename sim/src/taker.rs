@@ -1,5 +1,5 @@
 use carpool_core::{Bytes, Cid, verify};
-use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary};
+use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary, planner::Step};
 
 use crate::{
     Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
@@ -17,6 +17,13 @@ pub(crate) struct Taker {
     pub(crate) unreachable: u64,
 }
 
+/// What the source of a push says of the answer that it can read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) step: Option<Step>,
+    pub(crate) keeps_filter: bool,
+}
+
 impl Taker {
     pub(crate) fn new(setup: &Setup, root: Cid, store: Store) -> Self {
         Self {
@@ -32,11 +39,22 @@ impl Taker {
     }
 
     /// A server at the start of a push: it knows nothing of the request before.
-    pub(crate) fn begin_push(&mut self) -> Result<(), Failure> {
+    pub(crate) fn begin_push(&mut self, asked: Asked) -> Result<(), Failure> {
         self.sink = sink(&self.setup, self.root);
+        if let Some(step) = asked.step {
+            self.sink.handle_plan(&[step], true);
+        }
+        if asked.keeps_filter {
+            self.sink.handle_kept_filter();
+        }
         self.sink.handle_begin_round();
         self.reset_unframing();
         self.settle().map(drop)
+    }
+
+    /// The source did not understand the message.
+    pub(crate) fn refuse(&mut self) {
+        self.sink.handle_refused();
     }
 
     /// A new process: what is held is all that is left of the one before.
@@ -124,7 +142,13 @@ impl Taker {
                     SinkOutput::Has(cid) => asked.push((cid, false)),
                     SinkOutput::Store(block) => self.store.put(block),
                     SinkOutput::Summary => self.sink.handle_summary(self.summary()),
-                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => return Ok(Some(output)),
+                    SinkOutput::Plan(_) => {
+                        let steps = &self.setup.steps;
+                        self.sink.handle_plan(steps, !steps.is_empty());
+                    }
+                    SinkOutput::Transmit(_) | SinkOutput::Ask(_) | SinkOutput::Done(_) => {
+                        return Ok(Some(output));
+                    }
                 }
             }
             if asked.is_empty() {
@@ -157,5 +181,7 @@ impl Taker {
 
 fn sink(setup: &Setup, root: Cid) -> Sink {
     let sink = Sink::new([root], setup.seeds.iter().copied(), &setup.limits, setup.seed);
-    if setup.summary { sink.with_summary() } else { sink }
+    let sink = if setup.summary { sink.with_summary() } else { sink };
+    let pulls = setup.direction == Direction::Pull && !setup.steps.is_empty();
+    if pulls { sink.with_plan() } else { sink }
 }
