@@ -605,7 +605,10 @@ impl Sink {
         self.open_round(want.clone(), told.unwrap_or(0));
         // One that is wanted alone goes as the root, which is shorter.
         let root = if links.is_none() && want.len() == 1 { want.pop() } else { None };
-        let root = if cells.is_some() { self.whole(root, &mut want) } else { root };
+        let root = match &cells {
+            Some(cells) => self.whole(root, &mut want, cells),
+            None => root,
+        };
         if let Some(asking) = &mut self.asking {
             asking.filtered = narrows || links.is_some() && asking.filtered;
         }
@@ -622,9 +625,13 @@ impl Sink {
         })))
     }
 
-    /// Cells are held against all of the DAG, so its root goes with what is wanted.
-    fn whole(&self, only: Option<Cid>, want: &mut Vec<Cid>) -> Option<Cid> {
+    /// Cells are held against all of the DAG, so its root goes with what is wanted. The source of a push
+    /// knows from the first of them what is wanted.
+    fn whole(&self, only: Option<Cid>, want: &mut Vec<Cid>, cells: &Cells) -> Option<Cid> {
         want.extend(only.filter(|only| self.root != Some(*only)));
+        if self.pushed.is_some() && cells.first() > 0 {
+            want.clear();
+        }
         self.root
     }
 

@@ -2,6 +2,8 @@ use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
     Outcome, SinkOutput, Status,
     extension::{self, Request},
+    planner::Step,
+    sketch::{CellRange, MAX_MESSAGES},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,7 +13,7 @@ use crate::{
     lies::{SinkLie, SourceLie},
     link::{Arrival, Conditions, Cut, Link},
     message::{self, Dialect, Kind},
-    sender::{Sender, Sending, Tamper},
+    sender::{Sender, Sending, Sketched, Tamper},
     taker::{Asked, Taker},
 };
 
@@ -83,6 +85,10 @@ pub struct Pair {
     extended: bool,
     /// Whether the source of a push asks for that form.
     asks: bool,
+    /// The cells that the source needs, of a pull until it is told.
+    need: Option<CellRange>,
+    /// Messages of cells that the source of a push has taken.
+    sketched: u32,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -109,6 +115,8 @@ impl Pair {
             meddling: None,
             extended: false,
             asks: true,
+            need: None,
+            sketched: 0,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -237,8 +245,14 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        let step = self.setup.steps.first().copied().filter(|_| self.asks);
-        self.taker.begin_push(Asked { step, keeps_filter: self.sender.keeps_filter() })
+        let sketched = self.setup.steps.first() == Some(&Step::Sketch);
+        // Once it has given up it asks for the step after that.
+        let nth = usize::from(sketched && self.sketched >= MAX_MESSAGES);
+        let step = self.setup.steps.get(nth).copied().filter(|_| self.asks);
+        let cells = self.need.take().unwrap_or(CellRange::BEGIN);
+        let cells = (step == Some(Step::Sketch)).then_some(cells);
+        let keeps_filter = self.sender.keeps_filter();
+        self.taker.begin_push(Asked { step, keeps_filter, cells })
     }
 
     /// Every request is a connection of its own as far as cuts go.
@@ -250,6 +264,9 @@ impl Pair {
         self.message.clear();
         self.sending = false;
         self.body_empty = true;
+        if self.setup.direction == Direction::Pull {
+            self.need = None;
+        }
     }
 
     /// The source's side of the network, as far as there is room.
@@ -296,6 +313,7 @@ impl Pair {
                 self.body_empty = false;
                 self.taker.take(bytes)
             }
+            Arrival::End if self.pulls_and_needs() => self.speak(),
             Arrival::End if self.taker.end(self.body_empty) => self.speak(),
             Arrival::End => self.again(),
             Arrival::Cut => {
@@ -305,6 +323,15 @@ impl Pair {
                 self.again()
             }
         }
+    }
+
+    /// Whether the answer was that more cells are needed, which the sink is told.
+    fn pulls_and_needs(&mut self) -> bool {
+        let need = self.need.take_if(|_| self.setup.direction == Direction::Pull);
+        need.is_some_and(|range| {
+            self.taker.need(range);
+            true
+        })
     }
 
     /// The sink's message did not arrive whole: a pull's request, or the answer to a push.
@@ -348,7 +375,7 @@ impl Pair {
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
         self.sender.renew();
-        self.sending = false;
+        (self.sending, self.need) = (false, None);
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
         }
@@ -478,7 +505,17 @@ impl Pair {
             return self.push_on_as_asked(asked);
         }
         self.sender.renew();
-        match self.sender.handle_asked(asked) {
+        let begun = match self.take_cells(asked) {
+            Err(failure) => Err(failure),
+            Ok(Ok(asked)) => self.sender.handle_asked(asked),
+            Ok(Err(Sketched::GaveUp)) => {
+                self.report.refusals += 1;
+                self.taker.refuse();
+                return self.speak();
+            }
+            Ok(Err(_)) => Ok(()),
+        };
+        match begun {
             // A round trip for an answer without a body.
             Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
                 self.report.refusals += 1;
@@ -492,7 +529,38 @@ impl Pair {
         }
     }
 
-    fn push_on_as_asked(&mut self, mut asked: extension::Asked) -> Result<(), Failure> {
+    /// What becomes of a message's cells; the message, where it has none.
+    fn take_cells(
+        &mut self,
+        asked: extension::Asked,
+    ) -> Result<Result<extension::Asked, Sketched>, Failure> {
+        if asked.cells.is_none() {
+            return Ok(Ok(asked));
+        }
+        let sketched = self.sender.handle_cells(asked)?;
+        if let Sketched::Need(range) = sketched {
+            self.need = Some(range);
+        }
+        Ok(Err(sketched))
+    }
+
+    /// A source that gave up, or that was sent cells too often, asks in another way from now on.
+    fn push_on_by_cells(&mut self, sketched: &Sketched) -> Result<(), Failure> {
+        let goes_on = matches!(sketched, Sketched::Need(_));
+        self.sketched = if goes_on { self.sketched + 1 } else { MAX_MESSAGES };
+        self.wanted_before = Vec::new();
+        self.begin_push()
+    }
+
+    fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
+        let mut asked = match self.take_cells(asked) {
+            Ok(Ok(asked)) => asked,
+            Ok(Err(sketched)) => return self.push_on_by_cells(&sketched),
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                return self.push_on_by_cells(&Sketched::GaveUp);
+            }
+            Err(failure) => return Err(failure),
+        };
         let mut wanted: Vec<Cid> = asked.want.iter().collect();
         let links = asked.links.clone();
         match self.sender.handle_asked(asked.clone()) {

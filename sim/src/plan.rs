@@ -68,6 +68,7 @@ impl Plan {
             3 => vec![Step::Filter, Step::Everything],
             4 => vec![Step::Everything],
             5 => vec![Step::InteriorFilter, Step::Bitmaps],
+            6 => vec![Step::Sketch, Step::InteriorFilter],
             _ => vec![],
         };
         plan.setup.forgets = choose(4) == 1;

@@ -1,5 +1,10 @@
+use carpool_bloom::sketch::Key;
 use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
-use carpool_mirror::{Answered, Narrowing, Source, SourceOutput, Status, extension::Asked};
+use carpool_mirror::{
+    Answered, Narrowing, Source, SourceOutput, Status,
+    extension::Asked,
+    sketch::{CellRange, NamedKey, Reconciliation, Reconciling},
+};
 use std::collections::VecDeque;
 
 use crate::{
@@ -11,6 +16,17 @@ use crate::{
 
 /// What is sent in place of a block: the hand of an adversary, or of a bad disk.
 pub(crate) type Tamper = Box<dyn FnMut(Block) -> Vec<Unverified>>;
+
+/// The key of sketches that the source drew.
+pub(crate) const NAMED: NamedKey = NamedKey { number: 1, key: Key::new([7; 16]) };
+
+/// What cells came to.
+pub(crate) enum Sketched {
+    /// A round has begun.
+    Sends,
+    Need(CellRange),
+    GaveUp,
+}
 
 /// The source's end: a source, its store, and its way to put blocks into bytes.
 pub(crate) struct Sender {
@@ -24,6 +40,8 @@ pub(crate) struct Sender {
     pub(crate) endless: bool,
     ready: VecDeque<Bytes>,
     opened: bool,
+    /// What waits for more cells, and the message that brought the first.
+    reconciling: Option<(Reconciliation, Asked)>,
     pub(crate) blocks_sent: u64,
 }
 
@@ -45,6 +63,7 @@ impl Sender {
             endless: false,
             ready: VecDeque::new(),
             opened: false,
+            reconciling: None,
             blocks_sent: 0,
         }
     }
@@ -61,6 +80,52 @@ impl Sender {
     /// Whether the filter of the round stays in force for a bitmap.
     pub(crate) fn keeps_filter(&self) -> bool {
         self.source.keeps_filter()
+    }
+
+    /// As [`handle_asked`](Self::handle_asked), of a message with cells. A client goes by what the first of
+    /// them wanted; a server that forgets begins anew with each.
+    pub(crate) fn handle_cells(&mut self, asked: Asked) -> Result<Sketched, Failure> {
+        let Some(cells) = asked.cells.clone() else { return Ok(Sketched::GaveUp) };
+        let kept = self.reconciling.take().filter(|_| !self.setup.forgets);
+        let pushes = self.setup.direction == Direction::Push && cells.first() > 0;
+        let (mut machine, asked) = match kept {
+            Some((machine, first)) => (machine, if pushes { first } else { asked }),
+            None => {
+                let (limits, seed) = (&self.setup.limits, self.setup.seed);
+                (Reconciliation::new(NAMED, self.root, limits, seed), asked)
+            }
+        };
+        machine.handle_cells(&cells);
+        self.reconcile(machine, asked)
+    }
+
+    fn reconcile(
+        &mut self,
+        mut machine: Reconciliation,
+        asked: Asked,
+    ) -> Result<Sketched, Failure> {
+        let mut loads = Vec::new();
+        loop {
+            match machine.poll()? {
+                Some(Reconciling::Load(cid)) => loads.push(cid),
+                None => {
+                    self.answers.arrange(&mut loads);
+                    for cid in loads.drain(..) {
+                        machine.handle_load(&cid, self.store.get(&cid));
+                    }
+                }
+                Some(Reconciling::Need(range)) => {
+                    self.reconciling = Some((machine, asked));
+                    return Ok(Sketched::Need(range));
+                }
+                Some(Reconciling::GaveUp) => return Ok(Sketched::GaveUp),
+                Some(Reconciling::Lacking(lacking)) => {
+                    (self.opened, self.ready) = (false, VecDeque::new());
+                    self.source.handle_reconciled(asked, lacking)?;
+                    return Ok(Sketched::Sends);
+                }
+            }
+        }
     }
 
     /// As [`handle_status`](Self::handle_status), of a message of the extension.

@@ -1,8 +1,11 @@
 use carpool_core::{Bytes, Cid, verify};
-use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary, planner::Step};
+use carpool_mirror::{
+    Known, Received, Sink, SinkOutput, Summary, planner::Step, sketch::CellRange,
+};
 
 use crate::{
     Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
+    sender::NAMED,
 };
 
 /// The sink's end: a sink, its store, and its way to get blocks out of bytes.
@@ -22,6 +25,8 @@ pub(crate) struct Taker {
 pub(crate) struct Asked {
     pub(crate) step: Option<Step>,
     pub(crate) keeps_filter: bool,
+    /// The cells that it needs.
+    pub(crate) cells: Option<CellRange>,
 }
 
 impl Taker {
@@ -44,12 +49,20 @@ impl Taker {
         if let Some(step) = asked.step {
             self.sink.handle_plan(&[step], true);
         }
+        if let Some(range) = asked.cells {
+            self.sink.handle_key(NAMED, range);
+        }
         if asked.keeps_filter {
             self.sink.handle_kept_filter();
         }
         self.sink.handle_begin_round();
         self.reset_unframing();
         self.settle().map(drop)
+    }
+
+    /// The source needs these cells.
+    pub(crate) fn need(&mut self, range: CellRange) {
+        self.sink.handle_need(range);
     }
 
     /// The source did not understand the message.
@@ -145,6 +158,7 @@ impl Taker {
                     SinkOutput::Plan(_) => {
                         let steps = &self.setup.steps;
                         self.sink.handle_plan(steps, !steps.is_empty());
+                        self.sink.handle_key(NAMED, CellRange::BEGIN);
                     }
                     SinkOutput::Transmit(_) | SinkOutput::Ask(_) | SinkOutput::Done(_) => {
                         return Ok(Some(output));
@@ -164,7 +178,7 @@ impl Taker {
         self.store.blocks().keys().for_each(|cid| {
             summary.insert(cid);
         });
-        summary.known()
+        summary.known_under(&NAMED.key)
     }
 
     fn answer(&mut self, mut asked: Vec<(Cid, bool)>) {

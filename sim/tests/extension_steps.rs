@@ -2,6 +2,7 @@
 
 mod common;
 
+use carpool_core::Limits;
 use carpool_mirror::planner::Step;
 use common::{blocks, missing, transfer};
 use sim::{
@@ -64,5 +65,16 @@ fn a_filter_of_all_with_stragglers_by_bitmap() {
     for setup in setups() {
         let report = run(&setup, &[Step::Filter]);
         assert!(report.rounds <= 3, "{:?}: {report:?}", setup.direction);
+    }
+}
+
+/// Of the sketch more cells are asked for once: 1000 leaves and the nodes above them are too many for
+/// the first message.
+#[test]
+fn a_sketch_finds_what_is_missing_whatever_is_held() {
+    for setup in setups() {
+        let setup = Setup { limits: Limits::default(), ..setup };
+        let report = run(&setup, &[Step::Sketch, Step::Filter]);
+        assert!(report.rounds <= 5 && report.refusals == 0, "{:?}: {report:?}", setup.direction);
     }
 }

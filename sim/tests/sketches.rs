@@ -1,171 +1,70 @@
-//! Pulls by sketch, of honest sinks and of those that say anything: the honest ones get what they lack
-//! and nothing else; for the others work and messages are bounded, and with a filter it goes on.
+//! Transfers by sketch, of honest sinks and of those that say anything: the honest ones get what they
+//! lack and nothing else; for the others messages and rounds are bounded, and with a filter it goes
+//! on. Whatever is said, the sink ends with all of the DAG.
 
 mod common;
 
 use carpool_bloom::sketch::{Cell, Key, Sketch};
-use carpool_core::{Block, Cid, CidList, Limits};
+use carpool_core::{Block, Cid};
 use carpool_mirror::{
-    Sink, SinkOutput, Source, SourceOutput, Status,
-    extension::{Asked, Scope},
-    sketch::{
-        CellRange, Cells, Lacking, MAX_CELLS, MAX_MESSAGES, NamedKey, Reconciliation, Reconciling,
-    },
+    extension::Request,
+    planner::Step,
+    sketch::{CellRange, Cells, MAX_CELLS, MAX_MESSAGES},
 };
-use carpool_selector::Order;
-use common::{blocks, tree};
+use common::{blocks, missing, tree};
 use sim::{
-    Blocks,
+    Direction, End, Pair, Report, Setup,
     dag::{Dag, Shape, chain, generate, hamt, mix, original, scattered},
+    link::Cut,
     reference,
 };
 use std::collections::BTreeSet;
 
-const NAMED: NamedKey = NamedKey { number: 77, key: Key::new([5; 16]) };
+const STEPS: usize = 1_000_000;
+/// The number and the key of the simulated sources.
+const NUMBER: u64 = 1;
+const KEY: Key = Key::new([7; 16]);
 
-/// What a sink sends in place of the cells of a range that it was asked for.
-type Says<'a> = dyn FnMut(&Sketch, CellRange) -> Option<Cells> + 'a;
+/// What a sink sends in place of its cells.
+type Says = fn(&Dag, &Dag, &Cells, u64) -> Option<Cells>;
 
-fn honest(sketch: &Sketch, range: CellRange) -> Option<Cells> {
-    Cells::of(sketch, NAMED.number, range)
+fn setups() -> [Setup; 2] {
+    let steps = vec![Step::Sketch, Step::Filter];
+    let pull = Setup { steps, ..Setup::pull() };
+    let (direction, order) = (Direction::Push, Setup::push().order);
+    [pull.clone(), Setup { direction, order, cold_call_bytes: 1, ..pull }]
 }
 
-/// A message of nothing but wants.
-fn asked(want: CidList) -> Asked {
-    let (root, held, have, scope) = (None, Vec::new(), None, Scope::All);
-    Asked { root, want, held, have, scope, links: None, session: None, cells: None }
-}
-
-/// What a pull took.
-#[derive(Debug, Default)]
-struct Took {
-    rounds: usize,
-    messages: u32,
-    cells: usize,
-    /// Look-ups for the source's sketch.
-    loads: usize,
-    sent: usize,
-    duplicates: usize,
-    gave_up: bool,
-    complete: bool,
-}
-
-struct Pull<'a> {
-    root: Cid,
-    source: &'a Blocks,
-    held: Blocks,
-    sink: Sink,
-    took: Took,
-}
-
-impl<'a> Pull<'a> {
-    fn new(root: Cid, old: Option<Cid>, source: &'a Blocks, held: &Blocks) -> Self {
-        let sink = Sink::new([root], old, &Limits::default(), 0);
-        Self { root, source, held: held.clone(), sink, took: Took::default() }
-    }
-
-    fn run(mut self, says: &mut Says<'_>) -> (Took, Blocks) {
-        let mut sketches = true;
-        while let SinkOutput::Transmit(status) = self.settle() {
-            let lacking = if sketches { self.reconcile(says) } else { None };
-            self.took.gave_up |= sketches && lacking.is_none();
-            sketches = false;
-            self.round(status, lacking);
-            self.took.rounds += 1;
-            assert!(self.took.rounds < 20, "{:?}", self.took);
-        }
-        self.took.complete = self.sink.is_complete();
-        (self.took, self.held)
-    }
-
-    fn settle(&mut self) -> SinkOutput {
-        loop {
-            match self.sink.poll().expect("blocks parse").expect("look-ups are answered") {
-                SinkOutput::Load(cid) => {
-                    self.sink.handle_load(&cid, self.held.get(&cid).cloned());
-                }
-                SinkOutput::Has(cid) => self.sink.handle_has(&cid, self.held.contains_key(&cid)),
-                SinkOutput::Store(block) => self.held.extend([block.into_parts()]),
-                output => return output,
-            }
-        }
-    }
-
-    fn reconcile(&mut self, says: &mut Says<'_>) -> Option<Lacking> {
-        let mut sketch = Sketch::new(NAMED.key, MAX_CELLS);
-        self.sink.for_each_held(&mut |cid| sketch.toggle(cid));
-        let mut machine = Reconciliation::new(NAMED, self.root, &Limits::default(), 0);
-        loop {
-            match machine.poll().expect("blocks parse").expect("look-ups are answered") {
-                Reconciling::Load(cid) => {
-                    self.took.loads += 1;
-                    machine.handle_load(&cid, self.source.get(&cid).cloned());
-                }
-                Reconciling::Need(_) if self.took.messages >= MAX_MESSAGES => return None,
-                Reconciling::Need(range) => {
-                    let cells = says(&sketch, range)?;
-                    self.took.messages += 1;
-                    self.took.cells += cells.cells().len();
-                    machine.handle_cells(&cells);
-                }
-                Reconciling::Lacking(lacking) => return Some(lacking),
-                Reconciling::GaveUp => return None,
-            }
-        }
-    }
-
-    /// By what is lacking, or else by the filter.
-    fn round(&mut self, Status { want, have }: Status, lacking: Option<Lacking>) {
-        let mut source = Source::forgetful(Order::DepthFirst, &Limits::default(), 0);
-        let mut list = CidList::with_seed(0);
-        want.iter().for_each(|cid| {
-            list.push(cid);
-        });
-        match lacking {
-            Some(lacking) => source.handle_reconciled(asked(list), lacking).expect("few wants"),
-            None => source.handle_request(list, have).expect("few wants"),
-        }
-        loop {
-            match source.poll().expect("blocks parse").expect("look-ups are answered") {
-                SourceOutput::Load(cid) => source.handle_load(&cid, self.source.get(&cid).cloned()),
-                SourceOutput::Transmit(block) => self.take(block),
-                SourceOutput::Missing(_) => {}
-                SourceOutput::EndRound => break,
-            }
-        }
-        self.sink.handle_end_round();
-    }
-
-    fn take(&mut self, block: Block) {
-        self.took.sent += 1;
-        self.took.duplicates += usize::from(self.held.contains_key(block.cid()));
-        self.sink.handle_block(block).expect("blocks parse");
-        while let Some(output) = self.sink.poll().expect("blocks parse") {
-            match output {
-                SinkOutput::Load(cid) => {
-                    self.sink.handle_load(&cid, self.held.get(&cid).cloned());
-                }
-                SinkOutput::Has(cid) => self.sink.handle_has(&cid, self.held.contains_key(&cid)),
-                SinkOutput::Store(block) => self.held.extend([block.into_parts()]),
-                _ => unreachable!("the round is open"),
-            }
-        }
-    }
-}
-
-/// Pulls `new` to who holds `old`, and holds the end to the reference.
-fn pull(new: &Dag, old: &Dag, says: &mut Says<'_>) -> Took {
+/// Transfers `new` to who holds `old` and says that of it.
+fn transfer(setup: &Setup, new: &Dag, old: &Dag, says: Option<Says>) -> Report {
+    let setup = Setup { seeds: vec![old.root], ..setup.clone() };
     let (source, held) = (blocks(new), blocks(old));
-    let (took, now) = Pull::new(new.root, Some(old.root), &source, &held).run(says);
+    let mut pair = Pair::new(&setup, new.root, source.clone().into(), held.clone().into());
+    if let Some(says) = says {
+        let (new, old, mut nth) = (new.clone(), old.clone(), 0);
+        pair = pair.with_meddling(move |request: &mut Request| {
+            if let Some(cells) = &request.cells {
+                nth += 1;
+                request.cells = says(&new, &old, cells, nth);
+            }
+        });
+    }
+    let report = pair.drive(STEPS).expect("a transfer ends");
     let expected = reference::expected(new.root, &source, &held);
-    assert!(now.keys().eq(&expected.held), "{took:?}");
-    assert!(took.complete && took.loads <= new.blocks.len(), "{took:?}");
-    took
+    assert!(pair.sink_store().blocks().keys().eq(&expected.held), "{report:?}");
+    assert_eq!(report.end, End::Complete);
+    report
 }
 
-fn missing(new: &Dag, old: &Dag) -> usize {
-    let held = blocks(old);
-    blocks(new).keys().filter(|cid| !held.contains_key(cid)).count()
+fn sketch<'a>(key: Key, held: impl IntoIterator<Item = &'a Block>) -> Sketch {
+    let mut sketch = Sketch::new(key, MAX_CELLS);
+    let cids: BTreeSet<Cid> = held.into_iter().map(|block| *block.cid()).collect();
+    cids.iter().for_each(|cid| sketch.toggle(&cid.to_bytes()));
+    sketch
+}
+
+fn range(cells: &Cells) -> CellRange {
+    CellRange { first: cells.first(), count: cells.cells().len() }
 }
 
 fn versions() -> [(Dag, Dag); 4] {
@@ -173,117 +72,136 @@ fn versions() -> [(Dag, Dag); 4] {
     let changed = |n| scattered(shape.seed, shape.leaves, n);
     [
         (generate(&shape, &changed(40)), original(&shape)),
-        (generate(&shape, &changed(900)), original(&shape)),
+        (generate(&shape, &changed(300)), original(&shape)),
         (hamt(&shape, &changed(40)), hamt(&shape, &BTreeSet::new())),
         (chain(1, 900, 20), chain(1, 860, 20)),
     ]
 }
 
-#[test]
-fn what_is_missing_comes_in_one_round_and_nothing_else() {
-    for (new, old) in versions() {
-        let missing = missing(&new, &old);
-        let took = pull(&new, &old, &mut honest);
-        assert_eq!((took.rounds, took.sent, took.duplicates), (1, missing, 0), "{took:?}");
-        assert!(took.messages <= 3 && !took.gave_up, "{took:?}");
+/// Rounds of whatever a sink says: its messages of cells, and then those of a transfer by filter.
+const ROUNDS: u32 = MAX_MESSAGES + 14;
+
+/// Says it in both directions and of each of these versions.
+fn survives(versions: &[(Dag, Dag)], says: Says) {
+    for (setup, (new, old)) in
+        setups().iter().flat_map(|setup| versions.iter().map(move |v| (setup, v)))
+    {
+        let report = transfer(setup, new, old, Some(says));
+        assert!(report.rounds <= ROUNDS, "{:?}: {report:?}", setup.direction);
     }
 }
 
 #[test]
-fn a_sink_that_refuses_more_cells_goes_on_with_a_filter() {
+fn what_is_missing_comes_at_once_and_nothing_else() {
+    for (setup, (new, old)) in setups().iter().flat_map(|s| versions().map(|v| (s, v))) {
+        let report = transfer(setup, &new, &old, None);
+        let (lacking, _) = missing(&new, &blocks(&old));
+        assert_eq!((report.blocks_sent, report.duplicates), (lacking, 0), "{report:?}");
+        assert!(report.rounds <= 4 && report.refusals == 0, "{:?}: {report:?}", setup.direction);
+    }
+}
+
+#[test]
+fn a_server_that_forgets_is_sent_all_cells_again() {
     let (new, old) = &versions()[1];
-    let took =
-        pull(new, old, &mut |sketch, range| honest(sketch, range).filter(|_| range.first == 0));
-    assert!(took.gave_up && took.messages == 1, "{took:?}");
+    let [pull, _] = setups();
+    let (kept, lost) = (
+        transfer(&pull, new, old, None),
+        transfer(&Setup { forgets: true, ..pull }, new, old, None),
+    );
+    assert_eq!(lost.blocks_sent, kept.blocks_sent);
+    assert!(lost.rounds > kept.rounds && lost.rounds <= kept.rounds + 2, "{kept:?}, {lost:?}");
 }
 
 /// Cells of noise, under the right number and in the right place, without end.
 #[test]
 fn endless_noise_is_given_up() {
-    let (new, old) = &versions()[0];
-    let mut n = 0;
-    let took = pull(new, old, &mut |_, range| {
-        n += 1;
-        let noise = (0..range.count as u64).flat_map(|i| {
-            let [a, b] = [mix(n << 32 | i), mix(i)].map(u64::to_le_bytes);
+    survives(&versions()[..1], |_, _, cells, nth| {
+        let noise = (0..cells.cells().len() as u64).flat_map(|i| {
+            let [a, b] = [mix(nth << 32 | i), mix(i)].map(u64::to_le_bytes);
             [&a[..], &b[..2]].concat()
         });
-        let zeroth = if range.first > 0 { vec![0; Cell::BYTES] } else { vec![] };
+        let zeroth = if cells.first() > 0 { vec![0; Cell::BYTES] } else { vec![] };
         let bytes: Vec<u8> = zeroth.into_iter().chain(noise).collect();
-        Some(Cells::from_bytes(NAMED.number, range.first as u64, &bytes).expect("cells"))
+        Some(Cells::from_bytes(NUMBER, cells.first() as u64, &bytes).expect("cells"))
     });
-    assert!(took.gave_up && took.messages <= MAX_MESSAGES, "{took:?}");
 }
 
-/// One cell for each message, and each of another set.
 #[test]
-fn cells_by_drops_are_given_up() {
-    let (new, old) = &versions()[0];
-    let took = pull(new, old, &mut |sketch, range| honest(sketch, CellRange { count: 1, ..range }));
-    assert!(took.gave_up && took.messages == MAX_MESSAGES, "{took:?}");
-    let mut n = 0;
-    let took = pull(new, old, &mut |sketch, range| {
-        let mut other = sketch.clone();
-        n += 1;
-        other.toggle(&[n]);
-        honest(&other, range)
+fn one_cell_in_a_message_is_given_up() {
+    survives(&versions()[..1], |_, old, cells, _| {
+        let one = CellRange { first: cells.first(), count: 1 };
+        Cells::of(&sketch(KEY, &old.blocks), NUMBER, one)
     });
-    assert!(took.messages <= MAX_MESSAGES, "{took:?}");
 }
 
-/// Symbols under the key that the sink was told of a minute ago, or that it made up.
 #[test]
-fn a_wrong_key_finds_nothing_and_costs_nothing_but_time() {
-    let (new, old) = &versions()[0];
-    let mut wrong = Sketch::new(Key::new([6; 16]), MAX_CELLS);
-    blocks(old).keys().for_each(|cid| wrong.toggle(&cid.to_bytes()));
-    let took = pull(new, old, &mut |_, range| honest(&wrong, range));
-    assert!(took.messages <= MAX_MESSAGES, "{took:?}");
-    let took = pull(new, old, &mut |sketch, range| Cells::of(sketch, NAMED.number + 1, range));
-    assert!(took.gave_up && took.messages == MAX_MESSAGES, "{took:?}");
+fn each_message_of_another_set_is_given_up() {
+    survives(&versions()[..2], |_, old, cells, nth| {
+        let mut other = sketch(KEY, &old.blocks);
+        other.toggle(&nth.to_le_bytes());
+        Cells::of(&other, NUMBER, range(cells))
+    });
 }
 
-/// The sink holds the old version, and says that it holds all of the new, or half of it: it has to ask for
-/// what it did not get.
+/// Symbols under a key that the source did not draw, or a number that it does not know.
+#[test]
+fn a_wrong_key_costs_nothing_but_time() {
+    let wrong: Says =
+        |_, old, cells, _| Cells::of(&sketch(Key::new([6; 16]), &old.blocks), NUMBER, range(cells));
+    survives(&versions()[..1], wrong);
+    let unknown: Says =
+        |_, old, cells, _| Cells::of(&sketch(KEY, &old.blocks), NUMBER + 1, range(cells));
+    survives(&versions()[..1], unknown);
+}
+
+/// The sink holds the old version, and says that it holds all of the new, or half of it: it has to ask
+/// for what it did not get.
 #[test]
 fn cells_of_another_set_cost_rounds_and_no_block() {
-    for (new, old) in versions() {
-        for every in [1, 2, 7] {
-            let mut poisoned = Sketch::new(NAMED.key, MAX_CELLS);
-            let claimed = new.blocks.iter().enumerate().filter(|(i, _)| i % every == 0);
-            claimed.for_each(|(_, block)| poisoned.toggle(&block.cid().to_bytes()));
-            let took = pull(&new, &old, &mut |_, range| honest(&poisoned, range));
-            assert!(took.rounds <= 12, "{took:?}");
-        }
+    fn claims(every: usize, new: &Dag, cells: &Cells) -> Option<Cells> {
+        let claimed = new.blocks.iter().enumerate().filter(|(i, _)| i % every == 0);
+        let poisoned = sketch(KEY, claimed.map(|(_, block)| block));
+        Cells::of(&poisoned, NUMBER, range(cells))
     }
+    survives(&versions(), |new, _, cells, _| claims(1, new, cells));
+    survives(&versions(), |new, _, cells, _| claims(2, new, cells));
+    survives(&versions(), |new, _, cells, _| claims(7, new, cells));
 }
 
-/// Symbols that cancel what the source has: each block that the sink lacks is put in a second time as another
-/// set would have it, so that the first cell is empty at once.
+/// The first cell is what the source has itself, so that it seems to be done before anything is found.
 #[test]
-fn a_first_cell_that_is_forged_hides_blocks_until_they_are_asked_for() {
-    let (new, old) = &versions()[0];
-    let mut ours = Sketch::new(NAMED.key, MAX_CELLS);
-    new.blocks.iter().map(Block::cid).collect::<BTreeSet<_>>().iter().for_each(|cid| {
-        ours.toggle(&cid.to_bytes());
+fn a_forged_first_cell_hides_blocks_until_they_are_asked_for() {
+    survives(&versions()[..2], |new, old, cells, _| {
+        let mut bytes = Cells::of(&sketch(KEY, &old.blocks), NUMBER, range(cells))?.to_bytes();
+        bytes[..Cell::BYTES].copy_from_slice(&sketch(KEY, &new.blocks).cells()[0].to_bytes());
+        Cells::from_bytes(NUMBER, cells.first() as u64, &bytes).ok()
     });
-    let took = pull(new, old, &mut |sketch, range| {
-        let mut bytes = honest(sketch, range)?.to_bytes();
-        bytes[..Cell::BYTES].copy_from_slice(&ours.cells()[0].to_bytes());
-        Cells::from_bytes(NAMED.number, range.first as u64, &bytes).ok()
-    });
-    assert!(took.rounds <= 12, "{took:?}");
 }
 
-/// A sink that was cut holds parents without their children.
+/// A sink that says which cells it has and sends none.
 #[test]
-fn after_a_cut_it_goes_on() {
+fn cells_that_are_left_out_are_as_no_cells() {
+    survives(&versions()[..2], |_, _, _, _| None);
+}
+
+/// Bodies that end too early, or look as if they ended, and messages that do not arrive.
+#[test]
+fn cut_anywhere_it_goes_on() {
     let dag = tree();
-    for kept in [1, 2, 40, 300, dag.blocks.len() - 1] {
-        let held: Blocks = dag.blocks[..kept].iter().cloned().map(Block::into_parts).collect();
-        let source = blocks(&dag);
-        let (took, now) = Pull::new(dag.root, None, &source, &held).run(&mut honest);
-        assert!(now.keys().eq(source.keys()), "{took:?}");
-        assert_eq!((took.rounds, took.duplicates), (1, 0), "{kept}: {took:?}");
+    let old = Dag { root: *dag.blocks[400].cid(), blocks: dag.blocks[400..].to_vec() };
+    for setup in setups() {
+        for at in [0, 1, 100, 1_000, 2_600, 30_000, 200_000] {
+            let broken = vec![Cut::Never, Cut::Broken(at)];
+            for (cuts, status_cuts) in [
+                (vec![Cut::Broken(at)], vec![]),
+                (vec![Cut::Clean(at)], vec![]),
+                (vec![], vec![Cut::Broken(at)]),
+                (broken.clone(), broken),
+            ] {
+                let setup = Setup { status_cuts, cuts, ..setup.clone() };
+                transfer(&setup, &dag, &old, None);
+            }
+        }
     }
 }

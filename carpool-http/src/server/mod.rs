@@ -193,7 +193,7 @@ impl Server {
     ) -> std::io::Result<()> {
         let server = self.clone();
         // Otherwise the first push that knows nothing waits for it.
-        drop(spawn_blocking(move || server.inventory.known(&*server.store)));
+        drop(spawn_blocking(move || server.inventory.known(&*server.store, None)));
         connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await
     }
 

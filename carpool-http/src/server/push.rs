@@ -121,7 +121,7 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64
     let mut driver =
         SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
     let (inventory, store) = (Arc::clone(&server.inventory), Arc::clone(&server.store));
-    driver.summarise(Box::new(move || inventory.known(&*store)));
+    driver.summarise(Box::new(move || inventory.known(&*store, None)));
     if target.early {
         driver.interrupt_after(EARLY_BYTES);
     }
