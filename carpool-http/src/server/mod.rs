@@ -12,6 +12,7 @@ mod pull;
 mod push;
 mod refusal;
 mod route;
+mod trails;
 
 use axum::{
     Router,
@@ -35,6 +36,7 @@ use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes}
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
+use trails::Trails;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -75,6 +77,9 @@ pub struct ServerOptions {
     /// Blocks that the server remembers to hold completely, and tells a client of that pushes
     /// without knowing what is held; some 60 bytes each. 0 turns it off. Default 131,072.
     pub max_summary_blocks: usize,
+    /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
+    /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
+    pub max_trail_bytes: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -98,6 +103,7 @@ impl Default for ServerOptions {
             drain_bytes: 16 << 20,
             max_push_roots: 1000,
             max_summary_blocks: 1 << 17,
+            max_trail_bytes: 64 << 20,
             seed: 0,
         }
     }
@@ -127,6 +133,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
     inventory: Arc<Inventory>,
+    trails: Arc<Trails>,
 }
 
 impl Server {
@@ -136,7 +143,9 @@ impl Server {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
-        Self { store, options: Arc::new(options), progress, metrics, transfers, inventory }
+        let trails = Arc::new(Trails::new(&options));
+        let options = Arc::new(options);
+        Self { store, options, progress, metrics, transfers, inventory, trails }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS

@@ -16,6 +16,9 @@ pub struct Offer {
     pub held: Vec<Cid>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
     pub ask: Option<Step>,
+    /// In a push, whether the filter of the answer before stays in force for a bitmap, so that the
+    /// sink need not send it again.
+    pub keeps_filter: bool,
 }
 
 impl Offer {
@@ -32,6 +35,9 @@ impl Offer {
         if let Some(step) = self.ask {
             value += &format!("; ask={}", step.token());
         }
+        if self.keeps_filter {
+            value += "; keeps=filter";
+        }
         value
     }
 
@@ -46,6 +52,7 @@ impl Offer {
                 "held" => offer.held = cids(value)?,
                 // A step that is not known here is one that nobody can be asked for.
                 "ask" => offer.ask = Step::from_token(value),
+                "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }
         }
@@ -100,8 +107,9 @@ mod tests {
     fn headers_come_back() {
         for offer in [
             Offer::default(),
-            Offer { root: Some(cid(1)), held: vec![cid(2)], ask: None },
-            Offer { root: None, held: (0..16).map(cid).collect(), ask: Some(Step::Bitmaps) },
+            Offer { root: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
+            Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);

@@ -35,7 +35,7 @@ mod tests {
     fn vectors_of_the_specification() {
         let a = *Block::new(codec::DAG_CBOR, vec![0xa0].into()).cid();
         let text = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
-        let offer = |root| Offer { root, held: vec![a], ask: None }.encode();
+        let offer = |root| Offer { root, held: vec![a], ..Offer::default() }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
         assert_eq!(Answer { used_held: true }.encode(), "v=1; used=held");
@@ -46,6 +46,8 @@ mod tests {
         assert_eq!(request.encode(), body.concat());
         let ask = Offer { ask: Some(Step::InteriorFilter), ..Offer::default() };
         assert_eq!(ask.encode(), "v=1; ask=interior");
+        let next = Offer { keeps_filter: true, ..ask };
+        assert_eq!(next.encode(), "v=1; ask=interior; keeps=filter");
         let mut trail = Trail::default();
         let linking = [&[0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00][..], &bytes].concat();
         let block = Block::new(codec::DAG_CBOR, linking.into());

@@ -85,7 +85,7 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone(), ask: None };
+    let offer = Offer { root: Some(cids[1]), held: held.clone(), ..Offer::default() };
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
