@@ -5,7 +5,10 @@
 use bytes::{Bytes, BytesMut};
 use carpool_car::{Decoder, Item, Section, header, section_prefix};
 use carpool_core::{Block, Cid, CidSet, Limits, Unverified, may_link, verify};
-use carpool_mirror::{Known, Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{
+    Holding, Known, Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status,
+    extension::Request,
+};
 use carpool_selector::{Order, Step, Walk};
 use carpool_store::BlockStore;
 use std::{
@@ -92,7 +95,10 @@ impl<S: BlockStore> SinkDriver<S> {
                         let known = self.summarise.as_ref().map_or(Ok(None), |known| known())?;
                         self.sink.handle_summary(known);
                     }
-                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
+                    SinkOutput::Plan(_)
+                    | SinkOutput::Transmit(_)
+                    | SinkOutput::Ask(_)
+                    | SinkOutput::Done(_) => {
                         self.store_pending()?;
                         return Ok(Some(output));
                     }
@@ -489,17 +495,36 @@ pub fn complete<S: BlockStore + ?Sized>(store: &S, root: Cid, limits: &Limits) -
 
 /// What a settled sink says to its peer.
 pub(crate) enum Next {
+    /// Only of a sink that is [`with_plan`](Sink::with_plan): what it holds, and the mean size of a
+    /// leaf of it, in bytes.
+    Plan(Holding, u64),
     Request(Status),
+    /// As `Request`, in the extension's form.
+    Ask(Box<Request>),
     Done(Outcome),
 }
+
+/// What a leaf is taken to have where none is known.
+const LEAF_BYTES: u64 = 256 << 10;
 
 impl<S: BlockStore> SinkDriver<S> {
     /// Settles a sink whose round is closed.
     pub(crate) fn next(&mut self) -> Result<Next> {
         match self.settle()? {
+            Some(SinkOutput::Plan(holding)) => {
+                let bytes = self.leaf_bytes(&holding.leaves)?;
+                Ok(Next::Plan(holding, bytes))
+            }
             Some(SinkOutput::Transmit(status)) => Ok(Next::Request(status)),
+            Some(SinkOutput::Ask(request)) => Ok(Next::Ask(request)),
             Some(SinkOutput::Done(outcome)) => Ok(Next::Done(outcome)),
             _ => unreachable!("a settled sink without a round speaks"),
         }
+    }
+
+    fn leaf_bytes(&self, leaves: &[Cid]) -> Result<u64> {
+        let sizes: Vec<u64> = self.store.size_many(leaves)?.into_iter().flatten().collect();
+        let mean = sizes.iter().sum::<u64>().checked_div(sizes.len() as u64);
+        Ok(mean.unwrap_or(LEAF_BYTES))
     }
 }

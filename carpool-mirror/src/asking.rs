@@ -67,6 +67,13 @@ impl Asking {
         self.steps.get(1).copied().unwrap_or(Step::Filter)
     }
 
+    /// Where so little is held that a filter of all of it is small, a round for leaves is dearer.
+    pub(crate) fn hold_nothing_back(&mut self) {
+        if let Some(step) = self.steps.front_mut().filter(|step| **step == Step::InteriorFilter) {
+            *step = Step::Filter;
+        }
+    }
+
     /// Takes the next step.
     pub(crate) fn fall_back(&mut self) {
         self.steps.pop_front();

@@ -56,14 +56,18 @@ pub(crate) struct Pruning<'a> {
     /// What a bitmap names.
     pub(crate) naming: Option<&'a mut Naming>,
     pub(crate) scope: Scope,
+    /// How many blocks were named that the walk met.
+    pub(crate) named: &'a mut u64,
     pub(crate) unsent: Option<&'a mut CidSet>,
     pub(crate) doubts: &'a mut Doubts,
 }
 
 impl Pruning<'_> {
     fn is_named(&mut self, cid: &Cid) -> bool {
-        let named = self.naming.as_mut().is_some_and(|naming| naming.meet(cid));
-        named || self.wanted.contains(cid)
+        let by_bitmap = self.naming.as_mut().is_some_and(|naming| naming.meet(cid));
+        let named = by_bitmap || self.wanted.contains(cid);
+        *self.named += u64::from(named);
+        named
     }
 
     fn leave_out(&mut self, cid: &Cid) -> bool {

@@ -22,6 +22,9 @@ use crate::{
 /// Look-ups ahead of the walk: most are answered without data.
 pub(crate) const WINDOW: usize = 256;
 
+/// Bytes of a filter that are nothing to speak of.
+const LITTLE_FILTER: usize = 4096;
+
 /// How many missing CIDs an [`Outcome`] names.
 const NAMED_MISSING: usize = 16;
 
@@ -266,6 +269,13 @@ impl Sink {
         if let Some(asking) = &mut self.asking {
             asking.filtered = true;
         }
+    }
+
+    /// Whether the message of the open round relies on what the source may not know: roots that it was
+    /// told of, or what it sent.
+    #[must_use]
+    pub fn relies(&self) -> bool {
+        self.round.told > 0 || self.tells_roots()
     }
 
     /// Says that the source does not understand what the last message relied on: it has no root that
@@ -583,11 +593,14 @@ impl Sink {
             Ok(cells) => cells,
             Err(waits) => return waits,
         };
-        let step = self.asking.as_ref()?.step();
-        let narrows = self.needs_filter(step);
+        let narrows = self.needs_filter();
         if narrows && let Some(waits) = self.ask_for_summary() {
             return waits;
         }
+        if narrows && self.knows_little() {
+            self.asking.as_mut()?.hold_nothing_back();
+        }
+        let step = self.asking.as_ref()?.step();
         let have = match step {
             _ if !narrows => None,
             Way::InteriorFilter => self.interior_filter(),
@@ -692,10 +705,19 @@ impl Sink {
 
     /// A filter goes with what is named, and with the first bitmap after a step began; then it stays
     /// with the source from bitmap to bitmap.
-    fn needs_filter(&self, step: Way) -> bool {
-        let kept = self.links.is_some() && self.asking.as_ref().is_some_and(|it| it.filtered);
-        let filters = matches!(step, Way::Filter | Way::InteriorFilter);
+    fn needs_filter(&self) -> bool {
+        let Some(asking) = &self.asking else { return false };
+        let kept = self.links.is_some() && asking.filtered;
+        let filters = matches!(asking.step(), Way::Filter | Way::InteriorFilter);
         filters && !kept && !self.stalled && self.wants.any_interior()
+    }
+
+    /// Whether a summary was asked for and says so little that a filter of all is no longer than a
+    /// round trip.
+    fn knows_little(&self) -> bool {
+        let Asked::Answered(known) = &self.summary else { return false };
+        let own = self.walk.seen().len() + self.seeds.held().len();
+        known.as_ref().map_or(0, Known::bytes) <= LITTLE_FILTER && own <= LITTLE_FILTER
     }
 
     fn outcome(&self) -> Outcome {

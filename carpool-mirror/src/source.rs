@@ -1,6 +1,6 @@
 use alloc::boxed::Box;
 use carpool_bloom::{Filter, Params};
-use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
+use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits, may_link};
 use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use crate::{
@@ -66,6 +66,10 @@ struct Round {
     /// held here; for a source that remembers, and where it may be named later.
     unsent: Option<CidSet>,
     cold: Option<ColdCall>,
+    /// Blocks that were sent, whether any had links, and those that were named.
+    sent: u64,
+    sent_interior: bool,
+    named: u64,
     over: bool,
 }
 
@@ -92,7 +96,7 @@ impl Round {
                     }
                 }
                 Some(Step::Visit(block)) => {
-                    self.doubts.note_sent(block.cid());
+                    self.note_sent(block.cid());
                     if let Some(block) = self.admit(block) {
                         return Ok(Some(SourceOutput::Transmit(block)));
                     }
@@ -117,6 +121,12 @@ impl Round {
             None => return Some(next),
         }
         None
+    }
+
+    fn note_sent(&mut self, cid: &Cid) {
+        self.doubts.note_sent(cid);
+        self.sent += 1;
+        self.sent_interior |= may_link(cid);
     }
 
     /// What was looked up for a second look alone is lacking to nobody.
@@ -185,9 +195,10 @@ impl Round {
     }
 
     fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
-        let Self { walk, wanted, narrowing, scope, naming, unsent, doubts, .. } = self;
+        let Self { walk, wanted, narrowing, scope, naming, unsent, doubts, named, .. } = self;
         let (naming, unsent, scope) = (naming.as_mut(), unsent.as_mut(), *scope);
-        let mut pruning = Pruning { narrowing, session, wanted, naming, scope, unsent, doubts };
+        let mut pruning =
+            Pruning { narrowing, session, wanted, naming, scope, unsent, doubts, named };
         walk.poll_through(&mut pruning)
     }
 
@@ -269,6 +280,14 @@ impl Source {
         self.answered.take()
     }
 
+    /// Whether the round that ended sent blocks with links, and nothing beside what was named: what a
+    /// filter hid may lie below them.
+    #[must_use]
+    pub fn sent_only_named(&self) -> bool {
+        let sent = |round: &Round| round.over && round.sent_interior && round.sent <= round.named;
+        self.round.as_ref().is_some_and(sent)
+    }
+
     /// Whether a filter stays in force where the next message has a bitmap and no filter.
     #[must_use]
     pub fn keeps_filter(&self) -> bool {
@@ -279,6 +298,14 @@ impl Source {
                 .round
                 .as_ref()
                 .map_or_else(|| self.answered.as_ref().is_some_and(kept), of_round)
+    }
+
+    /// Forgets the filter of the last round, so that it does not stay in force.
+    pub fn forget_filter(&mut self) {
+        self.close_trail();
+        if let Some(answered) = &mut self.answered {
+            answered.filter = None;
+        }
     }
 
     fn close_trail(&mut self) {
@@ -477,6 +504,9 @@ impl Source {
             difference: None,
             unsent,
             cold,
+            sent: 0,
+            sent_interior: false,
+            named: 0,
             over: false,
         });
     }

@@ -33,6 +33,10 @@ fn run(setup: &Setup, steps: &[Step]) -> Report {
     let held: Blocks = blocks(&old);
     let (blocks_missing, _) = missing(&new, &held);
     let (report, _) = transfer(&setup, new.root, &blocks(&new), &held);
+    println!(
+        "{:?} {steps:?} rounds {} up {} dup {}",
+        setup.direction, report.rounds, report.status_bytes, report.duplicates
+    );
     assert_eq!(report.blocks_sent, blocks_missing, "nothing twice: {report:?}");
     report
 }

@@ -4,13 +4,17 @@ mod connection;
 mod events;
 mod names;
 mod patience;
+mod planning;
 mod pull;
 mod push;
 mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
-use carpool_mirror::extension::{self, Answer, Offer};
+use carpool_mirror::{
+    extension::{self, Answer, Offer},
+    planner::{Path, Step},
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -24,7 +28,7 @@ use hyper_util::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -62,6 +66,13 @@ pub struct ClientOptions {
     pub stall_timeout: Duration,
     /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
     pub min_bytes_per_second: u64,
+    /// What lies between client and server, where that is known. Default: the round trip is the time
+    /// that a connection took to come up, and what is not known is
+    /// [`Path::ASSUMED`](carpool_mirror::planner::Path::ASSUMED).
+    pub path: Option<Path>,
+    /// The one step to take, where client and server can; for whoever compares them. Default: what a
+    /// [`plan`](carpool_mirror::planner::plan) puts first.
+    pub strategy: Option<Step>,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -81,6 +92,8 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
+            path: None,
+            strategy: None,
             listener: None,
             seed: 0,
         }
@@ -104,6 +117,8 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
+    /// Bytes a second of the fastest long body; 0 where there was none.
+    rate: Arc<AtomicU64>,
     headers: HeaderMap,
     options: Arc<ClientOptions>,
     progress: Arc<Progress>,
@@ -124,8 +139,8 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        let (extended, options) = (Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, headers, options, progress })
+        let (extended, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        Ok(Self { http, base, speech, extended, rate, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -172,6 +187,17 @@ impl Client {
             self.extended.store(true, Relaxed);
         }
         Ok(response)
+    }
+
+    /// What lies between here and the server, as far as that is known.
+    fn path(&self) -> Path {
+        let known = |measured: u64, assumed| if measured == 0 { assumed } else { measured };
+        let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
+        let measured = Path {
+            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros),
+            bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
+        };
+        self.options.path.unwrap_or(measured)
     }
 
     /// Whether the server is known to read the extension.

@@ -3,15 +3,22 @@ use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
     extension::{self, Offer},
+    planner::{Plan, Step},
 };
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 use tokio::sync::mpsc;
 
-use super::{Call, Client, End, Wants, blocking, full, patience::Patience, speech::pull_path};
+use super::{
+    Call, Client, End, Wants, blocking, full, patience::Patience, planning::steps,
+    speech::pull_path,
+};
 use crate::{
     Error, Result, Totals,
     body::pump,
@@ -31,13 +38,35 @@ pub struct PullReport {
     pub totals: Totals,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
+    /// How it was planned; `None` where nothing was missing.
+    pub plan: Option<Plan>,
 }
 
 /// How a round ended that was not cut.
 enum Round {
     Ended,
-    /// The server holds none of the roots that it was told of.
-    NoSuchRoots,
+    /// The server does not know what the request relied on: roots, or what it sent.
+    Refused,
+    /// The server does not read the extension's form after all.
+    NotRead,
+}
+
+/// What the sink says.
+enum Said {
+    Plain(Status),
+    Extended(Box<extension::Request>),
+}
+
+impl Said {
+    fn wants(&self) -> Wants {
+        match self {
+            Self::Plain(status) => Wants::of(status),
+            Self::Extended(request) => {
+                let extension::Request { want, have, links, .. } = &**request;
+                Wants::of_extended(want.len(), have.as_ref(), links.as_ref())
+            }
+        }
+    }
 }
 
 type Driver<S> = SinkDriver<Arc<S>>;
@@ -56,15 +85,15 @@ impl Client {
         store: Arc<S>,
     ) -> Result<PullReport> {
         let begun = Instant::now();
-        loop {
+        let plan = loop {
             match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
                 Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
-                Ok(()) => break,
+                Ok(plan) => break plan,
             }
-        }
+        };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
-        Ok(PullReport { root, totals, seconds })
+        Ok(PullReport { root, totals, seconds, plan })
     }
 
     /// The whole transfer, in the dialect that is believed in.
@@ -73,12 +102,12 @@ impl Client {
         root: Cid,
         seeds: Vec<Cid>,
         store: Arc<S>,
-    ) -> Result<()> {
+    ) -> Result<Option<Plan>> {
         let limits = self.pull_limits();
-        let sink = Sink::new([root], seeds, &limits, self.options.seed);
+        let sink = Sink::new([root], seeds, &limits, self.options.seed).with_plan();
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
-        driver.sink().tell_roots(self.is_extended());
+        let (mut plan, mut extended) = (None, false);
         loop {
             let next;
             (driver, next) = blocking(move || {
@@ -86,23 +115,36 @@ impl Client {
                 (driver, next)
             })
             .await;
-            let status = match next? {
-                Next::Request(status) => status,
+            let said = match next? {
+                Next::Plan(holding, leaf_bytes) => {
+                    let planned = self.plan_pull(&holding, leaf_bytes);
+                    extended = self.is_extended();
+                    driver.sink().handle_plan(&steps(&planned), extended);
+                    plan = Some(planned);
+                    continue;
+                }
+                Next::Request(status) => Said::Plain(status),
+                Next::Ask(request) => Said::Extended(request),
                 Next::Done(outcome) => {
-                    return pulled(&driver, &outcome);
+                    return pulled(&driver, &outcome).map(|()| plan);
                 }
             };
-            let opened = self.open_round(|| Call::Request(Wants::of(&status)));
+            let opened = self.open_round(|| Call::Request(said.wants()));
+            let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
-            (driver, round) = self.pull_round(driver, root, status).await;
+            (driver, round) = self.pull_round(driver, root, said).await;
+            let came = self.progress.totals().bytes_received - before;
+            self.note_rate(came, begun.elapsed().as_secs_f64());
             let round = round.map_err(cut_if_truncated);
             let missing = driver.sink().missing() as u64;
             self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
                 Ok(Round::Ended) => driver.sink().handle_end_round(),
-                Ok(Round::NoSuchRoots) => {
-                    driver.sink().tell_roots(false);
+                Ok(Round::Refused) => driver.sink().handle_refused(),
+                Ok(Round::NotRead) => {
                     driver.sink().handle_cut();
+                    driver.sink().handle_plan(&[Step::Filter], false);
+                    self.extended.store(false, Relaxed);
                 }
                 Err(error) => {
                     driver.sink().handle_cut();
@@ -111,6 +153,11 @@ impl Client {
                     let tried = patience.after(error, done).await;
                     tried.map_err(|error| incomplete(error, done, missing))?;
                 }
+            }
+            if !extended && self.is_extended() {
+                // What is left can be asked for in fewer bytes.
+                extended = true;
+                driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
             }
         }
     }
@@ -130,7 +177,7 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         root: Cid,
-        status: Status,
+        said: Said,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -138,13 +185,17 @@ impl Client {
         let held: Vec<Cid> = held.iter().take(extension::MAX_HELD).copied().collect();
         let path = pull_path(dialect, &root);
         let told = driver.sink().tells_roots();
-        let (kind, offer, message) = self.pull_message(root, status, held, told);
+        let (kind, offer, message) = match said {
+            Said::Plain(status) => self.pull_message(root, status, held, told),
+            Said::Extended(request) => (extension::CONTENT_TYPE, None, (*request).into()),
+        };
+        let form = kind;
         let sent =
             self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), full(message));
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
-            Ok(Ok(response)) => self.pull_answer(driver, response).await,
+            Ok(Ok(response)) => self.pull_answer(driver, form, response).await,
         }
     }
 
@@ -165,8 +216,9 @@ impl Client {
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
-        let offers = dialect == Dialect::Spec && !held.is_empty();
-        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held, ..Offer::default() });
+        let named = (!whole && !held.is_empty()).then_some(root);
+        let offer = Offer { root: named, held, ..Offer::default() };
+        let offer = (dialect == Dialect::Spec).then_some(offer);
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }
@@ -176,14 +228,17 @@ impl Client {
     async fn pull_answer<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
+        form: &str,
         response: Response<Incoming>,
     ) -> (Driver<S>, Result<Round>) {
+        let extended = form == extension::CONTENT_TYPE;
         match response.status() {
             StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(Round::Ended)),
-            StatusCode::PRECONDITION_FAILED | StatusCode::UNSUPPORTED_MEDIA_TYPE
-                if driver.sink().tells_roots() =>
-            {
-                return (driver, Ok(Round::NoSuchRoots));
+            StatusCode::PRECONDITION_FAILED if driver.sink().relies() => {
+                return (driver, Ok(Round::Refused));
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_REQUEST if extended => {
+                return (driver, Ok(Round::NotRead));
             }
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;

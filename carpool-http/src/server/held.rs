@@ -2,10 +2,11 @@
 
 use carpool_core::Cid;
 use carpool_mirror::{
-    Source,
-    extension::{self, Answer, Offer},
+    Answered, Source,
+    extension::{self, Answer, LinkBits, Offer, Scope},
     sketch::{Cells, Lacking},
 };
+use carpool_selector::Order;
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -20,6 +21,11 @@ pub(super) struct Asked {
     /// Whether a sink that names roots relies on them: beside a message of the specification they are
     /// an offer.
     relies: bool,
+    /// What it says of the last answer: what may be sent beside what is named, a bitmap, and what that
+    /// is over.
+    scope: Scope,
+    links: Option<LinkBits>,
+    before: Option<Answered>,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
     /// The root of the DAG, and cells of a sketch of what the sink holds.
@@ -30,9 +36,13 @@ pub(super) struct Asked {
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        Self { wanted, held: None, relies: false, answer: None, cells: None, lacking: None }
+        let (held, links, before, answer) = (None, None, None, None);
+        let (relies, scope, cells, lacking) = (false, Scope::All, None, None);
+        Self { wanted, held, relies, scope, links, before, answer, cells, lacking }
     }
 }
+
+const UNKNOWN: &str = "this was not sent here, or too long ago";
 
 pub(super) fn is_extended(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == extension::CONTENT_TYPE)
@@ -43,17 +53,18 @@ impl Asked {
     pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
-        let extension::Asked { root, want, held, have, links, cells, .. } =
-            read.map_err(Error::from)?;
-        if links.is_some() {
-            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "nothing was sent before"));
+        let asked = read.map_err(Error::from)?;
+        let extension::Asked { root, want, held, have, scope, links, cells, .. } = asked;
+        let before = links.as_ref().and_then(|links| server.trails.find(&links.check));
+        if links.is_some() && before.is_none() {
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
         }
         let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
         // Who has a key goes on with it.
-        let answer =
-            Some(if cells.is_some() { Answer::default() } else { server.sketching.offer() });
-        let cells = root.zip(cells);
-        Ok(Self { wanted, held, relies: true, answer, cells, lacking: None })
+        let offer = || server.sketching.offer();
+        let answer = Some(if cells.is_some() { Answer::default() } else { offer() });
+        let (relies, cells, lacking) = (true, root.zip(cells), None);
+        Ok(Self { wanted, held, relies, scope, links, before, answer, cells, lacking })
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -86,13 +97,26 @@ impl Asked {
         Ok(self)
     }
 
-    /// Begins the round.
-    pub(super) fn begin(self, source: &mut Source) -> Result<(), carpool_mirror::Error> {
-        let Wanted { want, have } = self.wanted;
-        match (self.lacking, self.held) {
-            (Some(lacking), _) => source.handle_lacking(want, lacking),
-            (None, Some((root, held))) => source.handle_held(root, want, held, have),
-            (None, None) => source.handle_request(want, have),
+    /// A source whose round has begun. Of a sink that knows of the extension it keeps what it sends.
+    pub(super) fn source(self, order: Order, server: &Server) -> Result<Source, Refusal> {
+        let Self { wanted: Wanted { want, have }, held, scope, links, before, answer, .. } = self;
+        let mut source = Source::forgetful(order, &server.options.limits, server.options.seed);
+        if answer.is_some() && server.trails.is_on() {
+            source = source.with_trail(before);
+        }
+        let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
+        let (session, cells) = (None, None);
+        let asked = extension::Asked { root, want, held, have, scope, links, session, cells };
+        let begun = match self.lacking {
+            Some(lacking) => source.handle_reconciled(asked, lacking),
+            None => source.handle_asked(asked),
+        };
+        match begun {
+            Ok(()) => Ok(source),
+            Err(carpool_mirror::Error::UnknownTrail) => {
+                Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN))
+            }
+            Err(error) => Err(Error::from(error).into()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod push;
 mod refusal;
 mod route;
 mod sketches;
+mod trails;
 
 use axum::{
     Router,
@@ -38,6 +39,7 @@ use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
 use sketches::Sketching;
+use trails::Trails;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -81,6 +83,9 @@ pub struct ServerOptions {
     /// How long a key of sketches is good at least, which a client that pulls was given. Default an
     /// hour.
     pub sketch_key_life: Duration,
+    /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
+    /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
+    pub max_trail_bytes: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -105,6 +110,7 @@ impl Default for ServerOptions {
             max_push_roots: 1000,
             max_summary_blocks: 1 << 17,
             sketch_key_life: Duration::from_secs(3600),
+            max_trail_bytes: 64 << 20,
             seed: 0,
         }
     }
@@ -135,6 +141,7 @@ pub struct Server {
     transfers: Arc<Semaphore>,
     inventory: Arc<Inventory>,
     sketching: Arc<Sketching>,
+    trails: Arc<Trails>,
 }
 
 impl Server {
@@ -144,8 +151,10 @@ impl Server {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
-        let (sketching, options) = (Arc::new(Sketching::new(&options)), Arc::new(options));
-        Self { store, options, progress, metrics, transfers, inventory, sketching }
+        let sketching = Arc::new(Sketching::new(&options));
+        let trails = Arc::new(Trails::new(&options));
+        let options = Arc::new(options);
+        Self { store, options, progress, metrics, transfers, inventory, sketching, trails }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS

@@ -103,9 +103,8 @@ async fn send(
     order: Order,
 ) -> Result<ChannelBody, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
-    let (options, place) = (&server.options, server.place()?);
-    let mut source = Source::forgetful(order, &options.limits, options.seed);
-    asked.begin(&mut source).map_err(Error::from)?;
+    let place = server.place()?;
+    let source = asked.source(order, server)?;
     let mut car = stream(server, observed, source, place);
     if car.has_any().await? {
         return Ok(car);
@@ -122,10 +121,15 @@ fn stream(
 ) -> ChannelBody {
     let (mut outgoing, body, alive) = channel(server.options.pace());
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
+    let trails = Arc::clone(&server.trails);
     tokio::task::spawn_blocking(move || {
         let _held = (alive, place);
         match driver.send(None, &mut outgoing) {
             Ok(sent) => {
+                // Before the end of the body is seen, so that the next request finds it.
+                if let Some(answered) = driver.source().take_answered() {
+                    trails.keep(answered);
+                }
                 observed.lacks(sent.lacks);
                 outgoing.finish();
             }

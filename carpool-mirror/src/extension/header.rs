@@ -23,6 +23,9 @@ pub struct Offer {
     pub key: Option<NamedKey>,
     /// In a push, the cells that the source needs, under that key.
     pub cells: Option<CellRange>,
+    /// In a push, whether the filter of the answer before stays in force for a bitmap, so that the
+    /// sink need not send it again.
+    pub keeps_filter: bool,
 }
 
 impl Offer {
@@ -40,6 +43,9 @@ impl Offer {
             value += &format!("; ask={}", step.token());
         }
         value += &sketches(self.key, self.cells);
+        if self.keeps_filter {
+            value += "; keeps=filter";
+        }
         value
     }
 
@@ -56,6 +62,7 @@ impl Offer {
                 "ask" => offer.ask = Step::from_token(value),
                 "key" => offer.key = Some(NamedKey::decode(value)?),
                 "cells" => offer.cells = Some(CellRange::decode(value)?),
+                "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }
         }
@@ -144,6 +151,8 @@ mod tests {
                 cells: Some(CellRange::BEGIN),
                 ..Offer::default()
             },
+            Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);

@@ -46,6 +46,8 @@ mod tests {
         assert_eq!(request.encode(), body.concat());
         let ask = Offer { ask: Some(Step::InteriorFilter), ..Offer::default() };
         assert_eq!(ask.encode(), "v=1; ask=interior");
+        let next = Offer { keeps_filter: true, ..ask };
+        assert_eq!(next.encode(), "v=1; ask=interior; keeps=filter");
         let mut trail = Trail::default();
         let linking = [&[0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00][..], &bytes].concat();
         let block = Block::new(codec::DAG_CBOR, linking.into());

@@ -45,7 +45,8 @@ impl Step {
     ];
 
     /// What a transfer can do today.
-    pub const ON_THE_WIRE: [Self; 3] = [Self::HeldRoots, Self::Filter, Self::Everything];
+    pub const ON_THE_WIRE: [Self; 5] =
+        [Self::HeldRoots, Self::Filter, Self::InteriorFilter, Self::Bitmaps, Self::Everything];
 
     /// What it is called in headers and on the command line.
     #[must_use]
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn a_plan_says_what_and_why() {
         let text = alloc::string::ToString::to_string(&plan(&WIDE, &Step::ON_THE_WIRE));
-        assert!(text.starts_with("filter ("), "{text}");
+        assert!(text.starts_with("interior filter ("), "{text}");
         assert!(text.contains(", else everything ("), "{text}");
         assert!(text.contains("no root in common") && text.contains("50 ms"), "{text}");
     }

@@ -55,7 +55,9 @@ fn record(dag: &Dag, held: &Blocks) -> Vec<Round> {
             SinkOutput::Load(cid) => sink.handle_load(&cid, store.get(&cid)),
             SinkOutput::Has(cid) => sink.handle_has(&cid, store.has(&cid)),
             SinkOutput::Store(block) => store.put(block),
-            SinkOutput::Summary => sink.handle_summary(None),
+            SinkOutput::Summary | SinkOutput::Plan(_) | SinkOutput::Ask(_) => {
+                unreachable!("a sink without a plan")
+            }
             SinkOutput::Done(_) => break,
             SinkOutput::Transmit(status) => {
                 let sent = answer(dag.root, &status, &source_store);
