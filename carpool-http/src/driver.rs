@@ -301,6 +301,8 @@ pub(crate) struct SourceDriver<S> {
     source: Source,
     store: S,
     progress: Arc<Progress>,
+    /// Whether the next round sends nothing.
+    rests: bool,
 }
 
 /// What a round of sending came to.
@@ -316,7 +318,12 @@ pub(crate) struct Sent {
 
 impl<S: BlockStore> SourceDriver<S> {
     pub(crate) fn new(source: Source, store: S, progress: Arc<Progress>) -> Self {
-        Self { source, store, progress }
+        Self { source, store, progress, rests: false }
+    }
+
+    /// Sends no block in the next round, and leaves the source as it is.
+    pub(crate) const fn rest(&mut self) {
+        self.rests = true;
     }
 
     pub(crate) fn source(&mut self) -> &mut Source {
@@ -332,7 +339,8 @@ impl<S: BlockStore> SourceDriver<S> {
             body.push(&header(&[root]))?;
         }
         let mut loads = Vec::new();
-        loop {
+        let rests = std::mem::take(&mut self.rests);
+        while !rests {
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => loads.push(cid),
                 Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),

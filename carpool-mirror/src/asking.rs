@@ -44,11 +44,6 @@ impl Asking {
     /// Judges the round that has ended: `only_named` where it brought nothing beside what was named,
     /// and `interior` where blocks with links are missing now. Says whether another step is taken.
     pub(crate) fn judge(&mut self, only_named: bool, interior: bool) -> bool {
-        if self.step() == Step::Sketch {
-            // What it did not bring it would not bring the next time.
-            self.fall_back();
-            return false;
-        }
         self.rounds += 1;
         let hides = matches!(self.step(), Step::Filter | Step::InteriorFilter);
         self.meagre = if hides && only_named && interior { self.meagre + 1 } else { 0 };

@@ -257,6 +257,13 @@ impl Sink {
         }
     }
 
+    /// The number of the key under which the message of the open round has cells.
+    #[must_use]
+    pub fn key_in_use(&self) -> Option<u64> {
+        let sketching = self.sketching.as_ref().filter(|it| self.round.open && it.is_made())?;
+        (self.step() == Some(Way::Sketch)).then(|| sketching.named().number)
+    }
+
     fn give_up_sketch(&mut self) {
         self.sketching = None;
         if let Some(asking) = self.asking.as_mut().filter(|asking| asking.step() == Way::Sketch) {
@@ -272,10 +279,10 @@ impl Sink {
     }
 
     /// Whether the message of the open round relies on what the source may not know: roots that it was
-    /// told of, or what it sent.
+    /// told of, what it sent, or a key that it drew.
     #[must_use]
     pub fn relies(&self) -> bool {
-        self.round.told > 0 || self.tells_roots()
+        self.round.told > 0 || self.tells_roots() || self.step() == Some(Way::Sketch)
     }
 
     /// Says that the source does not understand what the last message relied on: it has no root that
@@ -571,6 +578,11 @@ impl Sink {
     /// Judges the round that has ended; whether the sink goes on to another step.
     fn judge(&mut self) -> bool {
         let Some(only_named) = self.only_named.take() else { return false };
+        if self.sketching.as_ref().is_some_and(Sketching::has_spoken) {
+            // What cells did not bring they would not bring the next time.
+            self.give_up_sketch();
+            return false;
+        }
         let interior = self.wants.any_interior();
         self.asking.as_mut().is_some_and(|asking| asking.judge(only_named, interior))
     }

@@ -35,6 +35,11 @@ impl Sketching {
         (self.sketch, self.range) = (None, CellRange::BEGIN);
     }
 
+    /// Whether any cells were sent.
+    pub(crate) const fn has_spoken(&self) -> bool {
+        self.messages > 0
+    }
+
     pub(crate) const fn is_made(&self) -> bool {
         self.sketch.is_some()
     }

@@ -101,9 +101,30 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+        let mut pair = Self::idle(setup, root, source, sink);
+        pair.begin();
+        pair
+    }
+
+    /// As [`new`](Self::new), with `meddle` changing the sink's messages of the extension from the first
+    /// on.
+    #[must_use]
+    pub fn meddled(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        meddle: impl FnMut(&mut Request) + 'static,
+    ) -> Self {
+        let mut pair = Self::idle(setup, root, source, sink).with_meddling(meddle);
+        pair.begin();
+        pair
+    }
+
+    fn idle(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
-        let mut pair = Self {
+        Self {
             clock: Clock::default(),
             sender: Sender::new(setup, root, source),
             taker: Taker::new(setup, root, sink),
@@ -124,9 +145,7 @@ impl Pair {
             report: empty_report(),
             end: None,
             setup: setup.clone(),
-        };
-        pair.begin();
-        pair
+        }
     }
 
     /// Lets `tamper` decide what is sent in place of each block.

@@ -42,6 +42,8 @@ pub(crate) struct Sender {
     opened: bool,
     /// What waits for more cells, and the message that brought the first.
     reconciling: Option<(Reconciliation, Asked)>,
+    /// Whether the round sends nothing, whatever was begun.
+    rests: bool,
     pub(crate) blocks_sent: u64,
 }
 
@@ -64,6 +66,7 @@ impl Sender {
             ready: VecDeque::new(),
             opened: false,
             reconciling: None,
+            rests: false,
             blocks_sent: 0,
         }
     }
@@ -73,8 +76,12 @@ impl Sender {
         let answered = self.source.take_answered();
         let keeps = self.setup.direction == Direction::Pull && !self.setup.forgets;
         self.source = source(&self.setup, answered.filter(|_| keeps));
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         self.ready.clear();
-        self.opened = false;
+        (self.opened, self.rests) = (false, false);
     }
 
     /// Whether the filter of the round stays in force for a bitmap.
@@ -96,6 +103,8 @@ impl Sender {
             }
         };
         machine.handle_cells(&cells);
+        self.begin();
+        self.rests = true;
         self.reconcile(machine, asked)
     }
 
@@ -120,8 +129,8 @@ impl Sender {
                 }
                 Some(Reconciling::GaveUp) => return Ok(Sketched::GaveUp),
                 Some(Reconciling::Lacking(lacking)) => {
-                    (self.opened, self.ready) = (false, VecDeque::new());
                     self.source.handle_reconciled(asked, lacking)?;
+                    self.rests = false;
                     return Ok(Sketched::Sends);
                 }
             }
@@ -130,14 +139,12 @@ impl Sender {
 
     /// As [`handle_status`](Self::handle_status), of a message of the extension.
     pub(crate) fn handle_asked(&mut self, asked: Asked) -> Result<(), Failure> {
-        self.ready.clear();
-        self.opened = false;
+        self.begin();
         Ok(self.source.handle_asked(asked)?)
     }
 
     pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {
-        self.ready.clear();
-        self.opened = false;
+        self.begin();
         Ok(self.source.handle_status(status)?)
     }
 
@@ -159,6 +166,9 @@ impl Sender {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some(Sending::Bytes(bytes)));
+            }
+            if self.rests {
+                return Ok(None);
             }
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => asked.push(cid),

@@ -4,7 +4,7 @@
 
 mod common;
 
-use carpool_bloom::sketch::{Cell, Key, Sketch};
+use carpool_bloom::sketch::{Cell as OfSketch, Key, Sketch};
 use carpool_core::{Block, Cid};
 use carpool_mirror::{
     extension::Request,
@@ -18,7 +18,7 @@ use sim::{
     link::Cut,
     reference,
 };
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet, rc::Rc};
 
 const STEPS: usize = 1_000_000;
 /// The number and the key of the simulated sources.
@@ -35,26 +35,28 @@ fn setups() -> [Setup; 2] {
     [pull.clone(), Setup { direction, order, cold_call_bytes: 1, ..pull }]
 }
 
-/// Transfers `new` to who holds `old` and says that of it.
-fn transfer(setup: &Setup, new: &Dag, old: &Dag, says: Option<Says>) -> Report {
+/// Transfers `new` to who holds `old`, and says that of it; how many messages had cells.
+fn transfer(setup: &Setup, new: &Dag, old: &Dag, says: Says) -> (Report, u64) {
     let setup = Setup { seeds: vec![old.root], ..setup.clone() };
     let (source, held) = (blocks(new), blocks(old));
-    let mut pair = Pair::new(&setup, new.root, source.clone().into(), held.clone().into());
-    if let Some(says) = says {
-        let (new, old, mut nth) = (new.clone(), old.clone(), 0);
-        pair = pair.with_meddling(move |request: &mut Request| {
-            if let Some(cells) = &request.cells {
-                nth += 1;
-                request.cells = says(&new, &old, cells, nth);
-            }
-        });
-    }
+    let messages = Rc::new(Cell::new(0));
+    let (new_too, old_too, count) = (new.clone(), old.clone(), Rc::clone(&messages));
+    let meddle = move |request: &mut Request| {
+        if let Some(cells) = &request.cells {
+            count.set(count.get() + 1);
+            request.cells = says(&new_too, &old_too, cells, count.get());
+        }
+    };
+    let (from, to) = (source.clone().into(), held.clone().into());
+    let mut pair = Pair::meddled(&setup, new.root, from, to, meddle);
     let report = pair.drive(STEPS).expect("a transfer ends");
     let expected = reference::expected(new.root, &source, &held);
     assert!(pair.sink_store().blocks().keys().eq(&expected.held), "{report:?}");
     assert_eq!(report.end, End::Complete);
-    report
+    (report, messages.get())
 }
+
+const HONEST: Says = |_, _, cells, _| Some(cells.clone());
 
 fn sketch<'a>(key: Key, held: impl IntoIterator<Item = &'a Block>) -> Sketch {
     let mut sketch = Sketch::new(key, MAX_CELLS);
@@ -72,7 +74,7 @@ fn versions() -> [(Dag, Dag); 4] {
     let changed = |n| scattered(shape.seed, shape.leaves, n);
     [
         (generate(&shape, &changed(40)), original(&shape)),
-        (generate(&shape, &changed(300)), original(&shape)),
+        (generate(&shape, &changed(150)), original(&shape)),
         (hamt(&shape, &changed(40)), hamt(&shape, &BTreeSet::new())),
         (chain(1, 900, 20), chain(1, 860, 20)),
     ]
@@ -86,18 +88,21 @@ fn survives(versions: &[(Dag, Dag)], says: Says) {
     for (setup, (new, old)) in
         setups().iter().flat_map(|setup| versions.iter().map(move |v| (setup, v)))
     {
-        let report = transfer(setup, new, old, Some(says));
+        let (report, messages) = transfer(setup, new, old, says);
         assert!(report.rounds <= ROUNDS, "{:?}: {report:?}", setup.direction);
+        assert!((1..=u64::from(MAX_MESSAGES)).contains(&messages), "{messages}: {report:?}");
     }
 }
 
 #[test]
 fn what_is_missing_comes_at_once_and_nothing_else() {
     for (setup, (new, old)) in setups().iter().flat_map(|s| versions().map(|v| (s, v))) {
-        let report = transfer(setup, &new, &old, None);
+        let (report, messages) = transfer(setup, &new, &old, HONEST);
         let (lacking, _) = missing(&new, &blocks(&old));
         assert_eq!((report.blocks_sent, report.duplicates), (lacking, 0), "{report:?}");
         assert!(report.rounds <= 4 && report.refusals == 0, "{:?}: {report:?}", setup.direction);
+        let rounds = messages + u64::from(setup.direction == Direction::Push);
+        assert!(messages > 0 && rounds == report.rounds.into(), "{messages}: {report:?}");
     }
 }
 
@@ -105,10 +110,8 @@ fn what_is_missing_comes_at_once_and_nothing_else() {
 fn a_server_that_forgets_is_sent_all_cells_again() {
     let (new, old) = &versions()[1];
     let [pull, _] = setups();
-    let (kept, lost) = (
-        transfer(&pull, new, old, None),
-        transfer(&Setup { forgets: true, ..pull }, new, old, None),
-    );
+    let (kept, _) = transfer(&pull, new, old, HONEST);
+    let (lost, _) = transfer(&Setup { forgets: true, ..pull }, new, old, HONEST);
     assert_eq!(lost.blocks_sent, kept.blocks_sent);
     assert!(lost.rounds > kept.rounds && lost.rounds <= kept.rounds + 2, "{kept:?}, {lost:?}");
 }
@@ -121,7 +124,7 @@ fn endless_noise_is_given_up() {
             let [a, b] = [mix(nth << 32 | i), mix(i)].map(u64::to_le_bytes);
             [&a[..], &b[..2]].concat()
         });
-        let zeroth = if cells.first() > 0 { vec![0; Cell::BYTES] } else { vec![] };
+        let zeroth = if cells.first() > 0 { vec![0; OfSketch::BYTES] } else { vec![] };
         let bytes: Vec<u8> = zeroth.into_iter().chain(noise).collect();
         Some(Cells::from_bytes(NUMBER, cells.first() as u64, &bytes).expect("cells"))
     });
@@ -174,7 +177,7 @@ fn cells_of_another_set_cost_rounds_and_no_block() {
 fn a_forged_first_cell_hides_blocks_until_they_are_asked_for() {
     survives(&versions()[..2], |new, old, cells, _| {
         let mut bytes = Cells::of(&sketch(KEY, &old.blocks), NUMBER, range(cells))?.to_bytes();
-        bytes[..Cell::BYTES].copy_from_slice(&sketch(KEY, &new.blocks).cells()[0].to_bytes());
+        bytes[..OfSketch::BYTES].copy_from_slice(&sketch(KEY, &new.blocks).cells()[0].to_bytes());
         Cells::from_bytes(NUMBER, cells.first() as u64, &bytes).ok()
     });
 }
@@ -200,7 +203,7 @@ fn cut_anywhere_it_goes_on() {
                 (broken.clone(), broken),
             ] {
                 let setup = Setup { status_cuts, cuts, ..setup.clone() };
-                transfer(&setup, &dag, &old, None);
+                transfer(&setup, &dag, &old, HONEST);
             }
         }
     }

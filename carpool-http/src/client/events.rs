@@ -1,5 +1,5 @@
 use carpool_bloom::Filter;
-use carpool_mirror::{Status, extension::LinkBits, planner::Plan};
+use carpool_mirror::{Status, extension::LinkBits, planner::Plan, sketch::Cells};
 use std::{fmt, sync::Arc, time::Instant};
 
 use super::Client;
@@ -78,6 +78,8 @@ pub struct Wants {
     pub filter: Option<FilterSize>,
     /// Bytes of the bitmap that asks for links of what the source sent last.
     pub bitmap: Option<u64>,
+    /// Cells of a sketch of what is held.
+    pub cells: Option<u64>,
 }
 
 /// A Bloom filter, in numbers.
@@ -95,7 +97,7 @@ pub struct FilterSize {
 impl Wants {
     pub(super) fn of(status: &Status) -> Self {
         let filter = status.have.as_ref().map(FilterSize::of);
-        Self { roots: status.want.len() as u64, filter, bitmap: None }
+        Self { roots: status.want.len() as u64, filter, bitmap: None, cells: None }
     }
 
     /// A message in the extension's form.
@@ -103,10 +105,12 @@ impl Wants {
         want: usize,
         have: Option<&Filter>,
         links: Option<&LinkBits>,
+        cells: Option<&Cells>,
     ) -> Self {
         let bitmap = links.map(|links| links.bits.len() as u64);
         let roots = if bitmap.is_some() { want } else { want.max(1) };
-        Self { roots: roots as u64, filter: have.map(FilterSize::of), bitmap }
+        let cells = cells.map(|cells| cells.cells().len() as u64);
+        Self { roots: roots as u64, filter: have.map(FilterSize::of), bitmap, cells }
     }
 }
 

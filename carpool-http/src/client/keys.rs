@@ -45,6 +45,11 @@ impl SketchKeys {
         });
     }
 
+    /// Notes a key that the server gave in place of another.
+    pub(super) fn replace(&self, base: &str, named: NamedKey, now: Instant) {
+        self.with(base, |peer| peer.given = Some(Dated(named, now)));
+    }
+
     /// The key that the server gave.
     pub(super) fn given(&self, base: &str, now: Instant) -> Option<NamedKey> {
         self.with(base, |peer| peer.given.and_then(|given| given.fresh(now)))

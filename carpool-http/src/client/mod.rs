@@ -2,11 +2,13 @@
 
 mod connection;
 mod events;
+mod keys;
 mod names;
 mod patience;
 mod planning;
 mod pull;
 mod push;
+mod sketching;
 mod speech;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use carpool_core::Limits;
 use carpool_mirror::{
     extension::{self, Answer, Offer},
     planner::{Path, Step},
+    sketch::NamedKey,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
@@ -30,12 +33,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Error, Progress, Result, body::collect, message::Dialect, pace::Pace, progress::add};
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
+pub use keys::SketchKeys;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -73,6 +77,8 @@ pub struct ClientOptions {
     /// The one step to take, where client and server can; for whoever compares them. Default: what a
     /// [`plan`](carpool_mirror::planner::plan) puts first.
     pub strategy: Option<Step>,
+    /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
+    pub sketch_keys: SketchKeys,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -94,6 +100,7 @@ impl Default for ClientOptions {
             min_bytes_per_second: 1024,
             path: None,
             strategy: None,
+            sketch_keys: SketchKeys::default(),
             listener: None,
             seed: 0,
         }
@@ -183,8 +190,9 @@ impl Client {
         }
         let response = self.http.request(request).await.map_err(broken)?;
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
-        if said.and_then(Answer::decode).is_some() {
+        if let Some(answer) = said.and_then(Answer::decode) {
             self.extended.store(true, Relaxed);
+            self.note_key(answer.key, response.status());
         }
         Ok(response)
     }
@@ -198,6 +206,23 @@ impl Client {
             bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
         };
         self.options.path.unwrap_or(measured)
+    }
+
+    /// A server that does not know the key that was used gives another.
+    fn note_key(&self, key: Option<NamedKey>, status: StatusCode) {
+        let (keys, now) = (&self.options.sketch_keys, Instant::now());
+        match key {
+            Some(named) if status == StatusCode::PRECONDITION_FAILED => {
+                keys.replace(&self.base, named, now);
+            }
+            Some(named) => keys.give(&self.base, named, now),
+            None => {}
+        }
+    }
+
+    /// The key of sketches that the server gave, if there is one.
+    fn given_key(&self) -> Option<NamedKey> {
+        self.options.sketch_keys.given(&self.base, Instant::now())
     }
 
     /// Whether the server is known to read the extension.

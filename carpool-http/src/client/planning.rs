@@ -45,7 +45,7 @@ impl Client {
     /// How a pull goes on, for a sink that holds so much.
     pub(super) fn plan_pull(&self, holding: &Holding, leaf_bytes: u64) -> Plan {
         let extended = self.is_extended();
-        self.plan(&Facts {
+        let facts = Facts {
             blocks: holding.blocks,
             interior: holding.interior,
             depth: holding.depth,
@@ -54,7 +54,8 @@ impl Client {
             path: self.path(),
             common_root: holding.old_root && extended,
             extended,
-        })
+        };
+        self.plan(&facts, self.given_key().is_some())
     }
 
     /// How a push goes on. What the server holds is not known: it is taken to be about as much as
@@ -73,7 +74,7 @@ impl Client {
             Err(Error::Block(_)) => Edge::default(),
             Err(error) => return Err(error),
         };
-        Ok(self.plan(&Facts {
+        let facts = Facts {
             blocks: edge.blocks,
             interior: edge.interior,
             depth: edge.depth,
@@ -82,14 +83,17 @@ impl Client {
             path: self.path(),
             common_root,
             extended: true,
-        }))
+        };
+        Ok(self.plan(&facts, true))
     }
 
-    /// A step that is forced is the only one, unless it cannot be taken here.
-    fn plan(&self, facts: &Facts) -> Plan {
-        let forced = self.options.strategy.map(|step| plan(facts, &[step]));
+    /// A step that is forced is the only one, unless it cannot be taken here; sketches need a key.
+    fn plan(&self, facts: &Facts, has_key: bool) -> Plan {
+        let can = |step: &Step| has_key || *step != Step::Sketch;
+        let forced = self.options.strategy.filter(can).map(|step| plan(facts, &[step]));
         let forced = forced.filter(|plan| Some(plan.first()) == self.options.strategy);
-        let plan = forced.unwrap_or_else(|| plan(facts, &Step::ON_THE_WIRE));
+        let all: Vec<Step> = Step::ON_THE_WIRE.into_iter().filter(can).collect();
+        let plan = forced.unwrap_or_else(|| plan(facts, &all));
         self.tell(&Event::Plans(plan.clone()));
         plan
     }

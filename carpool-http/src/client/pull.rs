@@ -2,8 +2,9 @@ use bytes::Bytes;
 use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
-    extension::{self, Offer},
+    extension::{self, Answer, Offer},
     planner::{Plan, Step},
+    sketch::CellRange,
 };
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
@@ -47,6 +48,8 @@ enum Round {
     Ended,
     /// The server does not know what the request relied on: roots, or what it sent.
     Refused,
+    /// The server has sent nothing yet and needs these cells.
+    Needs(CellRange),
     /// The server does not read the extension's form after all.
     NotRead,
 }
@@ -62,12 +65,16 @@ impl Said {
         match self {
             Self::Plain(status) => Wants::of(status),
             Self::Extended(request) => {
-                let extension::Request { want, have, links, .. } = &**request;
-                Wants::of_extended(want.len(), have.as_ref(), links.as_ref())
+                let extension::Request { want, have, links, cells, .. } = &**request;
+                let (have, links) = (have.as_ref(), links.as_ref());
+                Wants::of_extended(want.len(), have, links, cells.as_ref())
             }
         }
     }
 }
+
+/// Keys that a pull tries.
+const MAX_KEYS: u32 = 2;
 
 type Driver<S> = SinkDriver<Arc<S>>;
 
@@ -107,7 +114,7 @@ impl Client {
         let sink = Sink::new([root], seeds, &limits, self.options.seed).with_plan();
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
-        let (mut plan, mut extended) = (None, false);
+        let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
         loop {
             let next;
             (driver, next) = blocking(move || {
@@ -120,6 +127,7 @@ impl Client {
                     let planned = self.plan_pull(&holding, leaf_bytes);
                     extended = self.is_extended();
                     driver.sink().handle_plan(&steps(&planned), extended);
+                    self.tell_key(driver.sink());
                     plan = Some(planned);
                     continue;
                 }
@@ -140,7 +148,8 @@ impl Client {
             self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
                 Ok(Round::Ended) => driver.sink().handle_end_round(),
-                Ok(Round::Refused) => driver.sink().handle_refused(),
+                Ok(Round::Needs(range)) => driver.sink().handle_need(range),
+                Ok(Round::Refused) => self.refused(driver.sink(), &mut keys),
                 Ok(Round::NotRead) => {
                     driver.sink().handle_cut();
                     driver.sink().handle_plan(&[Step::Filter], false);
@@ -158,7 +167,29 @@ impl Client {
                 // What is left can be asked for in fewer bytes.
                 extended = true;
                 driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
+                self.tell_key(driver.sink());
             }
+        }
+    }
+
+    fn tell_key(&self, sink: &mut Sink) {
+        if let Some(named) = self.given_key() {
+            sink.handle_key(named, CellRange::BEGIN);
+        }
+    }
+
+    /// A server that does not know the key of a sketch has given another: under that one it is worth
+    /// another try. What does not decode does not decode under the next key, for now.
+    fn refused(&self, sink: &mut Sink, keys: &mut u32) {
+        let Some(number) = sink.key_in_use() else { return sink.handle_refused() };
+        self.options.sketch_keys.drop_key(&self.base, number);
+        *keys -= 1;
+        match self.given_key().filter(|_| *keys > 0) {
+            Some(named) => {
+                sink.handle_cut();
+                sink.handle_key(named, CellRange::BEGIN);
+            }
+            None => sink.handle_refused(),
         }
     }
 
@@ -234,6 +265,7 @@ impl Client {
         let extended = form == extension::CONTENT_TYPE;
         match response.status() {
             StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(Round::Ended)),
+            StatusCode::ACCEPTED if extended => return (driver, needs(&response)),
             StatusCode::PRECONDITION_FAILED if driver.sink().relies() => {
                 return (driver, Ok(Round::Refused));
             }
@@ -261,6 +293,14 @@ impl Client {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// The cells that an answer asks for.
+fn needs(response: &Response<Incoming>) -> Result<Round> {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    let cells = said.and_then(Answer::decode).and_then(|answer| answer.cells);
+    let (status, reason) = (response.status(), "nothing was sent, nor asked for".to_owned());
+    cells.map(Round::Needs).ok_or(Error::Status { status, reason })
 }
 
 fn pulled<S: BlockStore + ?Sized>(driver: &Driver<S>, outcome: &Outcome) -> Result<()> {

@@ -3,6 +3,7 @@ use carpool_mirror::{
     Source, Status,
     extension::{self, Asked, Offer},
     planner::{Plan, Step},
+    sketch::NamedKey,
 };
 use carpool_selector::Order;
 use carpool_store::BlockStore;
@@ -16,7 +17,11 @@ use std::{
 };
 
 use super::{
-    Call, Client, End, Wants, blocking, patience::Patience, planning::steps, speech::push_path,
+    Call, Client, End, Wants, blocking,
+    patience::Patience,
+    planning::steps,
+    sketching::{Came, Sketching},
+    speech::push_path,
 };
 use crate::{
     Error, Result, Totals,
@@ -67,8 +72,8 @@ impl Said {
     fn wants(&self) -> Wants {
         match self {
             Self::Plain(status) => Wants::of(status),
-            Self::Extended(Asked { want, have, links, .. }) => {
-                Wants::of_extended(want.len(), have.as_ref(), links.as_ref())
+            Self::Extended(Asked { want, have, links, cells, .. }) => {
+                Wants::of_extended(want.len(), have.as_ref(), links.as_ref(), cells.as_ref())
             }
         }
     }
@@ -83,22 +88,47 @@ struct Asking {
     meagre: u8,
     /// Whether the filter that is in force goes with the step that was given up.
     drops_filter: bool,
+    /// What was made of cells, as long as they are asked for.
+    sketching: Option<Sketching>,
 }
 
 /// As many rounds say that a filter hides too much.
 const MEAGRE: u8 = 2;
 
 impl Asking {
-    fn new(plan: Option<&Plan>) -> Self {
-        let asked = |step: &Step| *step != Step::HeldRoots;
+    /// Sketches are asked for under a key of this side's.
+    fn new(plan: Option<&Plan>, key: Option<NamedKey>) -> Self {
+        let asked = |step: &Step| match step {
+            Step::HeldRoots => false,
+            Step::Sketch => key.is_some(),
+            _ => true,
+        };
         let steps = plan.map_or(Vec::new(), steps).into_iter().filter(asked).collect();
-        Self { steps, meagre: 0, drops_filter: false }
+        Self { steps, meagre: 0, drops_filter: false, sketching: key.map(Sketching::new) }
+    }
+
+    /// Whether cells are asked for.
+    fn sketches(&self) -> bool {
+        self.steps.front() == Some(&Step::Sketch)
+    }
+
+    /// Goes on to the step after the sketch, which is of use once.
+    fn end_sketch(&mut self) {
+        self.sketching = None;
+        if self.sketches() {
+            self.steps.pop_front();
+            if self.steps.is_empty() {
+                self.steps.push_back(Step::Filter);
+            }
+        }
     }
 
     fn offer(&self, keeps_filter: bool) -> Option<Offer> {
         let ask = self.steps.front().copied();
         let keeps_filter = keeps_filter && !self.drops_filter;
-        ask.map(|step| Offer { ask: Some(step), keeps_filter, ..Offer::default() })
+        let sketching = self.sketching.as_ref().filter(|_| self.sketches());
+        let (key, cells) = sketching.map(|it| (it.named(), it.range())).unzip();
+        ask.map(|ask| Offer { ask: Some(ask), keeps_filter, key, cells, ..Offer::default() })
     }
 
     fn judge(&mut self, only_named: bool) {
@@ -115,6 +145,7 @@ impl Asking {
     /// Begins the round that answers the server. One that speaks of what was not sent is answered as
     /// far as it names blocks, and not asked for that any more.
     fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
+        self.end_sketch();
         let asked = match said {
             Said::Plain(status) => return Ok(source.handle_status(status)?),
             Said::Extended(asked) => asked,
@@ -184,14 +215,18 @@ impl Client {
             Dialect::Spec => Some(self.plan_push(root, !held.is_empty(), store).await?),
             Dialect::CarMirror => None,
         };
-        let mut asking = Asking::new(plan.as_ref());
+        let key = self.options.sketch_keys.drawn(&self.base, Instant::now());
+        let mut asking = Asking::new(plan.as_ref(), key);
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
             let driver = self.first_call(root, std::mem::take(&mut held), store);
-            match self.push_rounds(driver, call, root, &path, &mut asking, &mut answered).await {
+            match self
+                .push_rounds(driver, call, root, &path, &mut asking, &mut answered, store)
+                .await
+            {
                 Ok(()) => return Ok(plan),
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
@@ -262,6 +297,7 @@ impl Client {
         path: &str,
         asking: &mut Asking,
         answered: &mut u64,
+        store: &Arc<S>,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
@@ -278,6 +314,15 @@ impl Client {
             if said.is_content() {
                 return Ok(());
             }
+            let said = match said {
+                Said::Extended(asked) if asked.cells.is_some() => {
+                    let store = Arc::clone(store);
+                    driver = self.push_by_cells(driver, root, asking, asked, store).await?;
+                    wanted_before = Vec::new();
+                    continue;
+                }
+                said => said,
+            };
             // A bitmap is over what was just sent, so it says something new.
             if wanted == wanted_before && !said.has_bitmap() {
                 return Err(stuck(&wanted, &sent));
@@ -295,6 +340,48 @@ impl Client {
             example: wanted_before.first().copied(),
             reason: format!("no end after {} rounds", self.options.limits.max_rounds),
         })
+    }
+
+    /// Makes of cells what can be made: the next round sends what is lacking, or nothing but a
+    /// question.
+    async fn push_by_cells<S: BlockStore + ?Sized + 'static>(
+        &self,
+        mut driver: Driver<S>,
+        root: Cid,
+        asking: &mut Asking,
+        asked: Asked,
+        store: Arc<S>,
+    ) -> Result<Driver<S>> {
+        let Some(mut sketching) = asking.sketching.take().filter(|_| asking.sketches()) else {
+            // Nobody asked for them.
+            asking.answer(driver.source(), Said::Extended(Asked { cells: None, ..asked }))?;
+            return Ok(driver);
+        };
+        let options = Arc::clone(&self.options);
+        let (came, sketching) = blocking(move || {
+            let with = (&options.limits, options.seed);
+            (sketching.take(asked, root, with, &*store), sketching)
+        })
+        .await;
+        match came? {
+            Came::Need => {
+                asking.sketching = Some(sketching);
+                driver.rest();
+                return Ok(driver);
+            }
+            Came::Lacking(asked, lacking) => {
+                match driver.source().handle_reconciled(asked, lacking) {
+                    Err(carpool_mirror::Error::UnknownTrail) => driver.rest(),
+                    begun => begun?,
+                }
+            }
+            Came::GaveUp => {
+                self.options.sketch_keys.drop_key(&self.base, sketching.named().number);
+                driver.rest();
+            }
+        }
+        asking.end_sketch();
+        Ok(driver)
     }
 
     /// One CAR and its answer. An answer that comes before all was sent is the answer.

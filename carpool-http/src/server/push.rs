@@ -7,6 +7,7 @@ use carpool_mirror::{
     Sink, Status,
     extension::{self, Offer},
     planner::Step,
+    sketch::CellRange,
 };
 use http::{HeaderMap, StatusCode, Version, header};
 use serde::Deserialize;
@@ -148,7 +149,9 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u
     let mut driver =
         SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
     let (inventory, store) = (Arc::clone(&server.inventory), Arc::clone(&server.store));
-    driver.summarise(Box::new(move || inventory.known(&*store, None)));
+    let sketches = |offer: &&Offer| offer.ask == Some(Step::Sketch);
+    let key = target.offer.as_ref().filter(sketches).and_then(|offer| offer.key);
+    driver.summarise(Box::new(move || inventory.known(&*store, key.as_ref().map(|it| &it.key))));
     if target.early {
         driver.interrupt_after(EARLY_BYTES);
     }
@@ -184,12 +187,15 @@ fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, 
     let options = &server.options;
     let sink = Sink::new(roots.iter().copied(), hint, &options.limits, options.seed);
     let mut sink = sink.with_summary();
-    if let Some(Offer { ask: Some(step), keeps_filter, .. }) = target.offer {
+    if let Some(Offer { ask: Some(step), keeps_filter, key, cells, .. }) = target.offer {
         // What both hold the source knows by itself.
         let steps = [step].into_iter().filter(|step| *step != Step::HeldRoots).collect::<Vec<_>>();
         sink.handle_plan(&steps, true);
         if keeps_filter {
             sink.handle_kept_filter();
+        }
+        if let Some(named) = key {
+            sink.handle_key(named, cells.unwrap_or(CellRange::BEGIN));
         }
     }
     match target.dialect {

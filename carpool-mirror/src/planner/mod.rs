@@ -45,8 +45,7 @@ impl Step {
     ];
 
     /// What a transfer can do today.
-    pub const ON_THE_WIRE: [Self; 5] =
-        [Self::HeldRoots, Self::Filter, Self::InteriorFilter, Self::Bitmaps, Self::Everything];
+    pub const ON_THE_WIRE: [Self; 6] = Self::ALL;
 
     /// What it is called in headers and on the command line.
     #[must_use]
