@@ -19,6 +19,8 @@ pub const CONTENT_TYPE: &str = "application/vnd.carpool.mirror.v1+cbor";
 pub const MAX_HELD: usize = 16;
 /// The most bytes of a header's value.
 pub const MAX_HEADER_BYTES: usize = 4096;
+/// Bytes of a session's name: a number that the sink draws at random.
+pub const SESSION_BYTES: usize = 16;
 
 const VERSION: &str = "v=1";
 
@@ -29,6 +31,8 @@ pub struct Offer {
     pub root: Option<Cid>,
     /// The roots that are held, the best first; at most [`MAX_HELD`] count.
     pub held: Vec<Cid>,
+    /// The session under which the source may remember what it sends.
+    pub session: Option<[u8; SESSION_BYTES]>,
 }
 
 impl Offer {
@@ -42,6 +46,9 @@ impl Offer {
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
         }
+        if let Some(session) = self.session {
+            value += &format!("; session={:032x}", u128::from_be_bytes(session));
+        }
         value
     }
 
@@ -54,6 +61,7 @@ impl Offer {
             match key {
                 "root" => offer.root = Some(value.parse().ok()?),
                 "held" => offer.held = cids(value)?,
+                "session" => offer.session = Some(session(value)?),
                 _ => {}
             }
         }
@@ -66,20 +74,49 @@ impl Offer {
 pub struct Answer {
     /// Whether what was sent is the difference to a root that the request named.
     pub used_held: bool,
+    /// Whether the source remembers what it sends here for the session that the request named.
+    pub memory: Memory,
+}
+
+/// What a source remembers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    #[default]
+    None,
+    /// What it sends from here on: it knows of no round before.
+    Begun,
+    /// What it sends, and what it sent in the rounds before.
+    Kept,
 }
 
 impl Answer {
     /// The header's value.
     #[must_use]
     pub const fn encode(self) -> &'static str {
-        if self.used_held { "v=1; used=held" } else { VERSION }
+        match (self.used_held, self.memory) {
+            (false, Memory::None) => VERSION,
+            (true, Memory::None) => "v=1; used=held",
+            (false, Memory::Begun) => "v=1; session=new",
+            (true, Memory::Begun) => "v=1; used=held; session=new",
+            (false, Memory::Kept) => "v=1; session=kept",
+            (true, Memory::Kept) => "v=1; used=held; session=kept",
+        }
     }
 
     /// As [`Offer::decode`].
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let used_held = parameters(value)?.any(|parameter| parameter == ("used", "held"));
-        Some(Self { used_held })
+        let mut answer = Self::default();
+        for parameter in parameters(value)? {
+            match parameter {
+                ("used", "held") => answer.used_held = true,
+                ("session", "new") => answer.memory = Memory::Begun,
+                ("session", "kept") => answer.memory = Memory::Kept,
+                _ => {}
+            }
+        }
+        Some(answer)
     }
 }
 
@@ -88,6 +125,13 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     let mut parts = value.split(';').map(str::trim);
     let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
     known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+/// 32 hexadecimal digits, and nothing else.
+fn session(value: &str) -> Option<[u8; SESSION_BYTES]> {
+    let digits = value.len() == 2 * SESSION_BYTES && value.bytes().all(|c| c.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(value, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
 }
 
 fn cids(value: &str) -> Option<Vec<Cid>> {
@@ -105,6 +149,8 @@ pub struct Request {
     pub held: Vec<Cid>,
     /// Blocks that the sink holds and does not want again.
     pub have: Option<Filter>,
+    /// As [`Offer::session`].
+    pub session: Option<[u8; SESSION_BYTES]>,
 }
 
 /// An extended pull request as a source reads it: in little more memory than its bytes take.
@@ -118,6 +164,8 @@ pub struct Asked {
     pub held: Vec<Cid>,
     /// As [`Request::have`].
     pub have: Option<Filter>,
+    /// As [`Offer::session`].
+    pub session: Option<[u8; SESSION_BYTES]>,
 }
 
 impl Request {
@@ -127,7 +175,9 @@ impl Request {
         let lists = [("h", &self.held), ("w", &self.want)];
         let named = lists.iter().filter(|(_, list)| !list.is_empty()).count();
         let mut out = Vec::new();
-        write_head(&mut out, MAP, (1 + named + 2 * usize::from(self.have.is_some())) as u64);
+        let filter = 2 * usize::from(self.have.is_some());
+        let session = usize::from(self.session.is_some());
+        write_head(&mut out, MAP, (1 + named + filter + session) as u64);
         if let Some(have) = &self.have {
             write_key(&mut out, "b");
             write_bytes(&mut out, have.as_bytes());
@@ -139,6 +189,10 @@ impl Request {
         }
         write_key(&mut out, "r");
         write_bytes(&mut out, &self.root.to_bytes());
+        if let Some(session) = &self.session {
+            write_key(&mut out, "s");
+            write_bytes(&mut out, session);
+        }
         write_cids(&mut out, "w", &self.want);
         out
     }
@@ -171,7 +225,7 @@ impl Asked {
         let bloom =
             carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k };
         let have = Filter::from_wire(body, draft.k, &bloom).map_err(Error::Bloom)?;
-        Ok(Self { root, want: draft.want, held: draft.held, have })
+        Ok(Self { root, want: draft.want, held: draft.held, have, session: draft.session })
     }
 }
 
@@ -182,22 +236,24 @@ struct Draft {
     root: Option<Cid>,
     want: CidList,
     held: Vec<Cid>,
+    session: Option<[u8; SESSION_BYTES]>,
 }
 
 impl Draft {
     fn new(seed: u64) -> Self {
         let (want, held) = (CidList::with_seed(seed), Vec::new());
-        Self { bits: 0..0, k: 0, root: None, want, held }
+        Self { bits: 0..0, k: 0, root: None, want, held, session: None }
     }
 
     fn read(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), Fault> {
-        let keys = reader.head(MAP).filter(|keys| *keys <= 5).ok_or(None)?;
+        let keys = reader.head(MAP).filter(|keys| *keys <= 6).ok_or(None)?;
         for _ in 0..keys {
             match reader.string(TEXT).ok_or(None)? {
                 b"b" => self.bits = read_place(reader).ok_or(None)?,
                 b"h" => self.held = read_held(reader)?,
                 b"k" => self.k = read_k(reader).ok_or(None)?,
                 b"r" => self.root = Some(read_cid(reader).ok_or(None)?),
+                b"s" => self.session = Some(read_session(reader).ok_or(None)?),
                 b"w" => self.read_want(reader, limits.max_wanted as u64)?,
                 _ => return Err(None),
             }
@@ -236,6 +292,10 @@ fn read_held(reader: &mut Reader<'_>) -> Result<Vec<Cid>, Fault> {
 
 fn read_k(reader: &mut Reader<'_>) -> Option<u32> {
     u32::try_from(reader.head(UNSIGNED)?).ok()
+}
+
+fn read_session(reader: &mut Reader<'_>) -> Option<[u8; SESSION_BYTES]> {
+    reader.string(BYTES)?.try_into().ok()
 }
 
 fn read_cid(reader: &mut Reader<'_>) -> Option<Cid> {
@@ -281,15 +341,18 @@ mod tests {
     fn headers_come_back() {
         for offer in [
             Offer::default(),
-            Offer { root: Some(cid(1)), held: vec![cid(2)] },
-            Offer { root: None, held: (0..16).map(cid).collect() },
+            Offer { root: Some(cid(1)), held: vec![cid(2)], session: Some([7; 16]) },
+            Offer { root: None, held: (0..16).map(cid).collect(), session: Some([0; 16]) },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);
             assert_eq!(Offer::decode(&value), Some(offer));
         }
-        for answer in [Answer::default(), Answer { used_held: true }] {
-            assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        for memory in [Memory::None, Memory::Begun, Memory::Kept] {
+            for used_held in [false, true] {
+                let answer = Answer { used_held, memory };
+                assert_eq!(Answer::decode(answer.encode()), Some(answer));
+            }
         }
     }
 
@@ -304,6 +367,9 @@ mod tests {
             ("v=1; new=thing", true),
             ("v=1; held=nonsense", false),
             ("v=1; root=nonsense", false),
+            ("v=1; session=0123456789abcdef0123456789ABCDEF", true),
+            ("v=1; session=0123456789abcdef0123456789abcde", false),
+            ("v=1; session=+123456789abcdef0123456789abcdef", false),
             (&format!("v=1; x={long}"), false),
             (&format!("v=1; x={}", &long[1..]), true),
         ];
@@ -322,23 +388,36 @@ mod tests {
 
     /// What is read of a request, as it would be written.
     fn read(request: &Request, limits: &Limits) -> Result<Request, Error> {
-        let Asked { root, want, held, have } = Asked::decode(request.encode(), limits, 0)?;
+        let Asked { root, want, held, have, session } = Asked::decode(request.encode(), limits, 0)?;
         let want: Vec<Cid> = want.iter().collect();
         let want = if want == [root] { Vec::new() } else { want };
-        Ok(Request { root, want, held, have })
+        Ok(Request { root, want, held, have, session })
     }
 
     #[test]
     fn requests_come_back_and_are_small() {
         let filter = Filter::new(carpool_bloom::Params::for_items(10));
         for request in [
-            Request { root: cid(1), want: vec![], held: vec![], have: None },
-            Request { root: cid(1), want: vec![cid(5), cid(6)], held: vec![cid(2)], have: None },
-            Request { root: cid(1), want: vec![], held: vec![cid(2)], have: Some(filter) },
+            Request { root: cid(1), want: vec![], held: vec![], have: None, session: None },
+            Request {
+                root: cid(1),
+                want: vec![cid(5), cid(6)],
+                held: vec![cid(2)],
+                have: None,
+                session: None,
+            },
+            Request {
+                root: cid(1),
+                want: vec![],
+                held: vec![cid(2)],
+                have: Some(filter),
+                session: Some([9; 16]),
+            },
         ] {
             assert_eq!(read(&request, &Limits::default()), Ok(request));
         }
-        let known = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None };
+        let known =
+            Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None, session: None };
         assert_eq!(known.encode().len(), 82, "within 120 bytes");
     }
 
@@ -346,14 +425,25 @@ mod tests {
     fn vectors_of_the_specification() {
         let a = *Block::new(codec::DAG_CBOR, vec![0xa0].into()).cid();
         let text = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
-        let offer = |root| Offer { root, held: vec![a] }.encode();
+        let offer = |root| Offer { root, held: vec![a], session: None }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
-        assert_eq!(Answer { used_held: true }.encode(), "v=1; used=held");
+        let session: [u8; 16] = core::array::from_fn(|i| i as u8);
+        let named = Offer { session: Some(session), ..Offer::default() };
+        assert_eq!(named.encode(), "v=1; session=000102030405060708090a0b0c0d0e0f");
+        let used = Answer { used_held: true, memory: Memory::None };
+        assert_eq!(used.encode(), "v=1; used=held");
+        let kept = Answer { used_held: false, memory: Memory::Kept };
+        assert_eq!(kept.encode(), "v=1; session=kept");
+        let body =
+            [&[0xa2, 0x61, 0x72, 0x58, 0x24][..], &a.to_bytes(), &[0x61, 0x73, 0x50], &session];
+        let request =
+            Request { root: a, want: vec![], held: vec![], have: None, session: Some(session) };
+        assert_eq!(request.encode(), body.concat());
         let bytes = a.to_bytes();
         let body =
             [&[0xa2, 0x61, 0x68, 0x81, 0x58, 0x24][..], &bytes, &[0x61, 0x72, 0x58, 0x24], &bytes];
-        let request = Request { root: a, want: vec![], held: vec![a], have: None };
+        let request = Request { root: a, want: vec![], held: vec![a], have: None, session: None };
         assert_eq!(request.encode(), body.concat());
     }
 
@@ -364,6 +454,7 @@ mod tests {
             want: (0..want).map(cid).collect(),
             held: (0..held).map(cid).collect(),
             have: None,
+            session: None,
         };
         let mut limits = Limits::default();
         limits.max_wanted = 3;
@@ -379,7 +470,9 @@ mod tests {
     #[test]
     fn what_is_no_request_says_where() {
         let decode = |bytes: &[u8]| Asked::decode(bytes.to_vec(), &Limits::default(), 0);
-        let good = Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None }.encode();
+        let good =
+            Request { root: cid(1), want: vec![], held: vec![cid(2)], have: None, session: None }
+                .encode();
         for end in 0..good.len() {
             assert!(decode(&good[..end]).is_err(), "cut at {end}");
         }

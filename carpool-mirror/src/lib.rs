@@ -7,13 +7,16 @@ extern crate alloc;
 
 pub mod bitmap;
 mod cold;
+mod completeness;
 mod error;
 pub mod extension;
 mod narrowing;
 pub mod planner;
+mod pruning;
 mod seeds;
 mod session;
 mod sink;
+mod sizing;
 mod source;
 mod status;
 mod summary;

@@ -31,6 +31,13 @@ impl Narrowing {
     }
 }
 
+impl Narrowing {
+    /// Whether what it hides may not be held.
+    pub(crate) const fn may_err(&self) -> bool {
+        matches!(self, Self::Bloom(_))
+    }
+}
+
 /// Longest of the CIDs that are written without an allocation; those of SHA2-512 have 68 bytes.
 const SHORT: usize = 72;
 

@@ -3,10 +3,24 @@ use carpool_bloom::Filter;
 use carpool_core::{Block, Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
-use crate::{Error, Known, Status, narrowing::filter_of, seeds::Seeds, wants::Wants};
+use crate::{
+    Error, Known, Status,
+    extension::Memory,
+    planner::{DEEPEST_TREE, Path},
+    seeds::Seeds,
+    sizing::{Sizing, filled},
+    wants::Wants,
+};
 
 /// Look-ups ahead of the walk: most are answered without data.
 pub(crate) const WINDOW: usize = 256;
+
+/// After so many rounds whose filters hid what was missing there is no filter: someone made blocks for
+/// that, or it tells too little.
+const MAX_HIDINGS: u32 = 4;
+
+/// Blocks that are taken to be missing for each one that a filter hid.
+const BELOW_A_HIDDEN: usize = 32;
 
 /// How many missing CIDs an [`Outcome`] names.
 const NAMED_MISSING: usize = 16;
@@ -72,6 +86,9 @@ pub struct Sink {
     rounds: u32,
     /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
     stalled: bool,
+    /// Rounds whose filters hid what was missing.
+    hidings: u32,
+    path: Path,
     summary: Asked,
     /// Whether the old roots are told and not put into a filter.
     tells_roots: bool,
@@ -79,8 +96,8 @@ pub struct Sink {
     forgetful: bool,
     /// Whether blocks came in the last round that were held.
     repeated: bool,
-    /// In a push, the blocks that came: the source knows that it sent them, so they are left out
-    /// of the answer's filter, which would only be larger and hit more by chance.
+    /// The blocks that came from a source that remembers to have sent them, as in a push: they are left
+    /// out of the filter, which would only be larger and hit more by chance.
     pushed: Option<CidSet>,
     finished: bool,
 }
@@ -99,6 +116,11 @@ enum Asked {
 struct Round {
     open: bool,
     asked: Vec<Cid>,
+    /// Whether there was a filter, and all that was known to be missing was asked for: what is missing
+    /// then was hidden.
+    may_hide: bool,
+    /// Whether the source remembers what it sends.
+    remembered: bool,
     wanted: u64,
     unwanted_bytes: u64,
     /// Blocks that came although held, see [`Sink::handle_block`].
@@ -127,6 +149,8 @@ impl Sink {
             round: Round::default(),
             rounds: 0,
             stalled: false,
+            hidings: 0,
+            path: Path::ASSUMED,
             summary: Asked::Never,
             tells_roots: false,
             forgetful: false,
@@ -142,6 +166,12 @@ impl Sink {
     pub fn with_summary(mut self) -> Self {
         self.summary = Asked::NotYet;
         self
+    }
+
+    /// Says what lies between the peers: a filter's size is a matter of what its bytes and a round
+    /// take. Without it that is [`Path::ASSUMED`]. It may be said again before each message.
+    pub const fn handle_path(&mut self, path: Path) {
+        self.path = path;
     }
 
     /// The old roots, once it is known that all that lies below them is held: a source that reads
@@ -191,7 +221,18 @@ impl Sink {
     /// [`handle_end_round`](Self::handle_end_round), and the next status is the answer.
     pub fn handle_begin_round(&mut self) {
         self.round = Round { open: true, ..Round::default() };
-        self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
+        self.handle_memory(Memory::Kept);
+    }
+
+    /// Says what the source remembers of the session, before the first block of the round.
+    pub fn handle_memory(&mut self, memory: Memory) {
+        self.round.remembered = memory != Memory::None;
+        if memory == Memory::Begun {
+            self.pushed = None;
+        }
+        if self.round.remembered {
+            self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
+        }
     }
 
     /// As [`handle_begin_round`](Self::handle_begin_round), for a source that forgets what it sent:
@@ -242,7 +283,11 @@ impl Sink {
     /// come counts as a miss; after the second the source counts as not having it.
     pub fn handle_end_round(&mut self) {
         let round = core::mem::take(&mut self.round);
-        self.wants.count_misses(&round.asked);
+        if !round.remembered {
+            self.pushed = None;
+        }
+        let missed = self.wants.count_misses(&round.asked);
+        self.hidings += u32::from(round.may_hide && self.wants.len() > missed);
         self.repeated = round.repeated.is_some_and(|cids| !cids.is_empty());
         self.stalled = round.wanted == 0 && !round.asked.is_empty();
     }
@@ -250,6 +295,7 @@ impl Sink {
     /// Says that the round was cut: nothing is known of what did not come.
     pub fn handle_cut(&mut self) {
         self.round = Round::default();
+        self.pushed = None;
     }
 
     /// Whether the whole DAG is held. Settled once look-ups are answered.
@@ -308,8 +354,7 @@ impl Sink {
             return Some(SinkOutput::Done(self.outcome()));
         }
         // Of leaves there is nothing to leave out: what is wanted by name comes in any case.
-        let narrows =
-            !self.stalled && !self.tells_roots() && (self.forgetful || want.iter().any(may_link));
+        let narrows = self.may_filter() && (self.forgetful || want.iter().any(may_link));
         // A source that forgets sends in many rounds what nobody holds, and the answer to each would
         // have the summary.
         match self.summary {
@@ -320,10 +365,15 @@ impl Sink {
             Asked::Open => return None,
             Asked::Never | Asked::NotYet | Asked::Answered(_) => {}
         }
-        self.rounds += 1;
-        self.round = Round { open: true, asked: want.clone(), ..Round::default() };
         let have = if narrows { self.filter() } else { None };
+        self.rounds += 1;
+        let may_hide = have.is_some() && want.len() == self.wants.len();
+        self.round = Round { open: true, may_hide, asked: want.clone(), ..Round::default() };
         Some(SinkOutput::Transmit(Status { want, have }))
+    }
+
+    fn may_filter(&self) -> bool {
+        !self.stalled && self.hidings < MAX_HIDINGS && !self.tells_roots()
     }
 
     fn outcome(&self) -> Outcome {
@@ -345,12 +395,27 @@ impl Sink {
                 return both;
             }
         }
-        let mut n = 0;
-        self.for_each_held(&mut |_| n += 1);
-        filter_of(n, &self.limits, |insert| self.for_each_held(insert))
+        let mut held = 0;
+        self.for_each_held(&mut |_| held += 1);
+        let params = (held > 0).then(|| self.sizing(held).params());
+        params.map(|params| filled(params, |insert| self.for_each_held(insert)))
     }
 
-    /// What is held below the root and below the old roots.
+    /// In a tree what two filters hid lies side by side, in a history one behind the other.
+    fn sizing(&self, held: usize) -> Sizing {
+        let deep = u64::from(self.walk.deepest().max(self.seeds.depth())) > DEEPEST_TREE;
+        let known = self.wants.len();
+        let missing = match self.hidings {
+            0 => Sizing::expected_missing(held, known),
+            _ => (known * BELOW_A_HIDDEN) as f64,
+        };
+        let doublings = self.hidings.saturating_sub(u32::from(!deep));
+        let max_bytes = self.limits.max_bloom_bytes;
+        Sizing { held, missing, deep, path: self.path, max_bytes, doublings }
+    }
+
+    /// What is held below the root and below the old roots. Of the latter, only what is held with all
+    /// that lies below it; what is missing below a block under the root is wanted by name.
     fn for_each_held(&self, each: &mut dyn FnMut(&[u8])) {
         let (done, seeds) = (self.walk.seen(), self.seeds.held());
         done.for_each(|cid| {

@@ -6,6 +6,7 @@ use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 use crate::{
     Error, Narrowing, Session, Status,
     cold::{self, ColdCall},
+    pruning::{Doubts, Pruning},
 };
 
 /// What a [`Source`] has to say.
@@ -38,6 +39,8 @@ pub struct Source {
     recognised: CidSet,
     /// Whether what a round sent is left out of the next.
     remembers: bool,
+    /// Rounds in which the sink's filter hid what it then wanted.
+    hidings: u32,
     round: Option<Round>,
 }
 
@@ -48,6 +51,7 @@ struct Round {
     /// Where in `wanted` lies what the walk does not know of yet.
     next: usize,
     narrowing: Narrowing,
+    doubts: Doubts,
     /// The comparison with what the sink holds, until it is done.
     difference: Option<Box<Difference>>,
     /// What the walk left out because the sink seems to hold it, and what is not held here; for a
@@ -59,6 +63,10 @@ struct Round {
 
 /// How many wanted CIDs the walk knows of: a list of them is smaller than a frontier.
 const ROOTS_AHEAD: usize = 256;
+
+/// After so many rounds in which a filter hid what the sink lacks, filters count no more: a sink that
+/// begins each answer anew cannot know it.
+const MAX_HIDINGS: u32 = 4;
 
 /// Of how many sent blocks a filter is recognised: of more it is large enough to hit rarely.
 const RECOGNISED: usize = 256;
@@ -74,8 +82,13 @@ impl Round {
             }
             match self.step(session).inspect_err(|_| self.over = true)? {
                 Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
-                Some(Step::Missing { cid, .. }) => return Ok(Some(self.lack(cid))),
+                Some(Step::Missing { cid, .. }) => {
+                    if let Some(output) = self.lack(cid) {
+                        return Ok(Some(output));
+                    }
+                }
                 Some(Step::Visit(block)) => {
+                    self.doubts.note_sent(block.cid());
                     if let Some(block) = self.admit(block) {
                         return Ok(Some(SourceOutput::Transmit(block)));
                     }
@@ -97,11 +110,12 @@ impl Round {
         None
     }
 
-    fn lack(&mut self, cid: Cid) -> SourceOutput {
+    /// What was looked up for a second look alone is lacking to nobody.
+    fn lack(&mut self, cid: Cid) -> Option<SourceOutput> {
         if let Some(unsent) = &mut self.unsent {
             unsent.insert(&cid);
         }
-        SourceOutput::Missing(cid)
+        (!self.doubts.close(&cid)).then_some(SourceOutput::Missing(cid))
     }
 
     /// The block that goes out when the walk comes to `block`.
@@ -144,16 +158,9 @@ impl Round {
     }
 
     fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
-        let Self { walk, wanted, narrowing, unsent, .. } = self;
-        walk.poll(|cid| {
-            let hidden = narrowing.hides(cid);
-            // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-            let admitted = !(hidden || session.contains(cid)) || wanted.contains(cid);
-            if let (true, Some(unsent)) = (hidden && !admitted, &mut *unsent) {
-                unsent.insert(cid);
-            }
-            admitted
-        })
+        let Self { walk, wanted, narrowing, unsent, doubts, .. } = self;
+        let unsent = unsent.as_mut();
+        walk.poll_through(&mut Pruning { narrowing, session, wanted, unsent, doubts })
     }
 
     fn end(&mut self) -> Option<SourceOutput> {
@@ -195,7 +202,8 @@ impl Source {
     #[must_use]
     pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
         let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
-        Self { limits, order, seed, session, recognised, remembers: true, round: None }
+        let (remembers, hidings, round) = (true, 0, None);
+        Self { limits, order, seed, session, recognised, remembers, hidings, round }
     }
 
     /// What is to be remembered for the next request. After a round that did not come to its
@@ -222,8 +230,10 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_status(&mut self, status: Status) -> Result<(), Error> {
         self.check_wanted(status.want.len())?;
+        self.hidings += u32::from(self.has_hidden(&status.want));
         self.remember();
-        let have = status.have.filter(|have| !self.is_of_what_was_sent(have));
+        let tells = |have: &Filter| self.hidings < MAX_HIDINGS && !self.is_of_what_was_sent(have);
+        let have = status.have.filter(tells);
         let wanted = self.list(&status.want);
         self.begin(wanted, have.into(), None);
         Ok(())
@@ -245,6 +255,14 @@ impl Source {
         if want.iter().any(|cid| self.session.contains(&cid)) {
             self.session.forget();
         }
+    }
+
+    /// Whether the filter of the round before hid any of these, which were not wanted by name then.
+    fn has_hidden(&self, want: &[Cid]) -> bool {
+        self.round.as_ref().is_some_and(|round| {
+            let hidden = |cid: &Cid| round.narrowing.hides(cid) && !round.wanted.contains(cid);
+            round.narrowing.may_err() && want.iter().any(hidden)
+        })
     }
 
     fn check_wanted(&self, wanted: usize) -> Result<(), Error> {
@@ -340,8 +358,9 @@ impl Source {
         let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
-        let (next, difference, over) = (0, None, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, difference, unsent, cold, over });
+        let (next, difference, over, doubts) = (0, None, false, Doubts::new(&self.limits));
+        let round = Round { walk, wanted, next, narrowing, doubts, difference, unsent, cold, over };
+        self.round = Some(round);
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.

@@ -42,13 +42,16 @@ impl Wants {
         self.map.contains_bytes(cid)
     }
 
-    /// Counts a miss for each of `asked` that is still wanted after its round.
-    pub(crate) fn count_misses(&mut self, asked: &[Cid]) {
+    /// Counts a miss for each of `asked` that is still wanted after its round, and says how many.
+    pub(crate) fn count_misses(&mut self, asked: &[Cid]) -> usize {
+        let mut missed = 0;
         for cid in asked {
             if let Some(want) = self.map.get_mut(cid) {
                 want.misses += 1;
+                missed += 1;
             }
         }
+        missed
     }
 
     /// Up to `n` CIDs that are worth asking for, oldest first.

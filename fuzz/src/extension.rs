@@ -16,8 +16,8 @@ pub fn extension(data: &[u8]) {
 }
 
 fn read(data: &[u8], limits: &Limits) -> Option<Request> {
-    let Asked { root, want, held, have } = Asked::decode(data.to_vec(), limits, 1).ok()?;
-    Some(Request { root, want: want.iter().collect(), held, have })
+    let Asked { root, want, held, have, session } = Asked::decode(data.to_vec(), limits, 1).ok()?;
+    Some(Request { root, want: want.iter().collect(), held, have, session })
 }
 
 fn header(value: &str) {

@@ -1,3 +1,4 @@
+use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{Outcome, SinkOutput, Status};
 use std::{collections::VecDeque, time::Duration};
@@ -58,6 +59,8 @@ pub struct Report {
     pub transcript: [u8; 32],
 }
 
+type Forge = Box<dyn FnMut(Option<Filter>) -> Option<Filter>>;
+
 /// A source and a sink, and the network between them.
 pub struct Pair {
     setup: Setup,
@@ -70,6 +73,7 @@ pub struct Pair {
     cut: Cut,
     late: VecDeque<Late>,
     sink_lie: Option<SinkLie>,
+    forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -82,6 +86,22 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+        Self::begun(setup, root, source, sink, None)
+    }
+
+    /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
+    #[must_use]
+    pub fn with_forged_filters(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, Some(Box::new(forge)))
+    }
+
+    fn begun(setup: &Setup, root: Cid, source: Store, sink: Store, forge: Option<Forge>) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
         let mut pair = Self {
@@ -93,6 +113,7 @@ impl Pair {
             cut: Cut::Never,
             late: VecDeque::new(),
             sink_lie: None,
+            forge,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -323,7 +344,9 @@ impl Pair {
     /// knows nothing at all.
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
-        self.sender.renew();
+        if !self.setup.session || matches!(self.cut, Cut::SourceDied(_)) {
+            self.sender.renew();
+        }
         self.sending = false;
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
@@ -349,7 +372,10 @@ impl Pair {
                 Some(status) => status,
                 None => return Ok(()),
             },
-            (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Transmit(status))) => match &mut self.forge {
+                Some(forge) => Status { have: forge(status.have), ..status },
+                None => status,
+            },
             (None, Some(SinkOutput::Done(outcome))) if push && outcome.missing == 0 => {
                 Status::default()
             }
@@ -401,9 +427,10 @@ impl Pair {
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
             Direction::Pull => {
-                self.sender.renew();
+                let memory = self.sender.resume();
+                self.taker.remembered(memory);
                 self.sending = true;
-                self.sender.handle_status(status)
+                self.sender.handle_request(status)
             }
             Direction::Push => self.push_on(status),
         }

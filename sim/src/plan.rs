@@ -61,6 +61,7 @@ impl Plan {
         let mut plan =
             Self { setup, root: new.root, source, sink, source_lie: None, sink_lie: None };
         plan.pick_lies(&new, choose);
+        plan.setup.session = plan.setup.direction == Direction::Pull && choose(2) == 1;
         plan
     }
 

@@ -41,6 +41,9 @@ pub struct Setup {
     pub seeds: Vec<Cid>,
     /// Whether the sink's filters have all that it holds, complete or not.
     pub summary: bool,
+    /// Whether the server of a pull remembers, from request to request, what it sent, and the sink
+    /// counts on that.
+    pub session: bool,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
     pub estimate: Vec<Cid>,
     /// Bytes of a cold call.
@@ -66,6 +69,7 @@ impl Setup {
             late: None,
             seeds: Vec::new(),
             summary: false,
+            session: false,
             estimate: Vec::new(),
             cold_call_bytes: 64 << 10,
             seed: 0,

@@ -10,7 +10,10 @@ mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
-use carpool_mirror::extension::{self, Answer, Offer};
+use carpool_mirror::{
+    extension::{self, Answer, Offer},
+    planner::Path,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -62,6 +65,10 @@ pub struct ClientOptions {
     pub stall_timeout: Duration,
     /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
     pub min_bytes_per_second: u64,
+    /// What lies between client and server, where that is known. Default: the round trip is the time
+    /// that a connection took to come up, and what is not known is
+    /// [`Path::ASSUMED`](carpool_mirror::planner::Path::ASSUMED).
+    pub path: Option<Path>,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -81,6 +88,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
+            path: None,
             listener: None,
             seed: 0,
         }
@@ -174,6 +182,15 @@ impl Client {
         Ok(response)
     }
 
+    /// What lies between here and the server, as far as that is known.
+    fn path(&self) -> Path {
+        let measured = match self.progress.connected.load(Relaxed) {
+            0 => Path::ASSUMED,
+            rtt_micros => Path { rtt_micros, ..Path::ASSUMED },
+        };
+        self.options.path.unwrap_or(measured)
+    }
+
     /// Whether the server is known to read the extension.
     fn is_extended(&self) -> bool {
         self.speech.dialect() == Dialect::Spec && self.extended.load(Relaxed)
@@ -256,6 +273,13 @@ fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
         .expect("ring has the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// A number that nobody else draws.
+fn session_name() -> Option<[u8; extension::SESSION_BYTES]> {
+    let mut name = [0; extension::SESSION_BYTES];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut name).ok().map(|()| name)
 }
 
 pub(crate) fn full(bytes: Bytes) -> RequestBody {

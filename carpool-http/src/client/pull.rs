@@ -2,7 +2,7 @@ use bytes::Bytes;
 use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
-    extension::{self, Offer},
+    extension::{self, Answer, Offer},
 };
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
-use super::{Call, Client, End, Wants, blocking, full, patience::Patience, speech::pull_path};
+use super::{
+    Call, Client, End, Wants, blocking, full, patience::Patience, session_name, speech::pull_path,
+};
 use crate::{
     Error, Result, Totals,
     body::pump,
@@ -41,6 +43,28 @@ enum Round {
 }
 
 type Driver<S> = SinkDriver<Arc<S>>;
+
+/// The session's name, and whether there is anything that it could save: what was sent in a round
+/// before, or will be before the next.
+struct Naming {
+    name: Option<[u8; extension::SESSION_BYTES]>,
+    begun: bool,
+}
+
+impl Naming {
+    /// Most transfers that bring no filter are over after a round.
+    fn name_for(&mut self, status: &Status) -> Option<[u8; extension::SESSION_BYTES]> {
+        let useful = self.begun || status.have.is_some();
+        self.begun = true;
+        self.name.filter(|_| useful)
+    }
+}
+
+/// What the answer says of the extension.
+fn answer_of(response: &Response<Incoming>) -> Answer {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    said.and_then(Answer::decode).unwrap_or_default()
+}
 
 impl Client {
     /// Pulls the DAG below `root` into `store`: what is missing, and nothing else. `seeds` are
@@ -79,7 +103,9 @@ impl Client {
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         driver.sink().tell_roots(self.is_extended());
+        let mut session = Naming { name: session_name(), begun: false };
         loop {
+            driver.sink().handle_path(self.path());
             let next;
             (driver, next) = blocking(move || {
                 let next = driver.next();
@@ -94,7 +120,7 @@ impl Client {
             };
             let opened = self.open_round(|| Call::Request(Wants::of(&status)));
             let round;
-            (driver, round) = self.pull_round(driver, root, status).await;
+            (driver, round) = self.pull_round(driver, root, status, &mut session).await;
             let round = round.map_err(cut_if_truncated);
             let missing = driver.sink().missing() as u64;
             self.close_round(opened, &round, |_| End::Missing(missing));
@@ -131,6 +157,7 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         status: Status,
+        session: &mut Naming,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -138,7 +165,8 @@ impl Client {
         let held: Vec<Cid> = held.iter().take(extension::MAX_HELD).copied().collect();
         let path = pull_path(dialect, &root);
         let told = driver.sink().tells_roots();
-        let (kind, offer, message) = self.pull_message(root, status, held, told);
+        let session = session.name_for(&status);
+        let (kind, offer, message) = self.pull_message(root, status, held, told, session);
         let sent =
             self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), full(message));
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
@@ -156,16 +184,18 @@ impl Client {
         Status { want, have }: Status,
         held: Vec<Cid>,
         told: bool,
+        session: Option<[u8; extension::SESSION_BYTES]>,
     ) -> (&'static str, Option<Offer>, Bytes) {
         let whole = want == [root];
         if told {
             let want = if whole { Vec::new() } else { want };
-            let request = extension::Request { root, want, held, have };
+            let request = extension::Request { root, want, held, have, session };
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
-        let offers = dialect == Dialect::Spec && !held.is_empty();
-        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held });
+        let offers = dialect == Dialect::Spec && !(held.is_empty() && session.is_none());
+        let named = (!whole && !held.is_empty()).then_some(root);
+        let offer = offers.then_some(Offer { root: named, held, session });
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }
@@ -190,6 +220,7 @@ impl Client {
             }
             _ => self.understood(),
         }
+        driver.sink().handle_memory(answer_of(&response).memory);
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(Round::Ended));
         }

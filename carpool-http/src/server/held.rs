@@ -8,7 +8,7 @@ use carpool_mirror::{
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Server, refusal::Refusal};
+use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{Error, client::blocking, message::Request as Wanted};
 
 /// What a pull asks for, in either form.
@@ -19,13 +19,15 @@ pub(super) struct Asked {
     /// Whether a sink that names roots relies on them: beside a message of the specification they are
     /// an offer.
     relies: bool,
+    /// The session under which the sink wants to be remembered.
+    pub(super) session: Option<Name>,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
 }
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        Self { wanted, held: None, relies: false, answer: None }
+        Self { wanted, held: None, relies: false, session: None, answer: None }
     }
 }
 
@@ -38,9 +40,9 @@ impl Asked {
     pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
-        let extension::Asked { root, want, held, have } = read.map_err(Error::from)?;
+        let extension::Asked { root, want, held, have, session } = read.map_err(Error::from)?;
         let (wanted, held) = (Wanted { want, have }, Some((root, held)));
-        Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
+        Ok(Self { wanted, held, relies: true, session, answer: Some(Answer::default()) })
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -49,6 +51,7 @@ impl Asked {
         let Some(offer) = value.and_then(Offer::decode) else { return self };
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
+        self.session = offer.session;
         self.answer = Some(Answer::default());
         self
     }

@@ -85,11 +85,12 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone() };
+    let offer = Offer { root: Some(cids[1]), held: held.clone(), session: Some([5; 16]) };
     let filter = Filter::new(Params::for_items(20));
-    let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
-    let full = Request { want: held, have: Some(filter), ..bare.clone() };
-    let answer = Answer { used_held: true }.encode();
+    let bare =
+        Request { root: cids[1], want: vec![], held: held.clone(), have: None, session: None };
+    let full = Request { want: held, have: Some(filter), session: Some([6; 16]), ..bare.clone() };
+    let answer = Answer { used_held: true, ..Answer::default() }.encode();
     let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
     [bare.encode(), full.encode()].into_iter().chain(headers).collect()
 }
