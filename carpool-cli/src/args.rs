@@ -273,6 +273,13 @@ pub(crate) struct BoundArgs {
     #[arg(long, value_name = "BYTES",
           default_value_t = ServerOptions::default().min_bytes_per_second)]
     pub(crate) min_rate: u64,
+    /// Bytes for what was sent to clients that come again; 0 remembers nothing
+    #[arg(long, value_name = "BYTES",
+          default_value_t = ServerOptions::default().max_sessions_bytes)]
+    pub(crate) max_sessions_bytes: usize,
+    /// Seconds that it is remembered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub(crate) session_timeout: Duration,
 }
 
 impl BoundArgs {
@@ -284,6 +291,8 @@ impl BoundArgs {
         options.idle_timeout = self.idle_timeout;
         options.stall_timeout = self.stall_timeout;
         options.min_bytes_per_second = self.min_rate;
+        options.max_sessions_bytes = self.max_sessions_bytes;
+        options.session_timeout = self.session_timeout;
     }
 }
 

@@ -1,3 +1,4 @@
+use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
     Outcome, SinkOutput, Status,
@@ -65,6 +66,7 @@ pub struct Report {
 
 /// What becomes of the sink's extended messages: the hand of a sink that lies.
 type Meddling = Box<dyn FnMut(&mut Request)>;
+type Forge = Box<dyn FnMut(Option<Filter>) -> Option<Filter>>;
 
 /// A source and a sink, and the network between them.
 pub struct Pair {
@@ -83,6 +85,7 @@ pub struct Pair {
     extended: bool,
     /// Whether the source of a push asks for that form.
     asks: bool,
+    forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -95,6 +98,22 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+        Self::begun(setup, root, source, sink, None)
+    }
+
+    /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
+    #[must_use]
+    pub fn with_forged_filters(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, Some(Box::new(forge)))
+    }
+
+    fn begun(setup: &Setup, root: Cid, source: Store, sink: Store, forge: Option<Forge>) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
         let mut pair = Self {
@@ -109,6 +128,7 @@ impl Pair {
             meddling: None,
             extended: false,
             asks: true,
+            forge,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -347,7 +367,9 @@ impl Pair {
     /// knows nothing at all.
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
-        self.sender.renew();
+        if !self.setup.session || matches!(self.cut, Cut::SourceDied(_)) {
+            self.sender.renew();
+        }
         self.sending = false;
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
@@ -374,7 +396,10 @@ impl Pair {
                 Some(status) => status,
                 None => return Ok(()),
             },
-            (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Transmit(status))) => match &mut self.forge {
+                Some(forge) => Status { have: forge(status.have), ..status },
+                None => status,
+            },
             (None, Some(SinkOutput::Ask(request))) => {
                 self.ask(*request);
                 return Ok(());
@@ -446,9 +471,10 @@ impl Pair {
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
             Direction::Pull => {
-                self.sender.renew();
+                let memory = self.sender.resume();
+                self.taker.remembered(memory);
                 self.sending = true;
-                self.sender.handle_status(status)
+                self.sender.handle_request(status)
             }
             Direction::Push => self.push_on(status),
         }

@@ -1,5 +1,7 @@
 use carpool_core::{Bytes, Cid, verify};
-use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary, planner::Step};
+use carpool_mirror::{
+    Known, Received, Sink, SinkOutput, Summary, extension::Memory, planner::Step,
+};
 
 use crate::{
     Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
@@ -61,6 +63,10 @@ impl Taker {
     pub(crate) fn restart(&mut self) {
         self.sink = sink(&self.setup, self.root);
         drop(self.reset_unframing());
+    }
+
+    pub(crate) fn remembered(&mut self, memory: Memory) {
+        self.sink.handle_memory(memory);
     }
 
     pub(crate) const fn root(&self) -> Cid {

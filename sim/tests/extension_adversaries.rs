@@ -111,7 +111,9 @@ fn a_bitmap_of_ones() {
 #[test]
 fn more_hashes_than_the_limit_are_refused_before_the_work() {
     for setup in setups() {
-        for (k, refused) in [(setup.limits.max_bloom_k, false), (setup.limits.max_bloom_k + 1, true)] {
+        for (k, refused) in
+            [(setup.limits.max_bloom_k, false), (setup.limits.max_bloom_k + 1, true)]
+        {
             let report = meddled(&setup, Step::Filter, &versions(), move |request| {
                 if let Some(have) = &mut request.have {
                     *have = Filter::new(Params::new(have.as_bytes().len(), k).unwrap());

@@ -5,11 +5,10 @@ use carpool_mirror::{
     Answered, Source,
     extension::{self, Answer, LinkBits, Offer, Scope},
 };
-use carpool_selector::Order;
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Server, refusal::Refusal};
+use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{Error, client::blocking, message::Request as Wanted};
 
 /// What a pull asks for, in either form.
@@ -25,14 +24,17 @@ pub(super) struct Asked {
     scope: Scope,
     links: Option<LinkBits>,
     before: Option<Answered>,
+    /// The session under which the sink wants to be remembered.
+    pub(super) session: Option<Name>,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
 }
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        let (held, links, before, answer) = (None, None, None, None);
-        Self { wanted, held, relies: false, scope: Scope::All, links, before, answer }
+        let (held, session, links, before, answer) = (None, None, None, None, None);
+        let (relies, scope) = (false, Scope::All);
+        Self { wanted, held, relies, session, scope, links, before, answer }
     }
 }
 
@@ -48,14 +50,14 @@ impl Asked {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
         let asked = read.map_err(Error::from)?;
-        let extension::Asked { root, want, held, have, scope, links, .. } = asked;
+        let extension::Asked { root, want, held, have, scope, links, session } = asked;
         let before = links.as_ref().and_then(|links| server.trails.find(&links.check));
         if links.is_some() && before.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
         }
         let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
         let answer = Some(Answer::default());
-        Ok(Self { wanted, held, relies: true, scope, links, before, answer })
+        Ok(Self { wanted, held, relies: true, session, scope, links, before, answer })
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -64,6 +66,7 @@ impl Asked {
         let Some(offer) = value.and_then(Offer::decode) else { return self };
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
+        self.session = offer.session;
         self.answer = Some(Answer::default());
         self
     }
@@ -88,10 +91,9 @@ impl Asked {
         Ok(self)
     }
 
-    /// A source whose round has begun. Of a sink that knows of the extension it keeps what it sends.
-    pub(super) fn source(self, order: Order, server: &Server) -> Result<Source, Refusal> {
+    /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
+    pub(super) fn begin(self, mut source: Source, server: &Server) -> Result<Source, Refusal> {
         let Self { wanted: Wanted { want, have }, held, scope, links, before, answer, .. } = self;
-        let mut source = Source::forgetful(order, &server.options.limits, server.options.seed);
         if answer.is_some() && server.trails.is_on() {
             source = source.with_trail(before);
         }

@@ -1,7 +1,7 @@
 use alloc::{format, string::String, vec::Vec};
 use carpool_core::Cid;
 
-use super::{MAX_HEADER_BYTES, MAX_HELD};
+use super::{MAX_HEADER_BYTES, MAX_HELD, SESSION_BYTES};
 use crate::planner::Step;
 
 const VERSION: &str = "v=1";
@@ -14,6 +14,8 @@ pub struct Offer {
     pub root: Option<Cid>,
     /// The roots that are held, the best first; at most [`MAX_HELD`] count.
     pub held: Vec<Cid>,
+    /// The session under which the source may remember what it sends.
+    pub session: Option<[u8; SESSION_BYTES]>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
     pub ask: Option<Step>,
     /// In a push, whether the filter of the answer before stays in force for a bitmap, so that the
@@ -31,6 +33,9 @@ impl Offer {
         }
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
+        }
+        if let Some(session) = self.session {
+            value += &format!("; session={:032x}", u128::from_be_bytes(session));
         }
         if let Some(step) = self.ask {
             value += &format!("; ask={}", step.token());
@@ -50,6 +55,7 @@ impl Offer {
             match key {
                 "root" => offer.root = Some(value.parse().ok()?),
                 "held" => offer.held = cids(value)?,
+                "session" => offer.session = Some(session(value)?),
                 // A step that is not known here is one that nobody can be asked for.
                 "ask" => offer.ask = Step::from_token(value),
                 "keeps" => offer.keeps_filter = value == "filter",
@@ -65,20 +71,49 @@ impl Offer {
 pub struct Answer {
     /// Whether what was sent is the difference to a root that the request named.
     pub used_held: bool,
+    /// Whether the source remembers what it sends here for the session that the request named.
+    pub memory: Memory,
+}
+
+/// What a source remembers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    #[default]
+    None,
+    /// What it sends from here on: it knows of no round before.
+    Begun,
+    /// What it sends, and what it sent in the rounds before.
+    Kept,
 }
 
 impl Answer {
     /// The header's value.
     #[must_use]
     pub const fn encode(self) -> &'static str {
-        if self.used_held { "v=1; used=held" } else { VERSION }
+        match (self.used_held, self.memory) {
+            (false, Memory::None) => VERSION,
+            (true, Memory::None) => "v=1; used=held",
+            (false, Memory::Begun) => "v=1; session=new",
+            (true, Memory::Begun) => "v=1; used=held; session=new",
+            (false, Memory::Kept) => "v=1; session=kept",
+            (true, Memory::Kept) => "v=1; used=held; session=kept",
+        }
     }
 
     /// As [`Offer::decode`].
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let used_held = parameters(value)?.any(|parameter| parameter == ("used", "held"));
-        Some(Self { used_held })
+        let mut answer = Self::default();
+        for parameter in parameters(value)? {
+            match parameter {
+                ("used", "held") => answer.used_held = true,
+                ("session", "new") => answer.memory = Memory::Begun,
+                ("session", "kept") => answer.memory = Memory::Kept,
+                _ => {}
+            }
+        }
+        Some(answer)
     }
 }
 
@@ -87,6 +122,13 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     let mut parts = value.split(';').map(str::trim);
     let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
     known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+/// 32 hexadecimal digits, and nothing else.
+fn session(value: &str) -> Option<[u8; SESSION_BYTES]> {
+    let digits = value.len() == 2 * SESSION_BYTES && value.bytes().all(|c| c.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(value, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
 }
 
 fn cids(value: &str) -> Option<Vec<Cid>> {
@@ -107,7 +149,12 @@ mod tests {
     fn headers_come_back() {
         for offer in [
             Offer::default(),
-            Offer { root: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
+            Offer {
+                root: Some(cid(1)),
+                held: vec![cid(2)],
+                session: Some([7; 16]),
+                ..Offer::default()
+            },
             Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
         ] {
@@ -115,8 +162,11 @@ mod tests {
             assert!(value.len() <= MAX_HEADER_BYTES);
             assert_eq!(Offer::decode(&value), Some(offer));
         }
-        for answer in [Answer::default(), Answer { used_held: true }] {
-            assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        for memory in [Memory::None, Memory::Begun, Memory::Kept] {
+            for used_held in [false, true] {
+                let answer = Answer { used_held, memory };
+                assert_eq!(Answer::decode(answer.encode()), Some(answer));
+            }
         }
     }
 
@@ -131,6 +181,9 @@ mod tests {
             ("v=1; new=thing", true),
             ("v=1; held=nonsense", false),
             ("v=1; root=nonsense", false),
+            ("v=1; session=0123456789abcdef0123456789ABCDEF", true),
+            ("v=1; session=0123456789abcdef0123456789abcde", false),
+            ("v=1; session=+123456789abcdef0123456789abcdef", false),
             (&format!("v=1; x={long}"), false),
             (&format!("v=1; x={}", &long[1..]), true),
         ];

@@ -85,7 +85,12 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone(), ..Offer::default() };
+    let offer = Offer {
+        root: Some(cids[1]),
+        held: held.clone(),
+        session: Some([5; 16]),
+        ..Offer::default()
+    };
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
@@ -96,7 +101,7 @@ fn extended() -> Vec<Vec<u8>> {
         session: Some([3; 16]),
         ..Request::default()
     };
-    let answer = Answer { used_held: true }.encode();
+    let answer = Answer { used_held: true, ..Answer::default() }.encode();
     let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
     [bare, full, level].map(|request| request.encode()).into_iter().chain(headers).collect()
 }
