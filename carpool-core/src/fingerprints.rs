@@ -54,12 +54,14 @@ mod tests {
         assert_eq!(set.len(), 2);
     }
 
+    /// Just behind a doubling it takes the most.
     #[test]
-    fn a_hash_takes_less_than_twenty_bytes() {
+    fn a_hash_takes_at_most_twenty_one_bytes() {
         let mut set = Fingerprints::default();
-        (0..100_000_u64).for_each(|n| {
+        for n in 1..=100_000_u64 {
             set.insert(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        });
-        assert!((9 * 100_000..20 * 100_000).contains(&set.bytes()), "{}", set.bytes());
+            let most = 21 * set.len() + 100;
+            assert!((9 * set.len()..=most).contains(&set.bytes()), "{n}: {}", set.bytes());
+        }
     }
 }

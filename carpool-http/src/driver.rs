@@ -330,6 +330,10 @@ impl<S: BlockStore> SourceDriver<S> {
         &mut self.source
     }
 
+    pub(crate) fn into_source(self) -> Source {
+        self.source
+    }
+
     /// Sends one round as a CAR body. `root` is what its header names; `None` names the first
     /// block, and then a round without blocks sends nothing at all.
     pub(crate) fn send(&mut self, root: Option<Cid>, outgoing: &mut Outgoing) -> Result<Sent> {

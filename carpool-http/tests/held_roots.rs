@@ -52,10 +52,11 @@ async fn a_server_that_holds_the_old_root_sends_the_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_does_not_says_so_and_goes_by_the_filter() {
+async fn one_that_does_not_says_so_and_goes_by_the_next_step() {
     let (old, new) = versions();
     let url = serve_default(holding(&new.blocks)).await;
-    for (knows, rounds) in [(true, 2), (false, 1)] {
+    // One that is known to read the extension is asked for blocks with links, and then for leaves.
+    for (knows, rounds) in [(true, 3), (false, 1)] {
         let sink = holding(&old.blocks);
         let totals = pull(&url, &new, &old, &sink, knows).await;
         assert_eq!((totals.rounds, totals.duplicate), (rounds, 0), "{knows}");

@@ -71,15 +71,12 @@ pub fn filter_of(
     if n == 0 {
         return None;
     }
-    let mut filter = Filter::new(params_of(n, limits.max_bloom_bytes));
+    let params = Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
+    let mut filter = Filter::new(params);
     let mut batch = filter.batch();
     each(&mut |cid| batch.insert(cid));
     drop(batch);
     Some(filter)
-}
-
-pub(crate) fn params_of(n: usize, max_bytes: usize) -> Params {
-    Params::fitting(n as u64, target_rate(n), max_bytes)
 }
 
 /// A filter for `n` binary CIDs of blocks with links, 5.5 bits each. It errs in 1 of 14 queries, but a

@@ -10,10 +10,11 @@ use crate::{
     Error, Known, Status, Trail,
     asking::Asking,
     composition::Composition,
-    extension::{LinkBits, Request, Scope},
-    narrowing::{filter_of, interior_filter_of, interior_params, may_link_bytes, params_of},
-    planner::Step as Way,
+    extension::{LinkBits, Memory, Request, Scope},
+    narrowing::{interior_filter_of, interior_params, may_link_bytes},
+    planner::{DEEPEST_TREE, Path, Step as Way},
     seeds::Seeds,
+    sizing::{Sizing, filled},
     sketch::{CellRange, Cells, NamedKey},
     sketching::{Sketching, worth},
     wants::Wants,
@@ -24,6 +25,13 @@ pub(crate) const WINDOW: usize = 256;
 
 /// Bytes of a filter that are nothing to speak of.
 const LITTLE_FILTER: usize = 4096;
+
+/// After so many rounds whose filters hid what was missing there is no filter: someone made blocks for
+/// that, or it tells too little.
+const MAX_HIDINGS: u32 = 4;
+
+/// Blocks that are taken to be missing for each one that a filter hid.
+const BELOW_A_HIDDEN: usize = 32;
 
 /// How many missing CIDs an [`Outcome`] names.
 const NAMED_MISSING: usize = 16;
@@ -113,6 +121,9 @@ pub struct Sink {
     rounds: u32,
     /// Whether the last round brought nothing: then the next goes without a filter (§3.2.4).
     stalled: bool,
+    /// Rounds whose filters hid what was missing.
+    hidings: u32,
+    path: Path,
     summary: Asked,
     plan: Planning,
     asking: Option<Asking>,
@@ -132,8 +143,8 @@ pub struct Sink {
     forgetful: bool,
     /// Whether blocks came in the last round that were held.
     repeated: bool,
-    /// In a push, the blocks that came: the source knows that it sent them, so they are left out
-    /// of the answer's filter, which would only be larger and hit more by chance.
+    /// The blocks that came from a source that remembers to have sent them, as in a push: they are left
+    /// out of the filter, which would only be larger and hit more by chance.
     pushed: Option<CidSet>,
     finished: bool,
 }
@@ -165,6 +176,11 @@ struct Round {
     told: u64,
     /// What was sent, where a bitmap may speak of it.
     trail: Option<Trail>,
+    /// Whether there was a filter, and all that was known to be missing was asked for: what is missing
+    /// then was hidden.
+    may_hide: bool,
+    /// Whether the source remembers what it sends.
+    remembered: bool,
     wanted: u64,
     unwanted_bytes: u64,
     /// Blocks that came although held, see [`Sink::handle_block`].
@@ -195,6 +211,8 @@ impl Sink {
             round: Round::default(),
             rounds: 0,
             stalled: false,
+            hidings: 0,
+            path: Path::ASSUMED,
             summary: Asked::Never,
             plan: Planning::Done,
             asking: None,
@@ -309,6 +327,12 @@ impl Sink {
         self.asking.as_ref().map(Asking::step)
     }
 
+    /// Says what lies between the peers: a filter's size is a matter of what its bytes and a round
+    /// take. Without it that is [`Path::ASSUMED`]. It may be said again before each message.
+    pub const fn handle_path(&mut self, path: Path) {
+        self.path = path;
+    }
+
     /// The old roots, once it is known that all that lies below them is held: a source that reads
     /// the extension may be told of them. Empty where any block is missing.
     #[must_use]
@@ -363,7 +387,18 @@ impl Sink {
     /// [`handle_end_round`](Self::handle_end_round), and the next status is the answer.
     pub fn handle_begin_round(&mut self) {
         self.open_round(Vec::new(), 0);
-        self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
+        self.handle_memory(Memory::Kept);
+    }
+
+    /// Says what the source remembers of the session, before the first block of the round.
+    pub fn handle_memory(&mut self, memory: Memory) {
+        self.round.remembered = memory != Memory::None;
+        if memory == Memory::Begun {
+            self.pushed = None;
+        }
+        if self.round.remembered {
+            self.pushed.get_or_insert_with(|| CidSet::with_seed(self.seed));
+        }
     }
 
     /// As [`handle_begin_round`](Self::handle_begin_round), for a source that forgets what it sent:
@@ -425,10 +460,14 @@ impl Sink {
     /// come counts as a miss; after the second the source counts as not having it.
     pub fn handle_end_round(&mut self) {
         let round = core::mem::take(&mut self.round);
-        self.wants.count_misses(&round.asked);
-        if round.told > 0 {
-            self.wants.count_told(self.rounds);
+        if !round.remembered {
+            self.pushed = None;
         }
+        let mut missed = self.wants.count_misses(&round.asked);
+        if round.told > 0 {
+            missed += self.wants.count_told(self.rounds);
+        }
+        self.hidings += u32::from(round.may_hide && self.wants.len() > missed);
         let asked = round.asked.len() as u64 + round.told;
         (self.trail, self.only_named) = (round.trail, Some(round.wanted <= asked));
         self.repeated = round.repeated.is_some_and(|cids| !cids.is_empty());
@@ -439,6 +478,7 @@ impl Sink {
     pub fn handle_cut(&mut self) {
         self.round = Round::default();
         self.trail = None;
+        self.pushed = None;
     }
 
     /// Whether the whole DAG is held. Settled once look-ups are answered.
@@ -511,16 +551,17 @@ impl Sink {
             return self.next_question();
         }
         // Of leaves there is nothing to leave out: what is wanted by name comes in any case.
-        let narrows = !self.stalled
-            && !self.tells_roots()
+        let narrows = self.may_filter()
             && self.step() != Some(Way::Everything)
             && (self.forgetful || want.iter().any(may_link));
         if narrows && let Some(waits) = self.ask_for_summary() {
             return waits;
         }
-        self.rounds += 1;
-        self.open_round(want.clone(), 0);
         let have = if narrows { self.filter() } else { None };
+        self.rounds += 1;
+        let may_hide = have.is_some() && want.len() == self.wants.len();
+        self.open_round(want.clone(), 0);
+        self.round.may_hide = may_hide;
         Some(SinkOutput::Transmit(Status { want, have }))
     }
 
@@ -540,7 +581,7 @@ impl Sink {
 
     fn holding(&self) -> Holding {
         let mut holding = Holding {
-            depth: self.seeds.deepest().max(self.walk.deepest()).into(),
+            depth: self.seeds.depth().max(self.walk.deepest()).into(),
             old_root: !self.held_roots().is_empty(),
             ..Holding::default()
         };
@@ -627,7 +668,10 @@ impl Sink {
         self.rounds += 1;
         let (links, told) = self.links.take().unzip();
         let mut want = self.wants.untold(self.limits.max_wanted, self.rounds);
-        self.open_round(want.clone(), told.unwrap_or(0));
+        let told = told.unwrap_or(0);
+        self.open_round(want.clone(), told);
+        let all = want.len() as u64 + told == self.wants.len() as u64;
+        self.round.may_hide = have.is_some() && scope == Scope::All && all;
         // One that is wanted alone goes as the root, which is shorter.
         let root = if links.is_none() && want.len() == 1 { want.pop() } else { None };
         let root = match &cells {
@@ -704,7 +748,7 @@ impl Sink {
         let mut n = 0;
         self.for_each_held(&mut |cid| n += usize::from(!interior || may_link_bytes(cid)));
         let max = self.limits.max_bloom_bytes;
-        let params = if interior { interior_params(n, max) } else { params_of(n, max) };
+        let params = if interior { interior_params(n, max) } else { self.sizing(n).params() };
         let most = worth(params.bytes());
         let mut sketch = Sketch::new(key, most);
         self.for_each_held(&mut |cid| sketch.toggle(cid));
@@ -721,7 +765,7 @@ impl Sink {
         let Some(asking) = &self.asking else { return false };
         let kept = self.links.is_some() && asking.filtered;
         let filters = matches!(asking.step(), Way::Filter | Way::InteriorFilter);
-        filters && !kept && !self.stalled && self.wants.any_interior()
+        filters && !kept && self.may_filter() && self.wants.any_interior()
     }
 
     /// Whether a summary was asked for and says so little that a filter of all is no longer than a
@@ -730,6 +774,10 @@ impl Sink {
         let Asked::Answered(known) = &self.summary else { return false };
         let own = self.walk.seen().len() + self.seeds.held().len();
         known.as_ref().map_or(0, Known::bytes) <= LITTLE_FILTER && own <= LITTLE_FILTER
+    }
+
+    fn may_filter(&self) -> bool {
+        !self.stalled && self.hidings < MAX_HIDINGS && !self.tells_roots()
     }
 
     fn outcome(&self) -> Outcome {
@@ -747,9 +795,10 @@ impl Sink {
         if both.is_some() {
             return both;
         }
-        let mut n = 0;
-        self.for_each_told(&mut |_| n += 1);
-        filter_of(n, &self.limits, |insert| self.for_each_told(insert))
+        let mut held = 0;
+        self.for_each_told(&mut |_| held += 1);
+        let params = (held > 0).then(|| self.sizing(held).params());
+        params.map(|params| filled(params, |insert| self.for_each_told(insert)))
     }
 
     fn take_known(&mut self) -> Option<Known> {
@@ -778,7 +827,21 @@ impl Sink {
         interior_filter_of(n, &self.limits, own)
     }
 
-    /// Gives every binary CID that is known to be held below the root and below the old roots, each once.
+    /// In a tree what two filters hid lies side by side, in a history one behind the other.
+    fn sizing(&self, held: usize) -> Sizing {
+        let deep = u64::from(self.walk.deepest().max(self.seeds.depth())) > DEEPEST_TREE;
+        let known = self.wants.len();
+        let missing = match self.hidings {
+            0 => Sizing::expected_missing(held, known),
+            _ => (known * BELOW_A_HIDDEN) as f64,
+        };
+        let doublings = self.hidings.saturating_sub(u32::from(!deep));
+        let max_bytes = self.limits.max_bloom_bytes;
+        Sizing { held, missing, deep, path: self.path, max_bytes, doublings }
+    }
+
+    /// What is held below the root and below the old roots. Of the latter, only what is held with all
+    /// that lies below it; what is missing below a block under the root is wanted by name.
     fn for_each_held(&self, each: &mut dyn FnMut(&[u8])) {
         let (done, seeds) = (self.walk.seen(), self.seeds.held());
         done.for_each(|cid| {

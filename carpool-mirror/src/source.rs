@@ -45,6 +45,8 @@ pub struct Source {
     /// What the round sent, or the last one, for a sink that speaks of it.
     trail: Option<Trail>,
     answered: Option<Answered>,
+    /// Rounds in which the sink's filter hid what it then wanted.
+    hidings: u32,
     round: Option<Round>,
 }
 
@@ -75,6 +77,10 @@ struct Round {
 
 /// How many wanted CIDs the walk knows of: a list of them is smaller than a frontier.
 const ROOTS_AHEAD: usize = 256;
+
+/// After so many rounds in which a filter hid what the sink lacks, filters count no more: a sink that
+/// begins each answer anew cannot know it.
+const MAX_HIDINGS: u32 = 4;
 
 /// Of how many sent blocks a filter is recognised: of more it is large enough to hit rarely.
 const RECOGNISED: usize = 256;
@@ -243,8 +249,19 @@ impl Source {
     pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
         let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
         let (trail, answered, round) = (None, None, None);
-        let remembers = true;
-        Self { limits, order, seed, session, recognised, remembers, trail, answered, round }
+        let (remembers, hidings) = (true, 0);
+        Self {
+            limits,
+            order,
+            seed,
+            session,
+            recognised,
+            remembers,
+            trail,
+            answered,
+            hidings,
+            round,
+        }
     }
 
     /// What is to be remembered for the next request. After a round that did not come to its
@@ -373,8 +390,10 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_status(&mut self, status: Status) -> Result<(), Error> {
         self.check_wanted(status.want.len())?;
+        self.hidings += u32::from(self.has_hidden(&status.want));
         self.remember();
-        let have = status.have.filter(|have| !self.is_of_what_was_sent(have));
+        let tells = |have: &Filter| self.hidings < MAX_HIDINGS && !self.is_of_what_was_sent(have);
+        let have = status.have.filter(tells);
         let wanted = self.list(&status.want);
         self.begin(wanted, have.into(), None);
         Ok(())
@@ -396,6 +415,14 @@ impl Source {
         if want.iter().any(|cid| self.session.contains(&cid)) {
             self.session.forget();
         }
+    }
+
+    /// Whether the filter of the round before hid any of these, which were not wanted by name then.
+    fn has_hidden(&self, want: &[Cid]) -> bool {
+        self.round.as_ref().is_some_and(|round| {
+            let hidden = |cid: &Cid| round.narrowing.hides(cid) && !round.wanted.contains(cid);
+            round.narrowing.may_err() && want.iter().any(hidden)
+        })
     }
 
     fn check_wanted(&self, wanted: usize) -> Result<(), Error> {

@@ -44,13 +44,16 @@ impl Wants {
         self.map.contains_bytes(cid)
     }
 
-    /// Counts a miss for each of `asked` that is still wanted after its round.
-    pub(crate) fn count_misses(&mut self, asked: &[Cid]) {
+    /// Counts a miss for each of `asked` that is still wanted after its round, and says how many.
+    pub(crate) fn count_misses(&mut self, asked: &[Cid]) -> usize {
+        let mut missed = 0;
         for cid in asked {
             if let Some(want) = self.map.get_mut(cid) {
                 want.misses += 1;
+                missed += 1;
             }
         }
+        missed
     }
 
     /// Whether a bitmap is to ask for `cid`: it is worth it, and the round's does not yet. Rounds
@@ -62,8 +65,14 @@ impl Wants {
     }
 
     /// As [`count_misses`](Self::count_misses), of those that the round's bitmap asked for.
-    pub(crate) fn count_told(&mut self, round: u32) {
-        self.map.for_each_mut(|want| want.misses += u8::from(want.told == round));
+    pub(crate) fn count_told(&mut self, round: u32) -> usize {
+        let mut missed = 0;
+        self.map.for_each_mut(|want| {
+            let asked = want.told == round;
+            want.misses += u8::from(asked);
+            missed += usize::from(asked);
+        });
+        missed
     }
 
     /// Whether any of them can have links.

@@ -73,9 +73,10 @@ pub struct Walk {
     /// Identity CIDs that were entered.
     entered: CidSet,
     lookups: Lookups,
-    deepest: u32,
     /// Whether the front is known to await an answer: then nothing moves until one comes.
     blocked: bool,
+    /// Links between a root and the deepest CID that was found.
+    deepest: u32,
 }
 
 impl Walk {
@@ -98,8 +99,8 @@ impl Walk {
             seen,
             entered: CidSet::with_seed(seed),
             lookups: Lookups::default(),
-            deepest: 0,
             blocked: false,
+            deepest: 0,
         }
     }
 
@@ -119,12 +120,6 @@ impl Walk {
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
         self.frontier.push(cid, self.seen.hash(&cid), 0);
-    }
-
-    /// Links between a root and the deepest block that was visited.
-    #[must_use]
-    pub const fn deepest(&self) -> u32 {
-        self.deepest
     }
 
     /// Makes as if `cid` had not been met: it is visited where it is found next.
@@ -163,6 +158,12 @@ impl Walk {
             self.seen.remove(cid);
         }
         self.seen
+    }
+
+    /// Links between a root and the deepest CID that was found.
+    #[must_use]
+    pub const fn deepest(&self) -> u32 {
+        self.deepest
     }
 
     /// How many CIDs are known and not yet visited, repeats included.
@@ -285,7 +286,6 @@ impl Walk {
         if !gate.keep(cid, &data) {
             return Ok(None);
         }
-        self.deepest = self.deepest.max(depth);
         self.descend(cid, &data, depth)?;
         Ok(Some(Step::Visit(Block::new_unchecked(*cid, data))))
     }
@@ -313,6 +313,9 @@ impl Walk {
             frontier.truncate(before);
             scanned?;
             return Err(Error::TooDeep { cid: *cid, max: self.limits.max_depth });
+        }
+        if added > 0 {
+            self.deepest = self.deepest.max(depth + 1);
         }
         self.drop_known(before);
         self.frontier.settle(before, self.order);

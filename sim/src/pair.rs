@@ -1,3 +1,4 @@
+use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
     Outcome, SinkOutput, Status,
@@ -67,6 +68,7 @@ pub struct Report {
 
 /// What becomes of the sink's extended messages: the hand of a sink that lies.
 type Meddling = Box<dyn FnMut(&mut Request)>;
+type Forge = Box<dyn FnMut(Option<Filter>) -> Option<Filter>>;
 
 /// A source and a sink, and the network between them.
 pub struct Pair {
@@ -89,6 +91,7 @@ pub struct Pair {
     need: Option<CellRange>,
     /// Messages of cells that the source of a push has taken.
     sketched: u32,
+    forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -101,9 +104,7 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
-        let mut pair = Self::idle(setup, root, source, sink);
-        pair.begin();
-        pair
+        Self::begun(setup, root, source, sink, (None, None))
     }
 
     /// As [`new`](Self::new), with `meddle` changing the sink's messages of the extension from the first
@@ -116,15 +117,31 @@ impl Pair {
         sink: Store,
         meddle: impl FnMut(&mut Request) + 'static,
     ) -> Self {
-        let mut pair = Self::idle(setup, root, source, sink).with_meddling(meddle);
-        pair.begin();
-        pair
+        Self::begun(setup, root, source, sink, (None, Some(Box::new(meddle))))
     }
 
-    fn idle(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+    /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
+    #[must_use]
+    pub fn with_forged_filters(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, (Some(Box::new(forge)), None))
+    }
+
+    fn begun(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        (forge, meddling): (Option<Forge>, Option<Meddling>),
+    ) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
-        Self {
+        let mut pair = Self {
             clock: Clock::default(),
             sender: Sender::new(setup, root, source),
             taker: Taker::new(setup, root, sink),
@@ -133,11 +150,12 @@ impl Pair {
             cut: Cut::Never,
             late: VecDeque::new(),
             sink_lie: None,
-            meddling: None,
+            meddling,
             extended: false,
             asks: true,
             need: None,
             sketched: 0,
+            forge,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -145,7 +163,9 @@ impl Pair {
             report: empty_report(),
             end: None,
             setup: setup.clone(),
-        }
+        };
+        pair.begin();
+        pair
     }
 
     /// Lets `tamper` decide what is sent in place of each block.
@@ -393,7 +413,9 @@ impl Pair {
     /// knows nothing at all.
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
-        self.sender.renew();
+        if !self.setup.session || matches!(self.cut, Cut::SourceDied(_)) {
+            self.sender.renew();
+        }
         (self.sending, self.need) = (false, None);
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
@@ -420,7 +442,10 @@ impl Pair {
                 Some(status) => status,
                 None => return Ok(()),
             },
-            (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Transmit(status))) => match &mut self.forge {
+                Some(forge) => Status { have: forge(status.have), ..status },
+                None => status,
+            },
             (None, Some(SinkOutput::Ask(request))) => {
                 self.ask(*request);
                 return Ok(());
@@ -492,9 +517,10 @@ impl Pair {
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
             Direction::Pull => {
-                self.sender.renew();
+                let memory = self.sender.resume();
+                self.taker.remembered(memory);
                 self.sending = true;
-                self.sender.handle_status(status)
+                self.sender.handle_request(status)
             }
             Direction::Push => self.push_on(status),
         }

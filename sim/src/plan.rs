@@ -62,6 +62,7 @@ impl Plan {
         let mut plan =
             Self { setup, root: new.root, source, sink, source_lie: None, sink_lie: None };
         plan.pick_lies(&new, choose);
+        plan.setup.session = plan.setup.direction == Direction::Pull && choose(2) == 1;
         plan.setup.steps = match choose(8) {
             1 => vec![Step::Bitmaps],
             2 => vec![Step::InteriorFilter],

@@ -1,8 +1,8 @@
 use carpool_bloom::sketch::Key;
-use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
+use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Unverified};
 use carpool_mirror::{
     Answered, Narrowing, Source, SourceOutput, Status,
-    extension::Asked,
+    extension::{Asked, Memory},
     sketch::{CellRange, NamedKey, Reconciliation, Reconciling},
 };
 use std::collections::VecDeque;
@@ -141,6 +141,33 @@ impl Sender {
     pub(crate) fn handle_asked(&mut self, asked: Asked) -> Result<(), Failure> {
         self.begin();
         Ok(self.source.handle_asked(asked)?)
+    }
+
+    /// A server at a request: where it keeps sessions, it goes on from what it has sent.
+    pub(crate) fn resume(&mut self) -> Memory {
+        if !self.setup.session {
+            self.renew();
+            return Memory::None;
+        }
+        let Setup { order, limits, seed, .. } = &self.setup;
+        let fresh = Source::new(*order, limits, *seed);
+        let session = std::mem::replace(&mut self.source, fresh).into_session();
+        let memory = if session.is_empty() { Memory::Begun } else { Memory::Kept };
+        self.source = Source::resume(session, *order, limits, *seed);
+        memory
+    }
+
+    /// As a server reads a request.
+    pub(crate) fn handle_request(&mut self, status: Status) -> Result<(), Failure> {
+        if !self.setup.session {
+            return self.handle_status(status);
+        }
+        self.begin();
+        let mut want = CidList::with_seed(self.setup.seed);
+        status.want.iter().for_each(|cid| {
+            want.push(cid);
+        });
+        Ok(self.source.handle_request(want, status.have)?)
     }
 
     pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {

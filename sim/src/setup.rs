@@ -42,6 +42,9 @@ pub struct Setup {
     pub seeds: Vec<Cid>,
     /// Whether the sink's filters have all that it holds, complete or not.
     pub summary: bool,
+    /// Whether the server of a pull remembers, from request to request, what it sent, and the sink
+    /// counts on that.
+    pub session: bool,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
     pub estimate: Vec<Cid>,
     /// Steps of a plan, where both sides read the extension.
@@ -71,6 +74,7 @@ impl Setup {
             late: None,
             seeds: Vec::new(),
             summary: false,
+            session: false,
             estimate: Vec::new(),
             steps: Vec::new(),
             forgets: false,

@@ -1,6 +1,6 @@
 use carpool_core::{Bytes, Cid, verify};
 use carpool_mirror::{
-    Known, Received, Sink, SinkOutput, Summary, planner::Step, sketch::CellRange,
+    Known, Received, Sink, SinkOutput, Summary, extension::Memory, planner::Step, sketch::CellRange,
 };
 
 use crate::{
@@ -74,6 +74,10 @@ impl Taker {
     pub(crate) fn restart(&mut self) {
         self.sink = sink(&self.setup, self.root);
         drop(self.reset_unframing());
+    }
+
+    pub(crate) fn remembered(&mut self, memory: Memory) {
+        self.sink.handle_memory(memory);
     }
 
     pub(crate) const fn root(&self) -> Cid {

@@ -309,6 +309,13 @@ fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
         .with_no_client_auth())
 }
 
+/// A number that nobody else draws.
+fn session_name() -> Option<[u8; extension::SESSION_BYTES]> {
+    let mut name = [0; extension::SESSION_BYTES];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut name).ok().map(|()| name)
+}
+
 pub(crate) fn full(bytes: Bytes) -> RequestBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }

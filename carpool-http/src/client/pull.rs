@@ -2,7 +2,7 @@ use bytes::Bytes;
 use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
-    extension::{self, Answer, Offer},
+    extension::{self, Answer, Offer, Scope},
     planner::{Plan, Step},
     sketch::CellRange,
 };
@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Call, Client, End, Wants, blocking, full, patience::Patience, planning::steps,
+    Call, Client, End, Wants, blocking, full, patience::Patience, planning::steps, session_name,
     speech::pull_path,
 };
 use crate::{
@@ -78,6 +78,28 @@ const MAX_KEYS: u32 = 2;
 
 type Driver<S> = SinkDriver<Arc<S>>;
 
+/// The session's name, and whether there is anything that it could save: what was sent in a round
+/// before, or will be before the next.
+struct Naming {
+    name: Option<[u8; extension::SESSION_BYTES]>,
+    begun: bool,
+}
+
+impl Naming {
+    /// Most transfers that bring no filter are over after a round.
+    fn name_for(&mut self, filters: bool) -> Option<[u8; extension::SESSION_BYTES]> {
+        let useful = self.begun || filters;
+        self.begun = true;
+        self.name.filter(|_| useful)
+    }
+}
+
+/// What the answer says of the extension.
+fn answer_of(response: &Response<Incoming>) -> Answer {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    said.and_then(Answer::decode).unwrap_or_default()
+}
+
 impl Client {
     /// Pulls the DAG below `root` into `store`: what is missing, and nothing else. `seeds` are
     /// roots that are probably held, such as the version before. On success all of the DAG is held
@@ -115,7 +137,9 @@ impl Client {
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
+        let mut session = Naming { name: session_name(), begun: false };
         loop {
+            driver.sink().handle_path(self.path());
             let next;
             (driver, next) = blocking(move || {
                 let next = driver.next();
@@ -140,7 +164,7 @@ impl Client {
             let opened = self.open_round(|| Call::Request(said.wants()));
             let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
-            (driver, round) = self.pull_round(driver, root, said).await;
+            (driver, round) = self.pull_round(driver, root, said, &mut session).await;
             let came = self.progress.totals().bytes_received - before;
             self.note_rate(came, begun.elapsed().as_secs_f64());
             let round = round.map_err(cut_if_truncated);
@@ -209,6 +233,7 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         said: Said,
+        session: &mut Naming,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -217,8 +242,16 @@ impl Client {
         let path = pull_path(dialect, &root);
         let told = driver.sink().tells_roots();
         let (kind, offer, message) = match said {
-            Said::Plain(status) => self.pull_message(root, status, held, told),
-            Said::Extended(request) => (extension::CONTENT_TYPE, None, (*request).into()),
+            Said::Plain(status) => {
+                let session = session.name_for(status.have.is_some());
+                self.pull_message(root, status, held, told, session)
+            }
+            Said::Extended(mut request) => {
+                // Where only what is named is sent there is nothing to leave out.
+                let open = request.scope == Scope::All;
+                request.session = session.name_for(request.have.is_some()).filter(|_| open);
+                (extension::CONTENT_TYPE, None, (*request).into())
+            }
         };
         let form = kind;
         let sent =
@@ -238,17 +271,24 @@ impl Client {
         Status { want, have }: Status,
         held: Vec<Cid>,
         told: bool,
+        session: Option<[u8; extension::SESSION_BYTES]>,
     ) -> (&'static str, Option<Offer>, Bytes) {
         let whole = want == [root];
         if told {
             let want = if whole { Vec::new() } else { want };
-            let request =
-                extension::Request { root: Some(root), want, held, have, ..Default::default() };
+            let request = extension::Request {
+                root: Some(root),
+                want,
+                held,
+                have,
+                session,
+                ..extension::Request::default()
+            };
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
         let named = (!whole && !held.is_empty()).then_some(root);
-        let offer = Offer { root: named, held, ..Offer::default() };
+        let offer = Offer { root: named, held, session, ..Offer::default() };
         let offer = (dialect == Dialect::Spec).then_some(offer);
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
@@ -278,6 +318,7 @@ impl Client {
             }
             _ => self.understood(),
         }
+        driver.sink().handle_memory(answer_of(&response).memory);
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(Round::Ended));
         }

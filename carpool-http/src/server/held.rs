@@ -6,11 +6,10 @@ use carpool_mirror::{
     extension::{self, Answer, LinkBits, Offer, Scope},
     sketch::{Cells, Lacking},
 };
-use carpool_selector::Order;
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Server, refusal::Refusal};
+use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{Error, client::blocking, message::Request as Wanted};
 
 /// What a pull asks for, in either form.
@@ -26,6 +25,8 @@ pub(super) struct Asked {
     scope: Scope,
     links: Option<LinkBits>,
     before: Option<Answered>,
+    /// The session under which the sink wants to be remembered.
+    pub(super) session: Option<Name>,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
     /// The root of the DAG, and cells of a sketch of what the sink holds.
@@ -36,9 +37,9 @@ pub(super) struct Asked {
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        let (held, links, before, answer) = (None, None, None, None);
+        let (held, session, links, before, answer) = (None, None, None, None, None);
         let (relies, scope, cells, lacking) = (false, Scope::All, None, None);
-        Self { wanted, held, relies, scope, links, before, answer, cells, lacking }
+        Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking }
     }
 }
 
@@ -54,7 +55,7 @@ impl Asked {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
         let asked = read.map_err(Error::from)?;
-        let extension::Asked { root, want, held, have, scope, links, cells, .. } = asked;
+        let extension::Asked { root, want, held, have, scope, links, session, cells } = asked;
         let before = links.as_ref().and_then(|links| server.trails.find(&links.check));
         if links.is_some() && before.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
@@ -64,7 +65,7 @@ impl Asked {
         let offer = || server.sketching.offer();
         let answer = Some(if cells.is_some() { Answer::default() } else { offer() });
         let (relies, cells, lacking) = (true, root.zip(cells), None);
-        Ok(Self { wanted, held, relies, scope, links, before, answer, cells, lacking })
+        Ok(Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking })
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -73,6 +74,7 @@ impl Asked {
         let Some(offer) = value.and_then(Offer::decode) else { return self };
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
+        self.session = offer.session;
         self.answer = Some(server.sketching.offer());
         self
     }
@@ -97,10 +99,9 @@ impl Asked {
         Ok(self)
     }
 
-    /// A source whose round has begun. Of a sink that knows of the extension it keeps what it sends.
-    pub(super) fn source(self, order: Order, server: &Server) -> Result<Source, Refusal> {
+    /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
+    pub(super) fn begin(self, mut source: Source, server: &Server) -> Result<Source, Refusal> {
         let Self { wanted: Wanted { want, have }, held, scope, links, before, answer, .. } = self;
-        let mut source = Source::forgetful(order, &server.options.limits, server.options.seed);
         if answer.is_some() && server.trails.is_on() {
             source = source.with_trail(before);
         }

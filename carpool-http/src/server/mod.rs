@@ -13,6 +13,7 @@ mod pull;
 mod push;
 mod refusal;
 mod route;
+mod sessions;
 mod sketches;
 mod trails;
 
@@ -38,6 +39,7 @@ use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes}
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
+use sessions::Sessions;
 use sketches::Sketching;
 use trails::Trails;
 
@@ -86,6 +88,15 @@ pub struct ServerOptions {
     /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
     /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
     pub max_trail_bytes: usize,
+    /// Bytes of what is remembered of one session: 21 for each block that was sent to it. Default
+    /// 4 MiB.
+    pub max_session_bytes: usize,
+    /// Bytes of all sessions that no request uses at the moment, some 400 for each beside what it
+    /// remembers; those that were not used for longest go first. 0 turns sessions off. Default 64 MiB.
+    pub max_sessions_bytes: usize,
+    /// How long a session is kept after its last answer, where there is room. Default 60 s; CAR
+    /// Mirror asks for 30 s.
+    pub session_timeout: Duration,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -111,6 +122,9 @@ impl Default for ServerOptions {
             max_summary_blocks: 1 << 17,
             sketch_key_life: Duration::from_secs(3600),
             max_trail_bytes: 64 << 20,
+            max_session_bytes: 4 << 20,
+            max_sessions_bytes: 64 << 20,
+            session_timeout: Duration::from_secs(60),
             seed: 0,
         }
     }
@@ -142,6 +156,7 @@ pub struct Server {
     inventory: Arc<Inventory>,
     sketching: Arc<Sketching>,
     trails: Arc<Trails>,
+    sessions: Arc<Sessions>,
 }
 
 impl Server {
@@ -152,9 +167,20 @@ impl Server {
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
         let sketching = Arc::new(Sketching::new(&options));
+        let sessions = Arc::new(Sessions::new(&options));
         let trails = Arc::new(Trails::new(&options));
         let options = Arc::new(options);
-        Self { store, options, progress, metrics, transfers, inventory, sketching, trails }
+        Self {
+            store,
+            options,
+            progress,
+            metrics,
+            transfers,
+            inventory,
+            sketching,
+            trails,
+            sessions,
+        }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS
@@ -203,7 +229,11 @@ impl Server {
         let server = self.clone();
         // Otherwise the first push that knows nothing waits for it.
         drop(spawn_blocking(move || server.inventory.known(&*server.store, None)));
-        connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await
+        let looking = tokio::spawn(Sessions::forget_in_time(Arc::downgrade(&self.sessions)));
+        let served =
+            connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await;
+        looking.abort();
+        served
     }
 
     /// A place for a transfer, which lasts until it is dropped.

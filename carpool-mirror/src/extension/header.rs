@@ -1,7 +1,7 @@
 use alloc::{format, string::String, vec::Vec};
 use carpool_core::Cid;
 
-use super::{MAX_HEADER_BYTES, MAX_HELD};
+use super::{MAX_HEADER_BYTES, MAX_HELD, SESSION_BYTES};
 use crate::{
     planner::Step,
     sketch::{CellRange, NamedKey},
@@ -17,6 +17,8 @@ pub struct Offer {
     pub root: Option<Cid>,
     /// The roots that are held, the best first; at most [`MAX_HELD`] count.
     pub held: Vec<Cid>,
+    /// The session under which the source may remember what it sends.
+    pub session: Option<[u8; SESSION_BYTES]>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
     pub ask: Option<Step>,
     /// In a push, the key of sketches that the source drew.
@@ -39,6 +41,9 @@ impl Offer {
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
         }
+        if let Some(session) = self.session {
+            value += &format!("; session={:032x}", u128::from_be_bytes(session));
+        }
         if let Some(step) = self.ask {
             value += &format!("; ask={}", step.token());
         }
@@ -58,6 +63,7 @@ impl Offer {
             match key {
                 "root" => offer.root = Some(value.parse().ok()?),
                 "held" => offer.held = cids(value)?,
+                "session" => offer.session = Some(session(value)?),
                 // A step that is not known here is one that nobody can be asked for.
                 "ask" => offer.ask = Step::from_token(value),
                 "key" => offer.key = Some(NamedKey::decode(value)?),
@@ -79,6 +85,20 @@ pub struct Answer {
     pub key: Option<NamedKey>,
     /// In a pull, the cells that the source needs: nothing was sent yet.
     pub cells: Option<CellRange>,
+    /// Whether the source remembers what it sends here for the session that the request named.
+    pub memory: Memory,
+}
+
+/// What a source remembers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    #[default]
+    None,
+    /// What it sends from here on: it knows of no round before.
+    Begun,
+    /// What it sends, and what it sent in the rounds before.
+    Kept,
 }
 
 impl Answer {
@@ -86,7 +106,12 @@ impl Answer {
     #[must_use]
     pub fn encode(&self) -> String {
         let used = if self.used_held { "; used=held" } else { "" };
-        format!("{VERSION}{used}{}", sketches(self.key, self.cells))
+        let memory = match self.memory {
+            Memory::None => "",
+            Memory::Begun => "; session=new",
+            Memory::Kept => "; session=kept",
+        };
+        format!("{VERSION}{used}{memory}{}", sketches(self.key, self.cells))
     }
 
     /// As [`Offer::decode`].
@@ -94,10 +119,12 @@ impl Answer {
     pub fn decode(value: &str) -> Option<Self> {
         let mut answer = Self::default();
         for (key, value) in parameters(value)? {
-            match key {
-                "used" => answer.used_held |= value == "held",
-                "key" => answer.key = Some(NamedKey::decode(value)?),
-                "cells" => answer.cells = Some(CellRange::decode(value)?),
+            match (key, value) {
+                ("used", "held") => answer.used_held = true,
+                ("session", "new") => answer.memory = Memory::Begun,
+                ("session", "kept") => answer.memory = Memory::Kept,
+                ("key", key) => answer.key = Some(NamedKey::decode(key)?),
+                ("cells", cells) => answer.cells = Some(CellRange::decode(cells)?),
                 _ => {}
             }
         }
@@ -116,6 +143,13 @@ fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     let mut parts = value.split(';').map(str::trim);
     let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
     known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+/// 32 hexadecimal digits, and nothing else.
+fn session(value: &str) -> Option<[u8; SESSION_BYTES]> {
+    let digits = value.len() == 2 * SESSION_BYTES && value.bytes().all(|c| c.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(value, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
 }
 
 fn cids(value: &str) -> Option<Vec<Cid>> {
@@ -139,16 +173,16 @@ mod tests {
     fn headers_come_back() {
         for offer in [
             Offer::default(),
-            Offer { root: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
-            Offer {
-                held: (0..16).map(cid).collect(),
-                ask: Some(Step::Bitmaps),
-                ..Offer::default()
-            },
             Offer {
                 ask: Some(Step::Sketch),
                 key: Some(NAMED),
                 cells: Some(CellRange::BEGIN),
+                ..Offer::default()
+            },
+            Offer {
+                root: Some(cid(1)),
+                held: vec![cid(2)],
+                session: Some([7; 16]),
                 ..Offer::default()
             },
             Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
@@ -158,12 +192,12 @@ mod tests {
             assert!(value.len() <= MAX_HEADER_BYTES);
             assert_eq!(Offer::decode(&value), Some(offer));
         }
-        for answer in [
-            Answer::default(),
-            Answer { used_held: true, ..Answer::default() },
-            Answer { used_held: true, key: Some(NAMED), cells: Some(CellRange::BEGIN) },
-        ] {
-            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        for memory in [Memory::None, Memory::Begun, Memory::Kept] {
+            for (used_held, key) in [(false, None), (true, None), (true, Some(NAMED))] {
+                let cells = key.map(|_| CellRange::BEGIN);
+                let answer = Answer { used_held, memory, key, cells };
+                assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+            }
         }
     }
 
@@ -180,6 +214,9 @@ mod tests {
             ("v=1; root=nonsense", false),
             ("v=1; key=5.1f", false),
             ("v=1; cells=0.0", false),
+            ("v=1; session=0123456789abcdef0123456789ABCDEF", true),
+            ("v=1; session=0123456789abcdef0123456789abcde", false),
+            ("v=1; session=+123456789abcdef0123456789abcdef", false),
             (&format!("v=1; x={long}"), false),
             (&format!("v=1; x={}", &long[1..]), true),
         ];

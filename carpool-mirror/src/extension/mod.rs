@@ -3,7 +3,7 @@
 mod header;
 mod message;
 
-pub use header::{Answer, Offer};
+pub use header::{Answer, Memory, Offer};
 pub use message::{Asked, LinkBits, Request, Scope};
 
 /// The header of requests and answers.
@@ -20,7 +20,7 @@ pub const MAX_HEADER_BYTES: usize = 4096;
 pub const MAX_BITMAP_BYTES: usize = 1 << 18;
 /// Bytes that tell a [`Trail`](crate::Trail) from every other.
 pub const CHECK_BYTES: usize = 8;
-/// Bytes of a session's name.
+/// Bytes of a session's name: a number that the sink draws at random.
 pub const SESSION_BYTES: usize = 16;
 
 #[cfg(test)]
@@ -38,7 +38,17 @@ mod tests {
         let offer = |root| Offer { root, held: vec![a], ..Offer::default() }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
-        assert_eq!(Answer { used_held: true, ..Answer::default() }.encode(), "v=1; used=held");
+        let session: [u8; 16] = core::array::from_fn(|i| u8::try_from(i).expect("few"));
+        let named = Offer { session: Some(session), ..Offer::default() };
+        assert_eq!(named.encode(), "v=1; session=000102030405060708090a0b0c0d0e0f");
+        let used = Answer { used_held: true, ..Answer::default() };
+        assert_eq!(used.encode(), "v=1; used=held");
+        let kept = Answer { memory: Memory::Kept, ..Answer::default() };
+        assert_eq!(kept.encode(), "v=1; session=kept");
+        let named = Request { root: Some(a), session: Some(session), ..Request::default() };
+        let body =
+            [&[0xa2, 0x61, 0x72, 0x58, 0x24][..], &a.to_bytes(), &[0x61, 0x73, 0x50], &session];
+        assert_eq!(named.encode(), body.concat());
         let bytes = a.to_bytes();
         let body =
             [&[0xa2, 0x61, 0x68, 0x81, 0x58, 0x24][..], &bytes, &[0x61, 0x72, 0x58, 0x24], &bytes];

@@ -14,6 +14,7 @@ use core::fmt;
 
 pub use path::{Connection, INITIAL_WINDOW, Path};
 pub use predict::Cost;
+pub(crate) use predict::DEEPEST_TREE;
 
 /// A way to find out what a sink lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

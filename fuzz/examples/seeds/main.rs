@@ -93,7 +93,12 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone(), ..Offer::default() };
+    let offer = Offer {
+        root: Some(cids[1]),
+        held: held.clone(),
+        session: Some([5; 16]),
+        ..Offer::default()
+    };
     let filter = Filter::new(Params::for_items(20));
     let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
@@ -107,7 +112,7 @@ fn extended() -> Vec<Vec<u8>> {
     let key = Some(NamedKey { number: 7, key: Key::new([7; 16]) });
     let cells = Some(CellRange::BEGIN);
     let asks = Offer { ask: Some(Step::Sketch), key, cells, ..Offer::default() };
-    let answer = Answer { used_held: true, key, cells };
+    let answer = Answer { used_held: true, key, cells, ..Answer::default() };
     let headers = [offer.encode(), asks.encode(), answer.encode()].map(String::into_bytes);
     let some = Cells::from_bytes(7, 256, &[1; 50]).expect("five cells");
     let sketch = Request { cells: Some(some), ..bare.clone() };
