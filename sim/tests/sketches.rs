@@ -70,11 +70,11 @@ fn range(cells: &Cells) -> CellRange {
 }
 
 fn versions() -> [(Dag, Dag); 4] {
-    let shape = Shape { seed: 3, leaves: 3000, leaf_size: 30, fanout: 12 };
+    let shape = Shape { seed: 3, leaves: 10_000, leaf_size: 30, fanout: 12 };
     let changed = |n| scattered(shape.seed, shape.leaves, n);
     [
         (generate(&shape, &changed(40)), original(&shape)),
-        (generate(&shape, &changed(150)), original(&shape)),
+        (generate(&shape, &changed(100)), original(&shape)),
         (hamt(&shape, &changed(40)), hamt(&shape, &BTreeSet::new())),
         (chain(1, 900, 20), chain(1, 860, 20)),
     ]

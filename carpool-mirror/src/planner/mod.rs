@@ -186,7 +186,8 @@ pub fn plan(facts: &Facts, available: &[Step]) -> Plan {
     }
     let (prior, scores) = (prior(facts), scores(facts, &steps));
     let mut order: Vec<(f64, Step)> = scores.into_iter().zip(steps).collect();
-    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The model is not good to a hundredth; among equals the first of those available.
+    order.sort_by(|a, b| libm::round(a.0 * 100.0).total_cmp(&libm::round(b.0 * 100.0)));
     let expected = prior[prior.len() / 2];
     let planned = |(_, step): &(f64, Step)| Planned {
         step: *step,
