@@ -38,6 +38,7 @@ sources() {
         http_message) echo carpool-http/src/message.rs ;;
         http_request) echo carpool-http/src/names.rs carpool-http/src/server/{mod,names,pull,push,refusal}.rs ;;
         sink_events) echo carpool-mirror/src/{sink,wants}.rs ;;
+        reconciliation) echo carpool-mirror/src/sketch/{cells,lacking,range,reconciliation}.rs ;;
         source_events) echo carpool-mirror/src/source.rs ;;
         session_faults) echo carpool-mirror/src/narrowing.rs carpool-selector/src/walk.rs ;;
     esac

@@ -223,7 +223,8 @@ impl<'a, S: BlockStore> Taker<'a, S> {
                     SinkOutput::Has(cid) => leaves.push(cid),
                     SinkOutput::Store(block) => self.keep(block),
                     SinkOutput::Summary => self.sink.handle_summary(None),
-                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
+                    SinkOutput::Plan(_) => self.sink.handle_plan(&[], false),
+                    SinkOutput::Transmit(_) | SinkOutput::Ask(_) | SinkOutput::Done(_) => {
                         self.store_pending();
                         return Some(output);
                     }

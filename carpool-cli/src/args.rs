@@ -2,6 +2,7 @@
 
 use carpool_core::Cid;
 use carpool_http::ServerOptions;
+use carpool_mirror::planner::Step;
 use carpool_unixfs::{Chunking, Profile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -273,6 +274,13 @@ pub(crate) struct BoundArgs {
     #[arg(long, value_name = "BYTES",
           default_value_t = ServerOptions::default().min_bytes_per_second)]
     pub(crate) min_rate: u64,
+    /// Bytes for what was sent to clients that come again; 0 remembers nothing
+    #[arg(long, value_name = "BYTES",
+          default_value_t = ServerOptions::default().max_sessions_bytes)]
+    pub(crate) max_sessions_bytes: usize,
+    /// Seconds that it is remembered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub(crate) session_timeout: Duration,
 }
 
 impl BoundArgs {
@@ -284,6 +292,8 @@ impl BoundArgs {
         options.idle_timeout = self.idle_timeout;
         options.stall_timeout = self.stall_timeout;
         options.min_bytes_per_second = self.min_rate;
+        options.max_sessions_bytes = self.max_sessions_bytes;
+        options.session_timeout = self.session_timeout;
     }
 }
 
@@ -316,6 +326,40 @@ pub(crate) enum DialectArg {
     CarMirror,
 }
 
+/// How to find out what is missing.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// What is likely to take the least time
+    #[default]
+    Auto,
+    /// Name old roots that both hold
+    Held,
+    /// A Bloom filter of all that is held
+    Filter,
+    /// A filter of blocks with links, then a bit for each leaf
+    Interior,
+    /// A bit for each link, level by level
+    Levels,
+    /// A sketch of all that is held
+    Sketch,
+    /// Ask for all of it
+    Everything,
+}
+
+impl StrategyArg {
+    pub(crate) const fn step(self) -> Option<Step> {
+        match self {
+            Self::Auto => None,
+            Self::Held => Some(Step::HeldRoots),
+            Self::Filter => Some(Step::Filter),
+            Self::Interior => Some(Step::InteriorFilter),
+            Self::Levels => Some(Step::Bitmaps),
+            Self::Sketch => Some(Step::Sketch),
+            Self::Everything => Some(Step::Everything),
+        }
+    }
+}
+
 /// What a server wants to see before it answers, and how it is known.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerFlags {
@@ -341,7 +385,10 @@ pub(crate) struct RemoteFlags {
     /// HTTP/2 over cleartext at once (https negotiates it)
     #[arg(long)]
     pub(crate) http2: bool,
-    /// Explain each round on standard error, in place of progress bars
+    /// The one way to find out what is missing, where both sides can take it
+    #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
+    pub(crate) strategy: StrategyArg,
+    /// Explain the plan and each round on standard error, in place of progress bars
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }

@@ -14,6 +14,7 @@ pub(crate) fn event_line(event: &Event) -> String {
         Event::Turns(dialect) => {
             format!("the server has no such route; trying {}", dialect_name(*dialect))
         }
+        Event::Plans(plan) => format!("plan: {plan}"),
         Event::Round(round) => round_line(round),
         other => format!("{other:?}"),
     }
@@ -55,7 +56,7 @@ fn end(end: &End) -> String {
         End::Missing(0) => "nothing is missing now".into(),
         End::Missing(1) => "1 subgraph is missing now".into(),
         End::Missing(missing) => format!("{missing} subgraphs are missing now"),
-        End::Wants(Wants { roots: 0, .. }) => "the server has all of it".into(),
+        End::Wants(Wants { roots: 0, bitmap: None, .. }) => "the server has all of it".into(),
         End::Wants(wants) => format!("the server wants {}", wanted(wants, "subgraph")),
         End::Failed(reason) => format!("it failed: {}", printable(reason)),
         other => format!("{other:?}"),
@@ -63,7 +64,20 @@ fn end(end: &End) -> String {
 }
 
 fn wanted(wants: &Wants, what: &str) -> String {
-    let roots = counted(wants.roots, what);
+    let roots = match (wants.roots, wants.bitmap) {
+        (roots, None) => counted(roots, what),
+        (0, Some(bytes)) => format!("links of what was sent, a bitmap of {}", size(bytes)),
+        (roots, Some(bytes)) => {
+            format!(
+                "{} and links of what was sent, a bitmap of {}",
+                counted(roots, what),
+                size(bytes)
+            )
+        }
+    };
+    if let Some(cells) = wants.cells {
+        return format!("{roots} with {} of a sketch", counted(cells, "cell"));
+    }
     let Some(FilterSize { bytes, k, keys, .. }) = wants.filter else {
         return format!("{roots} without a filter");
     };

@@ -4,6 +4,7 @@ use carpool_core::Cid;
 use carpool_http::{
     Client, ClientOptions, Error as Http, Progress, Totals, client::Listener, message::Dialect,
 };
+use carpool_mirror::planner::{Cost, Plan, Planned};
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -42,6 +43,7 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
         DialectArg::CarMirror => Some(Dialect::CarMirror),
     };
     options.seed = random_seed();
+    options.strategy = flags.strategy.step();
     options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
     Ok(Client::new(url, options)?)
 }
@@ -107,7 +109,12 @@ pub(crate) fn push_meter(
 }
 
 /// A transfer as JSON.
-pub(crate) fn transfer_json(root: &Cid, totals: &Totals, seconds: f64) -> Value {
+pub(crate) fn transfer_json(
+    root: &Cid,
+    totals: &Totals,
+    seconds: f64,
+    plan: Option<&Plan>,
+) -> Value {
     json!({
         "root": root.to_string(),
         "rounds": totals.rounds,
@@ -119,7 +126,19 @@ pub(crate) fn transfer_json(root: &Cid, totals: &Totals, seconds: f64) -> Value 
         "blocks_duplicate": totals.duplicate,
         "blocks_missing": totals.missing,
         "seconds": seconds,
+        "plan": plan.map(plan_json),
     })
+}
+
+/// A plan as JSON: its steps in the order in which to try them, what each was thought to cost, and
+/// why.
+fn plan_json(plan: &Plan) -> Value {
+    let step = |planned: &Planned| {
+        let Cost { up, down, seconds } = planned.cost;
+        let step = planned.step.token();
+        json!({ "step": step, "bytes_up": up, "bytes_down": down, "seconds": seconds })
+    };
+    json!({ "steps": plan.steps.iter().map(step).collect::<Vec<_>>(), "reason": plan.reason })
 }
 
 /// A transfer that stopped short; programs are told what it did until then.
@@ -133,7 +152,7 @@ pub(crate) fn stopped_short(
     if let (Http::Incomplete { missing, .. }, true) = (&error, output.json()) {
         let mut totals = progress.totals();
         totals.missing = (*missing).max(totals.missing);
-        let mut value = transfer_json(root, &totals, begun.elapsed().as_secs_f64());
+        let mut value = transfer_json(root, &totals, begun.elapsed().as_secs_f64(), None);
         value["error"] = error.to_string().into();
         output.result(&value, "");
     }

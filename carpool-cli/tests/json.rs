@@ -4,7 +4,7 @@ mod common;
 use common::{Ran, Room};
 use serde_json::Value;
 
-const TRANSFER: [&str; 10] = [
+const TRANSFER: [&str; 11] = [
     "root",
     "rounds",
     "requests",
@@ -15,6 +15,7 @@ const TRANSFER: [&str; 10] = [
     "blocks_duplicate",
     "blocks_missing",
     "seconds",
+    "plan",
 ];
 
 #[track_caller]

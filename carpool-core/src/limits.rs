@@ -26,6 +26,9 @@ pub struct Limits {
     /// CIDs that are kept of each side while two versions of a DAG are compared, 16 bytes of a leaf
     /// and some 150 of a node. Default 2^20; beyond it the comparison is rougher.
     pub max_compared: usize,
+    /// Blocks of a DAG that is walked for a sketch of it, at some 60 bytes each. Default 2^20; a larger one is
+    /// held against what the sink has in another way.
+    pub max_sketched: usize,
     /// Rounds of one transfer. Default 1,000.
     pub max_rounds: u32,
     /// Bytes of a request or response message (not a CAR). Default 12 MiB: the largest filter and
@@ -52,6 +55,7 @@ impl Default for Limits {
             max_bloom_bytes: 8 << 20,
             max_bloom_k: 64,
             max_compared: 1 << 20,
+            max_sketched: 1 << 20,
             max_rounds: 1_000,
             max_message_bytes: 12 << 20,
             max_car_bytes: 1 << 40,

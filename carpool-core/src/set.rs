@@ -254,6 +254,11 @@ impl<V> CidMap<V> {
             each(key.as_bytes(), value);
         }
     }
+
+    /// Calls `each` with every value, to be changed, in no order that means anything.
+    pub fn for_each_mut(&mut self, mut each: impl FnMut(&mut V)) {
+        self.table.iter_mut().for_each(|(_, value)| each(value));
+    }
 }
 
 impl<V> core::fmt::Debug for CidMap<V> {
@@ -290,6 +295,12 @@ impl CidSet {
     #[must_use]
     pub fn hash(&self, cid: &Cid) -> u64 {
         Probe::of(cid).hash(&self.map.state)
+    }
+
+    /// As [`hash`](Self::hash), of the CID with these bytes.
+    #[must_use]
+    pub fn hash_bytes(&self, cid: &[u8]) -> u64 {
+        Probe::of_bytes(cid).hash(&self.map.state)
     }
 
     /// As [`insert`](Self::insert), with the CID's [`hash`](Self::hash).

@@ -5,7 +5,10 @@
 use bytes::{Bytes, BytesMut};
 use carpool_car::{Decoder, Item, Section, header, section_prefix};
 use carpool_core::{Block, Cid, CidSet, Limits, Unverified, may_link, verify};
-use carpool_mirror::{Known, Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{
+    Holding, Known, Outcome, Received, Sink, SinkOutput, Source, SourceOutput, Status,
+    extension::Request,
+};
 use carpool_selector::{Order, Step, Walk};
 use carpool_store::BlockStore;
 use std::{
@@ -92,7 +95,10 @@ impl<S: BlockStore> SinkDriver<S> {
                         let known = self.summarise.as_ref().map_or(Ok(None), |known| known())?;
                         self.sink.handle_summary(known);
                     }
-                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
+                    SinkOutput::Plan(_)
+                    | SinkOutput::Transmit(_)
+                    | SinkOutput::Ask(_)
+                    | SinkOutput::Done(_) => {
                         self.store_pending()?;
                         return Ok(Some(output));
                     }
@@ -295,6 +301,8 @@ pub(crate) struct SourceDriver<S> {
     source: Source,
     store: S,
     progress: Arc<Progress>,
+    /// Whether the next round sends nothing.
+    rests: bool,
 }
 
 /// What a round of sending came to.
@@ -310,11 +318,20 @@ pub(crate) struct Sent {
 
 impl<S: BlockStore> SourceDriver<S> {
     pub(crate) fn new(source: Source, store: S, progress: Arc<Progress>) -> Self {
-        Self { source, store, progress }
+        Self { source, store, progress, rests: false }
+    }
+
+    /// Sends no block in the next round, and leaves the source as it is.
+    pub(crate) const fn rest(&mut self) {
+        self.rests = true;
     }
 
     pub(crate) fn source(&mut self) -> &mut Source {
         &mut self.source
+    }
+
+    pub(crate) fn into_source(self) -> Source {
+        self.source
     }
 
     /// Sends one round as a CAR body. `root` is what its header names; `None` names the first
@@ -326,7 +343,8 @@ impl<S: BlockStore> SourceDriver<S> {
             body.push(&header(&[root]))?;
         }
         let mut loads = Vec::new();
-        loop {
+        let rests = std::mem::take(&mut self.rests);
+        while !rests {
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => loads.push(cid),
                 Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),
@@ -489,17 +507,36 @@ pub fn complete<S: BlockStore + ?Sized>(store: &S, root: Cid, limits: &Limits) -
 
 /// What a settled sink says to its peer.
 pub(crate) enum Next {
+    /// Only of a sink that is [`with_plan`](Sink::with_plan): what it holds, and the mean size of a
+    /// leaf of it, in bytes.
+    Plan(Holding, u64),
     Request(Status),
+    /// As `Request`, in the extension's form.
+    Ask(Box<Request>),
     Done(Outcome),
 }
+
+/// What a leaf is taken to have where none is known.
+const LEAF_BYTES: u64 = 256 << 10;
 
 impl<S: BlockStore> SinkDriver<S> {
     /// Settles a sink whose round is closed.
     pub(crate) fn next(&mut self) -> Result<Next> {
         match self.settle()? {
+            Some(SinkOutput::Plan(holding)) => {
+                let bytes = self.leaf_bytes(&holding.leaves)?;
+                Ok(Next::Plan(holding, bytes))
+            }
             Some(SinkOutput::Transmit(status)) => Ok(Next::Request(status)),
+            Some(SinkOutput::Ask(request)) => Ok(Next::Ask(request)),
             Some(SinkOutput::Done(outcome)) => Ok(Next::Done(outcome)),
             _ => unreachable!("a settled sink without a round speaks"),
         }
+    }
+
+    fn leaf_bytes(&self, leaves: &[Cid]) -> Result<u64> {
+        let sizes: Vec<u64> = self.store.size_many(leaves)?.into_iter().flatten().collect();
+        let mean = sizes.iter().sum::<u64>().checked_div(sizes.len() as u64);
+        Ok(mean.unwrap_or(LEAF_BYTES))
     }
 }

@@ -4,6 +4,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod chance;
 pub mod client;
 mod driver;
 mod error;
@@ -12,6 +13,7 @@ mod names;
 mod pace;
 mod progress;
 mod ranges;
+mod reconcile;
 pub mod routes;
 pub mod server;
 

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// Counters of a transfer that goes on, to be looked at from another thread.
@@ -17,6 +20,8 @@ pub struct Progress {
     pub(crate) missing: AtomicU64,
     /// Writes that went nowhere, because the peer had closed its end.
     pub(crate) lost_writes: AtomicU64,
+    /// The least time that a connection took to come up, in microseconds; 0 is unknown.
+    pub(crate) connected: AtomicU64,
     /// What this is a part of, and counts for as well.
     whole: Option<Arc<Self>>,
 }
@@ -57,6 +62,13 @@ impl Progress {
         if let Some(whole) = &self.whole {
             whole.count(counter, n);
         }
+    }
+
+    /// A connection took so long to come up: a round trip, and a look-up of its name.
+    pub(crate) fn note_connected(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let least = |before| (before == 0 || took < before).then_some(took);
+        let _ = self.connected.fetch_update(Relaxed, Relaxed, least);
     }
 
     /// What was counted up to now.

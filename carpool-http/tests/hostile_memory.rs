@@ -42,7 +42,13 @@ async fn what_requests_cost() {
     let names = |n: u32| carpool_car::header(&(0..n).map(absent).collect::<Vec<_>>()).to_vec();
     let extended = |n: u32, have: Option<Filter>| {
         let (root, held) = (absent(0), (0..16).map(absent).collect());
-        let request = extension::Request { root, want: (0..n).map(absent).collect(), held, have };
+        let request = extension::Request {
+            root: Some(root),
+            want: (0..n).map(absent).collect(),
+            held,
+            have,
+            ..Default::default()
+        };
         request.encode()
     };
     let (wants, both) = (extended(10_000, None), extended(10_000, Some(filter())));

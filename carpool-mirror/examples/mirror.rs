@@ -23,7 +23,9 @@ fn main() -> Result<(), carpool_mirror::Error> {
             SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
             SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
             SinkOutput::Store(block) => there.extend([block.into_parts()]),
-            SinkOutput::Summary => sink.handle_summary(None),
+            SinkOutput::Plan(_) | SinkOutput::Summary | SinkOutput::Ask(_) => {
+                unreachable!("this sink has neither a plan nor a summary")
+            }
             SinkOutput::Transmit(status) => {
                 source.handle_status(status)?;
                 send(&mut source, &here, &mut sink, &mut there)?;
@@ -56,9 +58,7 @@ fn send(
                         SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
                         SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
                         SinkOutput::Store(block) => there.extend([block.into_parts()]),
-                        SinkOutput::Summary | SinkOutput::Transmit(_) | SinkOutput::Done(_) => {
-                            unreachable!("in a round")
-                        }
+                        other => unreachable!("in a round: {other:?}"),
                     }
                 }
             }

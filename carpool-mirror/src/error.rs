@@ -39,8 +39,30 @@ pub enum Error {
         /// The limit.
         max: u64,
     },
+    /// An extended message whose bitmap has more bytes than
+    /// [`MAX_BITMAP_BYTES`](crate::extension::MAX_BITMAP_BYTES).
+    BitmapTooLong {
+        /// How many it has.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The bitmap of an extended message is none over what this side sent last.
+    UnknownTrail,
     /// The filter of an extended request breaks a limit.
     Bloom(carpool_bloom::Error),
+    /// Cells of a sketch beyond [`MAX_CELLS`](crate::sketch::MAX_CELLS).
+    TooManyCells {
+        /// Where they end.
+        cells: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// Bytes that are no cells of a sketch, or none beside the one that they have to begin with.
+    NoCells {
+        /// How many bytes.
+        bytes: usize,
+    },
     /// More bits than [`MAX_BITS`](crate::bitmap::MAX_BITS) in one bitmap.
     TooManyBits {
         /// How many.
@@ -82,7 +104,15 @@ impl fmt::Display for Error {
                 write!(f, "extended request: expected {expected} at byte {offset}")
             }
             Self::TooManyHeld { held, max } => write!(f, "{held} held roots named, limit {max}"),
+            Self::BitmapTooLong { bytes, max } => {
+                write!(f, "a bitmap of {bytes} bytes, limit {max}")
+            }
+            Self::UnknownTrail => f.write_str("a bitmap over what was not sent last"),
             Self::Bloom(error) => error.fmt(f),
+            Self::TooManyCells { cells, max } => {
+                write!(f, "cells of a sketch up to {cells}, limit {max}")
+            }
+            Self::NoCells { bytes } => write!(f, "{bytes} bytes are no cells of a sketch"),
             Self::TooManyBits { bits, max } => write!(f, "a bitmap of {bits} bits, limit {max}"),
             Self::NoBitmap { bits } => write!(f, "the bytes are no bitmap of {bits} bits"),
         }
@@ -98,6 +128,10 @@ impl core::error::Error for Error {
             | Self::Unwanted { .. }
             | Self::Malformed { .. }
             | Self::TooManyHeld { .. }
+            | Self::TooManyCells { .. }
+            | Self::NoCells { .. }
+            | Self::BitmapTooLong { .. }
+            | Self::UnknownTrail
             | Self::TooManyBits { .. }
             | Self::NoBitmap { .. } => None,
         }

@@ -5,22 +5,36 @@
 #![no_std]
 extern crate alloc;
 
+mod asking;
 pub mod bitmap;
 mod cold;
+mod completeness;
+mod composition;
 mod error;
 pub mod extension;
+mod naming;
 mod narrowing;
 pub mod planner;
+mod pruning;
+mod reading;
 mod seeds;
+mod session;
 mod sink;
+mod sizing;
+pub mod sketch;
+mod sketching;
 mod source;
 mod status;
 mod summary;
+mod trail;
 mod wants;
 
 pub use error::Error;
+pub use naming::Answered;
 pub use narrowing::{Narrowing, filter_of};
-pub use sink::{Outcome, Received, Sink, SinkOutput};
+pub use session::Session;
+pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};
+pub use trail::{MAX_TRAIL_LINKS, Trail};

@@ -1,7 +1,9 @@
 use alloc::boxed::Box;
 use carpool_bloom::{Filter, Params};
-use carpool_core::{Cid, CidSet, Limits};
+use carpool_core::{Cid, CidSet, Limits, cid_exact, may_link};
 use carpool_selector::Difference;
+
+use crate::sketch::Lacking;
 
 /// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub enum Narrowing {
     Known(CidSet),
     /// The comparison with roots that the sink holds.
     Compared(Box<Difference>),
+    /// What came of the sink's sketch.
+    Sketched(Lacking),
 }
 
 impl Narrowing {
@@ -27,7 +31,15 @@ impl Narrowing {
             Self::Bloom(filter) => with_bytes(cid, |bytes| filter.contains(bytes)),
             Self::Known(known) => known.contains(cid),
             Self::Compared(difference) => !difference.lacks(cid),
+            Self::Sketched(lacking) => !lacking.contains(cid),
         }
+    }
+}
+
+impl Narrowing {
+    /// Whether what it hides may not be held.
+    pub(crate) const fn may_err(&self) -> bool {
+        matches!(self, Self::Bloom(_))
     }
 }
 
@@ -65,6 +77,39 @@ pub fn filter_of(
     each(&mut |cid| batch.insert(cid));
     drop(batch);
     Some(filter)
+}
+
+/// A filter for `n` binary CIDs of blocks with links, 5.5 bits each. It errs in 1 of 14 queries, but a
+/// block is left out only where all its links are hit as well, and what a source leaves out just
+/// above the leaves is asked for by a bitmap. As [`filter_of`] otherwise.
+pub(crate) fn interior_filter_of(
+    n: usize,
+    limits: &Limits,
+    each: impl FnOnce(&mut dyn FnMut(&[u8])),
+) -> Option<Filter> {
+    if n == 0 {
+        return None;
+    }
+    let mut filter = Filter::new(interior_params(n, limits.max_bloom_bytes));
+    let mut batch = filter.batch();
+    each(&mut |cid| batch.insert(cid));
+    drop(batch);
+    Some(filter)
+}
+
+/// Sixteenths of a byte for each block, and hashes.
+const INTERIOR_SIXTEENTHS: usize = 11;
+const INTERIOR_HASHES: u32 = 4;
+
+pub(crate) fn interior_params(n: usize, max_bytes: usize) -> Params {
+    let bytes = n.saturating_mul(INTERIOR_SIXTEENTHS).div_ceil(16);
+    let bytes = bytes.clamp(1, max_bytes.max(1));
+    Params::new(bytes, INTERIOR_HASHES).expect("a size and a count within their bounds")
+}
+
+/// As [`may_link`], of a CID in bytes.
+pub(crate) fn may_link_bytes(cid: &[u8]) -> bool {
+    cid_exact(cid).is_ok_and(|cid| may_link(&cid))
 }
 
 /// The false-positive rate of a filter for `n` CIDs.

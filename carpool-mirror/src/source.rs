@@ -1,11 +1,15 @@
 use alloc::boxed::Box;
 use carpool_bloom::{Filter, Params};
-use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
+use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits, may_link};
 use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use crate::{
-    Error, Narrowing, Status,
+    Answered, Error, Narrowing, Session, Status, Trail,
     cold::{self, ColdCall},
+    extension::{Asked, Scope},
+    naming::Naming,
+    pruning::{Doubts, Pruning},
+    sketch::Lacking,
 };
 
 /// What a [`Source`] has to say.
@@ -33,36 +37,56 @@ pub struct Source {
     order: Order,
     seed: u64,
     /// What earlier rounds sent.
-    sent: CidSet,
+    session: Session,
+    /// The same as long as it is little, to recognise a filter of it.
+    recognised: CidSet,
     /// Whether what a round sent is left out of the next.
     remembers: bool,
+    /// What the round sent, or the last one, for a sink that speaks of it.
+    trail: Option<Trail>,
+    answered: Option<Answered>,
+    /// Rounds in which the sink's filter hid what it then wanted.
+    hidings: u32,
     round: Option<Round>,
 }
 
 #[derive(Debug)]
 struct Round {
+    limits: Limits,
     walk: Walk,
     wanted: CidList,
     /// Where in `wanted` lies what the walk does not know of yet.
     next: usize,
     narrowing: Narrowing,
+    scope: Scope,
+    /// What is wanted by a bitmap.
+    naming: Option<Naming>,
+    doubts: Doubts,
     /// The comparison with what the sink holds, until it is done.
     difference: Option<Box<Difference>>,
-    /// What the walk left out because the sink seems to hold it, and what is not held here; for a
-    /// source that remembers.
+    /// What the walk left out because the sink seems to hold it or is to name it, and what is not
+    /// held here; for a source that remembers, and where it may be named later.
     unsent: Option<CidSet>,
     cold: Option<ColdCall>,
+    /// Blocks that were sent, whether any had links, and those that were named.
+    sent: u64,
+    sent_interior: bool,
+    named: u64,
     over: bool,
 }
 
 /// How many wanted CIDs the walk knows of: a list of them is smaller than a frontier.
 const ROOTS_AHEAD: usize = 256;
 
+/// After so many rounds in which a filter hid what the sink lacks, filters count no more: a sink that
+/// begins each answer anew cannot know it.
+const MAX_HIDINGS: u32 = 4;
+
 /// Of how many sent blocks a filter is recognised: of more it is large enough to hit rarely.
 const RECOGNISED: usize = 256;
 
 impl Round {
-    fn poll(&mut self, sent: &CidSet) -> Result<Option<SourceOutput>, Error> {
+    fn poll(&mut self, session: &Session) -> Result<Option<SourceOutput>, Error> {
         if let Some(waits) = self.compare() {
             return Ok(waits.map(SourceOutput::Load));
         }
@@ -70,17 +94,27 @@ impl Round {
             if let Some(block) = self.release() {
                 return Ok(Some(SourceOutput::Transmit(block)));
             }
-            match self.step(sent).inspect_err(|_| self.over = true)? {
+            match self.step(session).inspect_err(|_| self.over = true)? {
                 Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
-                Some(Step::Missing { cid, .. }) => return Ok(Some(self.lack(cid))),
+                Some(Step::Missing { cid, .. }) => {
+                    if let Some(output) = self.lack(cid) {
+                        return Ok(Some(output));
+                    }
+                }
                 Some(Step::Visit(block)) => {
+                    self.note_sent(block.cid());
                     if let Some(block) = self.admit(block) {
                         return Ok(Some(SourceOutput::Transmit(block)));
                     }
                 }
-                None => return Ok(self.end()),
+                None => return Ok(self.read_named().or_else(|| self.end())),
             }
         }
+    }
+
+    /// The next look-up of what a bitmap names.
+    fn read_named(&mut self) -> Option<SourceOutput> {
+        self.naming.as_mut()?.poll().map(SourceOutput::Load)
     }
 
     /// The next look-up of the comparison, if there is one to be awaited; `None` once it is done.
@@ -95,11 +129,18 @@ impl Round {
         None
     }
 
-    fn lack(&mut self, cid: Cid) -> SourceOutput {
+    fn note_sent(&mut self, cid: &Cid) {
+        self.doubts.note_sent(cid);
+        self.sent += 1;
+        self.sent_interior |= may_link(cid);
+    }
+
+    /// What was looked up for a second look alone is lacking to nobody.
+    fn lack(&mut self, cid: Cid) -> Option<SourceOutput> {
         if let Some(unsent) = &mut self.unsent {
             unsent.insert(&cid);
         }
-        SourceOutput::Missing(cid)
+        (!self.doubts.close(&cid)).then_some(SourceOutput::Missing(cid))
     }
 
     /// The block that goes out when the walk comes to `block`.
@@ -116,20 +157,20 @@ impl Round {
         self.cold.as_mut().filter(|_| ready)?.release()
     }
 
-    fn step(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
+    fn step(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
         if self.over || self.is_exceeded() {
             return Ok(None);
         }
         loop {
             let more = self.add_roots();
-            let step = self.walk_on(sent)?;
+            let step = self.walk_on(session)?;
             if step.is_some() || !more || !self.walk.is_done() {
                 return Ok(step);
             }
         }
     }
 
-    /// Tells the walk of wanted CIDs; whether there are more than it knows of now.
+    /// Tells the walk of wanted CIDs; whether there are more that could be told now.
     fn add_roots(&mut self) -> bool {
         while let Some((cid, next)) = self.wanted.at(self.next) {
             if self.walk.pending() >= ROOTS_AHEAD {
@@ -138,24 +179,38 @@ impl Round {
             self.walk.handle_root(cid);
             self.next = next;
         }
-        false
+        self.add_named()
     }
 
-    fn walk_on(&mut self, sent: &CidSet) -> Result<Option<Step>, carpool_core::Error> {
-        let Self { walk, wanted, narrowing, unsent, .. } = self;
-        walk.poll(|cid| {
-            let hidden = narrowing.hides(cid);
-            // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
-            let admitted = !(hidden || sent.contains(cid)) || wanted.contains(cid);
-            if let (true, Some(unsent)) = (hidden && !admitted, &mut *unsent) {
-                unsent.insert(cid);
+    /// As [`add_roots`](Self::add_roots), of what a bitmap names, by the block.
+    fn add_named(&mut self) -> bool {
+        let Self { walk, naming: Some(naming), unsent, limits, .. } = self else { return false };
+        while walk.pending() < ROOTS_AHEAD {
+            let told = naming.next(limits, |cid| {
+                // Met before it was known to be named.
+                if unsent.as_mut().is_some_and(|unsent| unsent.remove(&cid)) {
+                    walk.forget(&cid);
+                }
+                walk.handle_root(cid);
+            });
+            if !told {
+                return false;
             }
-            admitted
-        })
+        }
+        true
+    }
+
+    fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
+        let Self { walk, wanted, narrowing, scope, naming, unsent, doubts, named, .. } = self;
+        let (naming, unsent, scope) = (naming.as_mut(), unsent.as_mut(), *scope);
+        let mut pruning =
+            Pruning { narrowing, session, wanted, naming, scope, unsent, doubts, named };
+        walk.poll_through(&mut pruning)
     }
 
     fn end(&mut self) -> Option<SourceOutput> {
-        let ends = !self.over && (self.is_exceeded() || self.walk.is_done());
+        let named = self.naming.as_ref().is_none_or(Naming::is_done);
+        let ends = !self.over && (self.is_exceeded() || self.walk.is_done() && named);
         self.over |= ends;
         ends.then_some(SourceOutput::EndRound)
     }
@@ -185,8 +240,39 @@ impl Source {
     /// [`CidMap`](carpool_core::CidMap).
     #[must_use]
     pub fn new(order: Order, limits: &Limits, seed: u64) -> Self {
-        let sent = CidSet::with_seed(seed);
-        Self { limits: limits.clone(), order, seed, sent, remembers: true, round: None }
+        Self::resume(Session::new(usize::MAX, seed), order, limits, seed)
+    }
+
+    /// As [`new`](Self::new), for a sink that was sent what `session` remembers. A CID that was sent
+    /// and is wanted shows that not all arrived, so then the session is forgotten.
+    #[must_use]
+    pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
+        let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
+        let (trail, answered, round) = (None, None, None);
+        let (remembers, hidings) = (true, 0);
+        Self {
+            limits,
+            order,
+            seed,
+            session,
+            recognised,
+            remembers,
+            trail,
+            answered,
+            hidings,
+            round,
+        }
+    }
+
+    /// What is to be remembered for the next request. After a round that did not come to its
+    /// [`EndRound`](SourceOutput::EndRound) that is nothing: sent is not arrived.
+    #[must_use]
+    pub fn into_session(mut self) -> Session {
+        if self.round.as_ref().is_some_and(|round| !round.over) {
+            self.handle_forgotten();
+        }
+        self.remember();
+        self.session
     }
 
     /// As [`new`](Self::new), for a side that hears of each round anew, as a server does: it keeps
@@ -196,14 +282,118 @@ impl Source {
         Self { remembers: false, ..Self::new(order, limits, seed) }
     }
 
+    /// Lets the sink speak of what a round sends by a bitmap ([`handle_asked`](Self::handle_asked)).
+    /// `before` is what the last round answered, where that was another source.
+    #[must_use]
+    pub fn with_trail(mut self, before: Option<Answered>) -> Self {
+        (self.trail, self.answered) = (Some(Trail::default()), before);
+        self
+    }
+
+    /// What the round that came to its [`EndRound`](SourceOutput::EndRound) sent, for
+    /// [`with_trail`](Self::with_trail) of another source; `None` where no bitmap can speak of it.
+    pub fn take_answered(&mut self) -> Option<Answered> {
+        self.close_trail();
+        self.answered.take()
+    }
+
+    /// Whether the round that ended sent blocks with links, and nothing beside what was named: what a
+    /// filter hid may lie below them.
+    #[must_use]
+    pub fn sent_only_named(&self) -> bool {
+        let sent = |round: &Round| round.over && round.sent_interior && round.sent <= round.named;
+        self.round.as_ref().is_some_and(sent)
+    }
+
+    /// Whether a filter stays in force where the next message has a bitmap and no filter.
+    #[must_use]
+    pub fn keeps_filter(&self) -> bool {
+        let of_round = |round: &Round| matches!(round.narrowing, Narrowing::Bloom(_));
+        let kept = |answered: &Answered| answered.filter.is_some();
+        self.trail.is_some()
+            && self
+                .round
+                .as_ref()
+                .map_or_else(|| self.answered.as_ref().is_some_and(kept), of_round)
+    }
+
+    /// Forgets the filter of the last round, so that it does not stay in force.
+    pub fn forget_filter(&mut self) {
+        self.close_trail();
+        if let Some(answered) = &mut self.answered {
+            answered.filter = None;
+        }
+    }
+
+    fn close_trail(&mut self) {
+        let Some(trail) = &mut self.trail else { return };
+        let Some(round) = self.round.as_mut().filter(|round| round.over) else { return };
+        let trail = core::mem::take(trail);
+        let filter = match core::mem::take(&mut round.narrowing) {
+            Narrowing::Bloom(filter) => Some(filter),
+            _ => None,
+        };
+        self.answered = trail.check().is_some().then_some(Answered { trail, filter });
+    }
+
+    /// Begins a round that answers the sink's extended message. A bitmap has to be over what the last
+    /// round sent, whose filter stays in force unless the message has another.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWanted`]; [`Error::UnknownTrail`], after which no round has begun.
+    pub fn handle_asked(&mut self, asked: Asked) -> Result<(), Error> {
+        self.answer(asked, None)
+    }
+
+    /// As [`handle_asked`](Self::handle_asked), of a message whose cells were decoded: of what lies
+    /// below what is wanted, the round sends what is `lacking`, as far as a
+    /// [`Reconciliation`](crate::sketch::Reconciliation) found out.
+    ///
+    /// # Errors
+    /// As [`handle_asked`](Self::handle_asked).
+    pub fn handle_reconciled(&mut self, asked: Asked, lacking: Lacking) -> Result<(), Error> {
+        self.answer(asked, Some(lacking))
+    }
+
+    fn answer(&mut self, asked: Asked, lacking: Option<Lacking>) -> Result<(), Error> {
+        let Asked { root, want, held, have, scope, links, .. } = asked;
+        self.check_wanted(want.len())?;
+        self.close_trail();
+        let before = self.answered.take().unwrap_or_default();
+        let mut narrowing = have;
+        let naming = match links {
+            Some(links) => {
+                narrowing = narrowing.or(before.filter);
+                Some(Naming::new(before.trail, &links, self.seed)?)
+            }
+            None => None,
+        };
+        self.doubt(&want);
+        match root.filter(|_| !held.is_empty()) {
+            Some(root) => self.begin_comparing(root, want, held, narrowing),
+            None => {
+                let sketched = lacking.map(Narrowing::Sketched);
+                self.begin(want, sketched.unwrap_or_else(|| narrowing.into()), None);
+            }
+        }
+        let unsent = naming.is_some().then(|| CidSet::with_seed(self.seed));
+        if let Some(round) = &mut self.round {
+            round.unsent = round.unsent.take().or(unsent);
+            (round.scope, round.naming) = (scope, naming);
+        }
+        Ok(())
+    }
+
     /// Begins a round that answers what the sink says of itself.
     ///
     /// # Errors
     /// [`Error::TooManyWanted`].
     pub fn handle_status(&mut self, status: Status) -> Result<(), Error> {
         self.check_wanted(status.want.len())?;
+        self.hidings += u32::from(self.has_hidden(&status.want));
         self.remember();
-        let have = status.have.filter(|have| !self.is_of_what_was_sent(have));
+        let tells = |have: &Filter| self.hidings < MAX_HIDINGS && !self.is_of_what_was_sent(have);
+        let have = status.have.filter(tells);
         let wanted = self.list(&status.want);
         self.begin(wanted, have.into(), None);
         Ok(())
@@ -215,8 +405,24 @@ impl Source {
     /// [`Error::TooManyWanted`].
     pub fn handle_request(&mut self, want: CidList, have: Option<Filter>) -> Result<(), Error> {
         self.check_wanted(want.len())?;
+        self.doubt(&want);
         self.begin(want, have.into(), None);
         Ok(())
+    }
+
+    /// What was sent and is wanted did not arrive, so nobody knows of the rest.
+    fn doubt(&mut self, want: &CidList) {
+        if want.iter().any(|cid| self.session.contains(&cid)) {
+            self.session.forget();
+        }
+    }
+
+    /// Whether the filter of the round before hid any of these, which were not wanted by name then.
+    fn has_hidden(&self, want: &[Cid]) -> bool {
+        self.round.as_ref().is_some_and(|round| {
+            let hidden = |cid: &Cid| round.narrowing.hides(cid) && !round.wanted.contains(cid);
+            round.narrowing.may_err() && want.iter().any(hidden)
+        })
     }
 
     fn check_wanted(&self, wanted: usize) -> Result<(), Error> {
@@ -228,10 +434,11 @@ impl Source {
     /// filter of one CID in two bytes, which would hide a block in a thousand by chance.
     fn is_of_what_was_sent(&self, have: &Filter) -> bool {
         let bytes = have.as_bytes().len();
-        let params = Params::new(bytes, have.k()).ok().filter(|_| self.sent.len() <= RECOGNISED);
+        let few = self.session.len() <= RECOGNISED;
+        let params = Params::new(bytes, have.k()).ok().filter(|_| few);
         params.is_some_and(|params| {
             let mut sent = Filter::new(params);
-            self.sent.for_each(|cid| sent.insert(cid));
+            self.recognised.for_each(|cid| sent.insert(cid));
             sent == *have
         })
     }
@@ -264,6 +471,7 @@ impl Source {
         have: Option<Filter>,
     ) -> Result<(), Error> {
         self.check_wanted(want.len())?;
+        self.doubt(&want);
         self.begin_comparing(root, want, held, have);
         Ok(())
     }
@@ -300,7 +508,8 @@ impl Source {
     /// what it holds.
     pub fn handle_forgotten(&mut self) {
         self.round = None;
-        self.sent = CidSet::with_seed(self.seed);
+        self.session.forget();
+        self.recognised = CidSet::with_seed(self.seed);
     }
 
     fn begin(&mut self, wanted: CidList, narrowing: Narrowing, cold: Option<ColdCall>) {
@@ -309,30 +518,53 @@ impl Source {
         let mut walk = Walk::new([], self.order, &self.limits, self.seed).with_window(window);
         walk.reserve(wanted.len());
         let unsent = self.remembers.then(|| CidSet::with_seed(self.seed));
-        let (next, difference, over) = (0, None, false);
-        self.round = Some(Round { walk, wanted, next, narrowing, difference, unsent, cold, over });
+        self.trail = self.trail.take().map(|_| Trail::default());
+        self.round = Some(Round {
+            limits: self.limits.clone(),
+            walk,
+            wanted,
+            next: 0,
+            narrowing,
+            scope: Scope::All,
+            naming: None,
+            doubts: Doubts::new(&self.limits),
+            difference: None,
+            unsent,
+            cold,
+            sent: 0,
+            sent_interior: false,
+            named: 0,
+            over: false,
+        });
     }
 
     /// Most transfers are one round, so what a round sent is made out when the next begins.
     fn remember(&mut self) {
         let Some(round) = self.round.take().filter(|_| self.remembers) else { return };
-        let mut fewer = round.into_sent();
-        if fewer.len() > self.sent.len() {
-            core::mem::swap(&mut fewer, &mut self.sent);
+        let sent = round.into_sent();
+        self.session.add(&sent);
+        if self.session.len() <= RECOGNISED {
+            sent.for_each(|cid| {
+                self.recognised.insert_bytes(cid);
+            });
         }
-        fewer.for_each(|cid| {
-            self.sent.insert_bytes(cid);
-        });
     }
 
     /// Answers a [`SourceOutput::Load`], in any order: the block's bytes, verified before, or
     /// `None` where it is not held.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
         let Some(round) = &mut self.round else { return };
-        match &mut round.difference {
-            Some(difference) => difference.handle_load(cid, data),
-            None => round.walk.handle_load(cid, data),
+        if let Some(difference) = &mut round.difference {
+            return difference.handle_load(cid, data);
         }
+        let data = match &mut round.naming {
+            Some(naming) => match naming.answer(cid, data) {
+                Ok(()) => return,
+                Err(data) => data,
+            },
+            None => data,
+        };
+        round.walk.handle_load(cid, data);
     }
 
     /// The next output; `None` while look-ups are awaited and between rounds. Call again after
@@ -341,6 +573,10 @@ impl Source {
     /// # Errors
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
-        self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.sent))
+        let output = self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.session));
+        if let (Ok(Some(SourceOutput::Transmit(block))), Some(trail)) = (&output, &mut self.trail) {
+            trail.push(block.cid(), block.data(), &self.limits);
+        }
+        output
     }
 }

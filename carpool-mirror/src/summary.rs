@@ -1,7 +1,13 @@
-use carpool_bloom::{Filter, Params};
-use carpool_core::{Cid, CidSet};
+use carpool_bloom::{
+    Filter, Params,
+    sketch::{Key, Sketch},
+};
+use carpool_core::{Cid, CidSet, may_link};
 
-use crate::narrowing::{target_rate, with_bytes};
+use crate::{
+    narrowing::{interior_params, may_link_bytes, target_rate, with_bytes},
+    sketch::Sketches,
+};
 
 /// Blocks that are held **with all that lies below them**, of whatever DAGs, and the filter of them.
 ///
@@ -15,6 +21,11 @@ pub struct Summary {
     filter: Filter,
     /// Keys that the filter has room for.
     capacity: usize,
+    /// The filter of those keys that can have links, how many they are, and its room.
+    interior: Filter,
+    interior_len: usize,
+    interior_capacity: usize,
+    sketches: Sketches,
 }
 
 /// Filters are made for so many keys at least: those of a message are to fit in.
@@ -22,6 +33,10 @@ const FEWEST: usize = 32;
 /// A message may add more than there is room for, by one part in so many: of its false positives
 /// there are then ten times as many, still few.
 const SQUEEZED: usize = 4;
+/// Keys whose sketches are kept, each of which takes 256 KiB.
+const MAX_KEYS: usize = 16;
+/// Cells of one of them: some 12,000 differences. A filter is smaller than more of them.
+const SKETCH_CELLS: usize = 1 << 14;
 
 impl Summary {
     /// A summary of no blocks, which takes `max_blocks` in a filter of at most `max_filter_bytes`
@@ -30,7 +45,18 @@ impl Summary {
     pub fn new(max_blocks: usize, max_filter_bytes: usize, seed: u64) -> Self {
         let keys = CidSet::with_seed(seed);
         let (capacity, params) = roomy(FEWEST, max_blocks, max_filter_bytes);
-        Self { keys, max_blocks, max_filter_bytes, filter: Filter::new(params), capacity }
+        let interior = Filter::new(interior_params(FEWEST, max_filter_bytes));
+        Self {
+            keys,
+            max_blocks,
+            max_filter_bytes,
+            filter: Filter::new(params),
+            capacity,
+            interior,
+            interior_len: 0,
+            interior_capacity: FEWEST,
+            sketches: Sketches::new(MAX_KEYS, SKETCH_CELLS),
+        }
     }
 
     /// Adds a block that is held with all that lies below it; `false` if it was there or there is no
@@ -39,12 +65,33 @@ impl Summary {
         if self.is_full() || !self.keys.insert(cid) {
             return false;
         }
+        self.sketches.toggle(cid);
         if self.keys.len() > self.capacity {
             self.grow();
         } else {
             with_bytes(cid, |bytes| self.filter.insert(bytes));
         }
+        if may_link(cid) {
+            self.insert_interior(cid);
+        }
         true
+    }
+
+    fn insert_interior(&mut self, cid: &Cid) {
+        self.interior_len += 1;
+        if self.interior_len <= self.interior_capacity {
+            with_bytes(cid, |bytes| self.interior.insert(bytes));
+            return;
+        }
+        self.interior_capacity = self.interior_len + self.interior_len / SQUEEZED;
+        let params = interior_params(self.interior_capacity, self.max_filter_bytes);
+        self.interior = Filter::new(params);
+        let mut batch = self.interior.batch();
+        self.keys.for_each(|cid| {
+            if may_link_bytes(cid) {
+                batch.insert(cid);
+            }
+        });
     }
 
     fn grow(&mut self) {
@@ -82,7 +129,23 @@ impl Summary {
     #[must_use]
     pub fn known(&self) -> Option<Known> {
         let room = self.capacity + self.capacity / SQUEEZED - self.keys.len();
-        (!self.is_empty()).then(|| Known { filter: self.filter.clone(), room })
+        let interior_room = self.interior_capacity - self.interior_len;
+        (!self.is_empty()).then(|| Known {
+            filter: self.filter.clone(),
+            room,
+            interior: self.interior.clone(),
+            interior_room: interior_room + self.interior_capacity / SQUEEZED,
+            sketch: None,
+        })
+    }
+
+    /// As [`known`](Self::known), with a sketch of the same blocks under `key`. Under one of the last
+    /// 16 keys it is kept up as blocks are added; under another it is made now.
+    pub fn known_under(&mut self, key: &Key) -> Option<Known> {
+        let known = self.known()?;
+        let Self { sketches, keys, .. } = self;
+        let sketch = sketches.under(key, |each| keys.for_each(|cid| each(cid)));
+        Some(Known { sketch: Some(sketch.clone()), ..known })
     }
 }
 
@@ -107,6 +170,10 @@ fn roomy(n: usize, max_blocks: usize, max_bytes: usize) -> (usize, Params) {
 pub struct Known {
     filter: Filter,
     room: usize,
+    /// The same of blocks that can have links.
+    interior: Filter,
+    interior_room: usize,
+    sketch: Option<Sketch>,
 }
 
 impl Known {
@@ -115,17 +182,46 @@ impl Known {
     }
 
     /// The filter with these CIDs too, or `None` where there are too many of them.
-    pub(crate) fn with(mut self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
-        let mut new = 0;
-        each(&mut |cid| new += usize::from(!self.filter.contains(cid)));
-        if new > self.room {
-            return None;
-        }
-        let mut batch = self.filter.batch();
-        each(&mut |cid| batch.insert(cid));
-        drop(batch);
-        Some(self.filter)
+    pub(crate) fn with(self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+        with(self.filter, self.room, each)
     }
+
+    /// As [`with`](Self::with), of blocks that can have links.
+    pub(crate) fn with_interior(self, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+        with(self.interior, self.interior_room, each)
+    }
+
+    pub(crate) fn interior_bytes(&self) -> usize {
+        self.interior.as_bytes().len()
+    }
+
+    /// The sketch under `key` with these CIDs too. One that the filter hits by chance is left out, and
+    /// sent again.
+    pub(crate) fn sketch_with(
+        self,
+        key: &Key,
+        each: impl Fn(&mut dyn FnMut(&[u8])),
+    ) -> Option<Sketch> {
+        let mut sketch = self.sketch.filter(|sketch| sketch.key() == key)?;
+        each(&mut |cid| {
+            if !self.filter.contains(cid) {
+                sketch.toggle(cid);
+            }
+        });
+        Some(sketch)
+    }
+}
+
+fn with(mut filter: Filter, room: usize, each: impl Fn(&mut dyn FnMut(&[u8]))) -> Option<Filter> {
+    let mut new = 0;
+    each(&mut |cid| new += usize::from(!filter.contains(cid)));
+    if new > room {
+        return None;
+    }
+    let mut batch = filter.batch();
+    each(&mut |cid| batch.insert(cid));
+    drop(batch);
+    Some(filter)
 }
 
 #[cfg(test)]
@@ -166,6 +262,38 @@ mod tests {
     fn bytes_of_its_filter_at_the_limit() {
         let known = summary(1_000, 1_000, 1_023).known().expect("blocks");
         assert_eq!(known.filter.bits(), 512 * 8);
+    }
+
+    #[test]
+    fn a_sketch_is_kept_up_under_the_last_keys() {
+        let key = Key::new([1; 16]);
+        let mut kept = summary(100, 1 << 17, 1 << 20);
+        kept.known_under(&key).expect("blocks");
+        (100..200).for_each(|n| {
+            kept.insert(&cid(n));
+            kept.insert(&cid(n / 2));
+        });
+        let fresh = summary(200, 1 << 17, 1 << 20).known_under(&key);
+        assert_eq!(kept.known_under(&key), fresh);
+        let sketch = fresh.and_then(|known| known.sketch_with(&key, |_| {})).expect("of this key");
+        assert_eq!(sketch.cells().len(), SKETCH_CELLS);
+        for n in 2..40 {
+            kept.known_under(&Key::new([n; 16]));
+        }
+        assert_eq!(kept.sketches.keys(), MAX_KEYS);
+    }
+
+    #[test]
+    fn a_sketch_takes_what_the_filter_does_not_have() {
+        let key = Key::new([1; 16]);
+        let known = summary(100, 1 << 17, 1 << 20).known_under(&key).expect("blocks");
+        let each = |insert: &mut dyn FnMut(&[u8])| {
+            (90..110).for_each(|n| insert(&cid(n).to_bytes()));
+        };
+        let both = known.clone().sketch_with(&key, each);
+        let all = summary(110, 1 << 17, 1 << 20).known_under(&key).expect("blocks");
+        assert_eq!(both, all.sketch_with(&key, |_| {}));
+        assert_eq!(known.sketch_with(&Key::new([2; 16]), each), None);
     }
 
     #[test]

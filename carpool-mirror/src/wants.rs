@@ -1,5 +1,5 @@
 use alloc::vec::Vec;
-use carpool_core::{Cid, CidMap, cid_exact};
+use carpool_core::{Cid, CidMap, cid_exact, may_link};
 
 /// How often a CID is asked for by name before the source counts as not having it.
 const ATTEMPTS: u8 = 2;
@@ -10,6 +10,8 @@ struct Want {
     seq: u64,
     depth: u32,
     misses: u8,
+    /// The last round in whose bitmap it is; 0 for none.
+    told: u32,
 }
 
 /// What the sink lacks: CIDs that a held block links to, or the root itself.
@@ -25,7 +27,7 @@ impl Wants {
     }
 
     pub(crate) fn insert(&mut self, cid: &Cid, depth: u32) {
-        self.map.insert(cid, Want { seq: self.next_seq, depth, misses: 0 });
+        self.map.insert(cid, Want { seq: self.next_seq, depth, misses: 0, told: 0 });
         self.next_seq += 1;
     }
 
@@ -42,13 +44,47 @@ impl Wants {
         self.map.contains_bytes(cid)
     }
 
-    /// Counts a miss for each of `asked` that is still wanted after its round.
-    pub(crate) fn count_misses(&mut self, asked: &[Cid]) {
+    /// Counts a miss for each of `asked` that is still wanted after its round, and says how many.
+    pub(crate) fn count_misses(&mut self, asked: &[Cid]) -> usize {
+        let mut missed = 0;
         for cid in asked {
             if let Some(want) = self.map.get_mut(cid) {
                 want.misses += 1;
+                missed += 1;
             }
         }
+        missed
+    }
+
+    /// Whether a bitmap is to ask for `cid`: it is worth it, and the round's does not yet. Rounds
+    /// count from 1.
+    pub(crate) fn tell(&mut self, cid: &Cid, round: u32) -> bool {
+        let worth = |want: &&mut Want| want.misses < ATTEMPTS && want.told != round;
+        let want = self.map.get_mut(cid).filter(worth);
+        want.map(|want| want.told = round).is_some()
+    }
+
+    /// As [`count_misses`](Self::count_misses), of those that the round's bitmap asked for.
+    pub(crate) fn count_told(&mut self, round: u32) -> usize {
+        let mut missed = 0;
+        self.map.for_each_mut(|want| {
+            let asked = want.told == round;
+            want.misses += u8::from(asked);
+            missed += usize::from(asked);
+        });
+        missed
+    }
+
+    /// Whether any of them can have links.
+    pub(crate) fn any_interior(&self) -> bool {
+        let mut any = false;
+        self.map.for_each(|cid, _| any |= cid_exact(cid).is_ok_and(|cid| may_link(&cid)));
+        any
+    }
+
+    /// As [`available`](Self::available), without those that the round's bitmap asks for.
+    pub(crate) fn untold(&self, n: usize, round: u32) -> Vec<Cid> {
+        self.oldest(n, |want| want.misses < ATTEMPTS && want.told != round)
     }
 
     /// Up to `n` CIDs that are worth asking for, oldest first.

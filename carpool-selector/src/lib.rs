@@ -11,4 +11,4 @@ pub mod reference;
 mod walk;
 
 pub use difference::Difference;
-pub use walk::{DEFAULT_WINDOW, Order, Step, Walk};
+pub use walk::{DEFAULT_WINDOW, Gate, Order, Step, Walk};

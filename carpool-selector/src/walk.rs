@@ -31,6 +31,30 @@ pub enum Step {
     },
 }
 
+/// Who decides what a [`Walk`] leaves out.
+pub trait Gate {
+    /// Asked once about each CID before it is looked up: `false` leaves it, and what lies below it,
+    /// out of the walk.
+    fn enter(&mut self, cid: &Cid) -> bool;
+
+    /// Asked about a block that was looked up, before it is visited: `false` leaves it out after
+    /// all, with what lies below it.
+    fn keep(&mut self, cid: &Cid, data: &[u8]) -> bool;
+}
+
+/// A gate that never thinks twice.
+struct Enter<F>(F);
+
+impl<F: FnMut(&Cid) -> bool> Gate for Enter<F> {
+    fn enter(&mut self, cid: &Cid) -> bool {
+        self.0(cid)
+    }
+
+    fn keep(&mut self, _: &Cid, _: &[u8]) -> bool {
+        true
+    }
+}
+
 /// How many CIDs are asked for ahead of the visit, unless told otherwise.
 pub const DEFAULT_WINDOW: usize = 32;
 
@@ -51,6 +75,8 @@ pub struct Walk {
     lookups: Lookups,
     /// Whether the front is known to await an answer: then nothing moves until one comes.
     blocked: bool,
+    /// Links between a root and the deepest CID that was found.
+    deepest: u32,
 }
 
 impl Walk {
@@ -74,6 +100,7 @@ impl Walk {
             entered: CidSet::with_seed(seed),
             lookups: Lookups::default(),
             blocked: false,
+            deepest: 0,
         }
     }
 
@@ -93,6 +120,11 @@ impl Walk {
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
         self.frontier.push(cid, self.seen.hash(&cid), 0);
+    }
+
+    /// Makes as if `cid` had not been met: it is visited where it is found next.
+    pub fn forget(&mut self, cid: &Cid) {
+        self.seen.remove(cid);
     }
 
     /// Goes on below a block that was missing and has come, `depth` links below a root.
@@ -128,6 +160,12 @@ impl Walk {
         self.seen
     }
 
+    /// Links between a root and the deepest CID that was found.
+    #[must_use]
+    pub const fn deepest(&self) -> u32 {
+        self.deepest
+    }
+
     /// How many CIDs are known and not yet visited, repeats included.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -145,9 +183,17 @@ impl Walk {
     /// What [`for_each_link`] says of a block that does not parse, and
     /// [`Error::TooDeep`] beyond [`Limits::max_depth`]. The walk goes on after
     /// that block when polled again.
-    pub fn poll(&mut self, mut enter: impl FnMut(&Cid) -> bool) -> Result<Option<Step>, Error> {
+    pub fn poll(&mut self, enter: impl FnMut(&Cid) -> bool) -> Result<Option<Step>, Error> {
+        self.poll_through(&mut Enter(enter))
+    }
+
+    /// As [`poll`](Self::poll), with a gate that may leave out what it has looked at.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn poll_through(&mut self, gate: &mut impl Gate) -> Result<Option<Step>, Error> {
         if self.blocked {
-            return Ok(self.next_load(&mut enter).map(Step::Load));
+            return Ok(self.next_load(gate).map(Step::Load));
         }
         while let Some(front) = self.frontier.front() {
             let Pending { cid, depth, asked, .. } = *front;
@@ -157,15 +203,19 @@ impl Walk {
             }
             match asked {
                 Asked::Slot(slot) => match self.lookups.state(slot, &cid) {
-                    State::Answered => return self.visit(slot, &cid, depth).map(Some),
+                    State::Answered => {
+                        if let Some(step) = self.visit(slot, &cid, depth, gate)? {
+                            return Ok(Some(step));
+                        }
+                    }
                     State::Gone => self.frontier.pop(),
                     State::Awaited => {
                         self.blocked = true;
-                        return Ok(self.next_load(&mut enter).map(Step::Load));
+                        return Ok(self.next_load(gate).map(Step::Load));
                     }
                 },
                 Asked::NotYet | Asked::Needless => {
-                    if let Some(load) = self.next_load(&mut enter) {
+                    if let Some(load) = self.next_load(gate) {
                         return Ok(Some(Step::Load(load)));
                     }
                 }
@@ -182,7 +232,7 @@ impl Walk {
 
     /// Finds what to ask for next, and drops from the frontier what needs no asking. The front is
     /// always asked for: without it nothing moves.
-    fn next_load(&mut self, enter: &mut impl FnMut(&Cid) -> bool) -> Option<Cid> {
+    fn next_load(&mut self, gate: &mut impl Gate) -> Option<Cid> {
         loop {
             let window = if self.lookups.len() < self.window { self.window } else { 1 };
             let pending = self.frontier.next_unasked(window)?;
@@ -194,7 +244,7 @@ impl Walk {
                     Some(slot) => pending.asked = Asked::Slot(slot),
                     None => self.frontier.remove_unasked(),
                 }
-            } else if enter(&cid) {
+            } else if gate.enter(&cid) {
                 pending.asked = Asked::Slot(self.lookups.open(&cid));
                 return Some(cid);
             } else {
@@ -221,13 +271,23 @@ impl Walk {
         Ok(())
     }
 
-    fn visit(&mut self, slot: usize, cid: &Cid, depth: u32) -> Result<Step, Error> {
+    /// `None` where the gate left the block out.
+    fn visit(
+        &mut self,
+        slot: usize,
+        cid: &Cid,
+        depth: u32,
+        gate: &mut impl Gate,
+    ) -> Result<Option<Step>, Error> {
         self.frontier.pop();
         let Some(data) = self.lookups.close(slot) else {
-            return Ok(Step::Missing { cid: *cid, depth });
+            return Ok(Some(Step::Missing { cid: *cid, depth }));
         };
+        if !gate.keep(cid, &data) {
+            return Ok(None);
+        }
         self.descend(cid, &data, depth)?;
-        Ok(Step::Visit(Block::new_unchecked(*cid, data)))
+        Ok(Some(Step::Visit(Block::new_unchecked(*cid, data))))
     }
 
     /// Takes links out again that lead to nothing new. Done for a block's links in one go, because
@@ -253,6 +313,9 @@ impl Walk {
             frontier.truncate(before);
             scanned?;
             return Err(Error::TooDeep { cid: *cid, max: self.limits.max_depth });
+        }
+        if added > 0 {
+            self.deepest = self.deepest.max(depth + 1);
         }
         self.drop_known(before);
         self.frontier.settle(before, self.order);

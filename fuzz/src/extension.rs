@@ -1,5 +1,5 @@
 use carpool_core::Limits;
-use carpool_mirror::extension::{Answer, Asked, MAX_HELD, Offer, Request};
+use carpool_mirror::extension::{Answer, Asked, MAX_BITMAP_BYTES, MAX_HELD, Offer, Request};
 
 /// Headers and bodies of the extension: refused, or held to their limits and the same when written
 /// and read again.
@@ -11,13 +11,17 @@ pub fn extension(data: &[u8]) {
     (limits.max_wanted, limits.max_bloom_bytes, limits.max_bloom_k) = (4, 256, 8);
     if let Some(request) = read(data, &limits) {
         assert!(request.want.len() <= 4 && request.held.len() <= MAX_HELD);
+        let bits = request.links.as_ref().map_or(0, |links| links.bits.len());
+        assert!(bits <= MAX_BITMAP_BYTES);
         assert_eq!(read(&request.encode(), &limits), Some(request));
     }
 }
 
 fn read(data: &[u8], limits: &Limits) -> Option<Request> {
-    let Asked { root, want, held, have } = Asked::decode(data.to_vec(), limits, 1).ok()?;
-    Some(Request { root, want: want.iter().collect(), held, have })
+    let asked = Asked::decode(data.to_vec(), limits, 1).ok()?;
+    let Asked { root, want, held, have, scope, links, session, cells } = asked;
+    let want = want.iter().collect();
+    Some(Request { root, want, held, have, scope, links, session, cells })
 }
 
 fn header(value: &str) {
@@ -26,6 +30,6 @@ fn header(value: &str) {
         assert_eq!(Offer::decode(&offer.encode()), Some(offer));
     }
     if let Some(answer) = Answer::decode(value) {
-        assert_eq!(Answer::decode(answer.encode()), Some(answer));
+        assert_eq!(Answer::decode(&answer.encode()), Some(answer));
     }
 }

@@ -32,6 +32,7 @@ mod http_message;
 mod http_request;
 mod links;
 mod mirror_session;
+mod reconciliation;
 mod session_faults;
 mod sharded_index;
 mod sink_events;
@@ -60,6 +61,7 @@ pub use http_message::http_message;
 pub use http_request::http_request;
 pub use links::links;
 pub use mirror_session::mirror_session;
+pub use reconciliation::reconciliation;
 pub use session_faults::session_faults;
 pub use sharded_index::sharded_index;
 pub use sink_events::sink_events;
@@ -72,7 +74,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 28] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
@@ -93,6 +95,7 @@ pub const TARGETS: [Target; 27] = [
     ("http_request", http_request),
     ("links", links),
     ("mirror_session", mirror_session),
+    ("reconciliation", reconciliation),
     ("session_faults", session_faults),
     ("sharded_index", sharded_index),
     ("sink_events", sink_events),

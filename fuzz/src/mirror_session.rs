@@ -2,6 +2,8 @@ use carpool_bloom::Filter;
 use carpool_core::{Block, Bytes, Cid, Limits, Unverified, codec, verify};
 use carpool_mirror::{
     Error, Known, Outcome, Sink, SinkOutput, Source, SourceOutput, Status, Summary,
+    extension::{Asked, Request},
+    planner::Step,
 };
 use carpool_selector::Order;
 use sim::{Blocks, Store, dag, reference};
@@ -15,12 +17,24 @@ const MAX_ROUNDS: u32 = 24;
 /// Whatever happens between a source and a sink: it ends, and the sink stores nothing but blocks
 /// that are reachable from what it wants.
 pub fn mirror_session(data: &[u8]) {
-    let mut session = Session::new(&mut Choices::new(data));
+    let mut session = Session::new(&mut Choices::new(data), steps(data.last()));
     let ended = session.run(&mut Choices::new(&data[data.len().min(24)..]));
     session.check(ended);
 }
 
+/// What both sides do with the extension, if they read it.
+fn steps(choice: Option<&u8>) -> Vec<Step> {
+    match choice.map(|byte| byte % 8) {
+        Some(1) => vec![Step::InteriorFilter],
+        Some(2) => vec![Step::Bitmaps],
+        Some(3) => vec![Step::Filter],
+        Some(4) => vec![Step::InteriorFilter, Step::Bitmaps, Step::Everything],
+        _ => vec![],
+    }
+}
+
 struct Session {
+    steps: Vec<Step>,
     root: Cid,
     all: Vec<Block>,
     before: Blocks,
@@ -36,7 +50,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(choices: &mut Choices<'_>) -> Self {
+    fn new(choices: &mut Choices<'_>, steps: Vec<Step>) -> Self {
         let all = blocks(choices);
         let root = *all.last().expect("never empty").cid();
         let part = |choices: &mut Choices<'_>| {
@@ -58,7 +72,10 @@ impl Session {
         let (sink_store, push) = (before.clone().into(), choices.byte() & 1 == 1);
         let wire = VecDeque::new();
         let round_open = false;
+        let sink = if steps.is_empty() { sink } else { sink.with_plan() };
+        let source = if steps.is_empty() { source } else { source.with_trail(None) };
         Self {
+            steps,
             root,
             all,
             before,
@@ -175,7 +192,9 @@ impl Session {
                 SinkOutput::Has(cid) => self.sink.handle_has(&cid, self.sink_store.has(&cid)),
                 SinkOutput::Store(block) => self.sink_store.put(block),
                 SinkOutput::Summary => self.sink.handle_summary(self.summary()),
+                SinkOutput::Plan(_) => self.sink.handle_plan(&self.steps, true),
                 SinkOutput::Transmit(status) => self.request(status)?,
+                SinkOutput::Ask(request) => self.ask(&request)?,
                 SinkOutput::Done(outcome) => return Ok(Some(outcome)),
             }
         }
@@ -200,6 +219,29 @@ impl Session {
             self.source = Source::forgetful(Order::DepthFirst, &self.limits, 2);
         }
         self.source.handle_status(status)?;
+        self.fill_wire()
+    }
+
+    /// As [`request`](Self::request), in the extension's form.
+    fn ask(&mut self, request: &Request) -> Result<(), Error> {
+        assert!(request.want.len() <= self.limits.max_wanted && !self.round_open);
+        self.wire.clear();
+        let asked = Asked::decode(request.encode(), &self.limits, 2)?;
+        if !self.push {
+            let answered = self.source.take_answered();
+            let source = Source::forgetful(Order::DepthFirst, &self.limits, 2);
+            self.source = source.with_trail(answered);
+        }
+        let named = Asked { links: None, ..asked.clone() };
+        match self.source.handle_asked(asked) {
+            Err(Error::UnknownTrail) if self.push => self.source.handle_asked(named)?,
+            Err(Error::UnknownTrail) => {
+                self.sink.handle_refused();
+                return Ok(());
+            }
+            begun => begun?,
+        }
+        self.round_open = true;
         self.fill_wire()
     }
 

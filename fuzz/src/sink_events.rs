@@ -1,5 +1,5 @@
 use carpool_core::{Block, Bytes, Cid, Limits, codec};
-use carpool_mirror::{Error, Outcome, Sink, SinkOutput};
+use carpool_mirror::{Error, Outcome, Sink, SinkOutput, planner::Step};
 use sim::{Blocks, Store, reference};
 use std::collections::BTreeSet;
 
@@ -50,7 +50,13 @@ impl Events {
     }
 
     fn event(&mut self, choices: &mut Choices<'_>) -> Result<(), Error> {
-        match choices.byte() % 12 {
+        let kind = choices.byte();
+        if kind >= 252 {
+            let steps = [Step::InteriorFilter, Step::Bitmaps, Step::Filter, Step::Everything];
+            self.sink.handle_plan(&steps[choices.below(4)..], kind & 1 == 1);
+            return Ok(());
+        }
+        match kind % 12 {
             0..=2 => return self.poll().map(drop),
             3 | 4 => self.answer(choices.byte(), true),
             5 => self.answer(choices.byte(), false),
@@ -83,7 +89,13 @@ impl Events {
             SinkOutput::Has(cid) => self.asked.push((cid, false)),
             SinkOutput::Store(block) => self.store.put(block),
             SinkOutput::Summary => self.sink.handle_summary(None),
+            SinkOutput::Plan(_) => self.sink.handle_plan(&[], true),
             SinkOutput::Transmit(status) => self.wanted = status.want,
+            // A source that lost what it sent.
+            SinkOutput::Ask(request) if request.links.is_some() => self.sink.handle_refused(),
+            SinkOutput::Ask(request) => {
+                self.wanted = request.want.into_iter().chain(request.root).collect();
+            }
             SinkOutput::Done(outcome) => self.done = Some(outcome),
         }
         Ok(true)

@@ -1,6 +1,9 @@
 use carpool_bloom::{Filter, Limits as BloomLimits};
 use carpool_core::{Block, Cid, CidSet, Limits};
-use carpool_mirror::{Error, Narrowing, Source, SourceOutput, Status};
+use carpool_mirror::{
+    Error, Narrowing, Source, SourceOutput, Status, Trail, bitmap,
+    extension::{Asked, LinkBits, Request, Scope},
+};
 use carpool_selector::Order;
 use sim::{Blocks, reference};
 use std::collections::BTreeSet;
@@ -29,6 +32,9 @@ struct Events {
     open: bool,
     budget: Option<u64>,
     max_wanted: usize,
+    limits: Limits,
+    /// What the last round sent.
+    trail: Trail,
 }
 
 impl Events {
@@ -43,18 +49,24 @@ impl Events {
         Self {
             all,
             store,
-            source: Source::new(order, &limits, 1),
+            source: Source::new(order, &limits, 1).with_trail(None),
             asked: vec![],
             reachable: BTreeSet::new(),
             sent: BTreeSet::new(),
             open: false,
             budget: None,
             max_wanted: limits.max_wanted,
+            limits,
+            trail: Trail::default(),
         }
     }
 
     fn event(&mut self, choices: &mut Choices<'_>) {
-        match choices.byte() % 10 {
+        let kind = choices.byte();
+        if kind >= 250 {
+            return self.ask(choices);
+        }
+        match kind % 10 {
             0..=3 => drop(self.poll()),
             4 | 5 => self.answer(choices.byte()),
             6 => self.status(choices),
@@ -69,6 +81,31 @@ impl Events {
                 self.asked.retain(|asked| *asked != cid);
                 self.source.handle_load(&cid, self.store.get(&cid).cloned());
             }
+        }
+    }
+
+    /// A message of the extension: where it has a bitmap over what the last round sent, what lies
+    /// below those blocks may be sent as well.
+    fn ask(&mut self, choices: &mut Choices<'_>) {
+        let names = choices.byte();
+        let want: Vec<Cid> = (0..names % 4).map(|_| self.pick(choices)).collect();
+        let scope = [Scope::All, Scope::Interior, Scope::Named][usize::from(names >> 6) % 3];
+        let check = self.trail.check().filter(|_| names & 0x20 == 0).unwrap_or_default();
+        let links = (names & 0x10 == 0 || want.is_empty()).then(|| {
+            let bits = (0..self.trail.links()).map(|_| choices.byte() & 1 == 1);
+            let bits: Vec<bool> = bits.collect();
+            LinkBits { check, bits: bitmap::encode(bits).expect("few bits") }
+        });
+        let request = Request { want: want.clone(), scope, links, ..Request::default() };
+        let asked = Asked::decode(request.encode(), &self.limits, 1).expect("within the limits");
+        let named = request.links.is_some();
+        let over = self.trail.clone();
+        match self.source.handle_asked(asked) {
+            Ok(()) => {
+                let blocks: Vec<Cid> = over.iter().map(|(cid, _)| cid).filter(|_| named).collect();
+                self.begin(&[want, blocks].concat(), None);
+            }
+            Err(error) => assert!(named, "{error}"),
         }
     }
 
@@ -104,6 +141,7 @@ impl Events {
         let below = |root: &Cid| reference::held_below(*root, &self.store);
         self.reachable = want.iter().flat_map(below).collect();
         self.sent.clear();
+        self.trail = Trail::default();
         self.asked.clear();
         self.open = true;
         self.budget = budget.map(|budget| budget.max(1));
@@ -127,6 +165,7 @@ impl Events {
         let (cid, data) = block.into_parts();
         assert!(self.reachable.contains(&cid) && self.sent.insert(cid));
         assert_eq!(self.store.get(&cid), Some(&data));
+        self.trail.push(&cid, &data, &self.limits);
         if let Some(budget) = &mut self.budget {
             let cost = data.len() as u64 + 1;
             assert!(self.sent.len() == 1 || cost <= *budget, "a block beyond the budget");

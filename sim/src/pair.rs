@@ -1,5 +1,11 @@
+use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
-use carpool_mirror::{Outcome, SinkOutput, Status};
+use carpool_mirror::{
+    Outcome, SinkOutput, Status,
+    extension::{self, Request},
+    planner::Step,
+    sketch::{CellRange, MAX_MESSAGES},
+};
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
@@ -8,8 +14,8 @@ use crate::{
     lies::{SinkLie, SourceLie},
     link::{Arrival, Conditions, Cut, Link},
     message::{self, Dialect, Kind},
-    sender::{Sender, Sending, Tamper},
-    taker::Taker,
+    sender::{Sender, Sending, Sketched, Tamper},
+    taker::{Asked, Taker},
 };
 
 /// How a transfer ended.
@@ -36,6 +42,8 @@ pub struct Report {
     pub rounds: u32,
     /// Connections that were cut.
     pub cuts: u32,
+    /// Messages of the sink that relied on what the source does not know.
+    pub refusals: u32,
     /// Bytes of the sink's messages.
     pub status_bytes: u64,
     /// Bytes of the source's bodies, whether they arrived or not.
@@ -58,6 +66,10 @@ pub struct Report {
     pub transcript: [u8; 32],
 }
 
+/// What becomes of the sink's extended messages: the hand of a sink that lies.
+type Meddling = Box<dyn FnMut(&mut Request)>;
+type Forge = Box<dyn FnMut(Option<Filter>) -> Option<Filter>>;
+
 /// A source and a sink, and the network between them.
 pub struct Pair {
     setup: Setup,
@@ -70,6 +82,16 @@ pub struct Pair {
     cut: Cut,
     late: VecDeque<Late>,
     sink_lie: Option<SinkLie>,
+    meddling: Option<Meddling>,
+    /// Whether the message that is under way is in the extension's form.
+    extended: bool,
+    /// Whether the source of a push asks for that form.
+    asks: bool,
+    /// The cells that the source needs, of a pull until it is told.
+    need: Option<CellRange>,
+    /// Messages of cells that the source of a push has taken.
+    sketched: u32,
+    forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
     message: Vec<u8>,
@@ -82,6 +104,41 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
+        Self::begun(setup, root, source, sink, (None, None))
+    }
+
+    /// As [`new`](Self::new), with `meddle` changing the sink's messages of the extension from the first
+    /// on.
+    #[must_use]
+    pub fn meddled(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        meddle: impl FnMut(&mut Request) + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, (None, Some(Box::new(meddle))))
+    }
+
+    /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
+    #[must_use]
+    pub fn with_forged_filters(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, (Some(Box::new(forge)), None))
+    }
+
+    fn begun(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        (forge, meddling): (Option<Forge>, Option<Meddling>),
+    ) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
         let mut pair = Self {
@@ -93,6 +150,12 @@ impl Pair {
             cut: Cut::Never,
             late: VecDeque::new(),
             sink_lie: None,
+            meddling,
+            extended: false,
+            asks: true,
+            need: None,
+            sketched: 0,
+            forge,
             sending: false,
             body_empty: true,
             message: Vec::new(),
@@ -120,6 +183,13 @@ impl Pair {
     #[must_use]
     pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
         self.sink_lie = Some(lie);
+        self
+    }
+
+    /// Lets `meddle` change the sink's messages of the extension before they are sent.
+    #[must_use]
+    pub fn with_meddling(mut self, meddle: impl FnMut(&mut Request) + 'static) -> Self {
+        self.meddling = Some(Box::new(meddle));
         self
     }
 
@@ -214,7 +284,14 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        self.taker.begin_push()
+        let sketched = self.setup.steps.first() == Some(&Step::Sketch);
+        // Once it has given up it asks for the step after that.
+        let nth = usize::from(sketched && self.sketched >= MAX_MESSAGES);
+        let step = self.setup.steps.get(nth).copied().filter(|_| self.asks);
+        let cells = self.need.take().unwrap_or(CellRange::BEGIN);
+        let cells = (step == Some(Step::Sketch)).then_some(cells);
+        let keeps_filter = self.sender.keeps_filter();
+        self.taker.begin_push(Asked { step, keeps_filter, cells })
     }
 
     /// Every request is a connection of its own as far as cuts go.
@@ -226,6 +303,9 @@ impl Pair {
         self.message.clear();
         self.sending = false;
         self.body_empty = true;
+        if self.setup.direction == Direction::Pull {
+            self.need = None;
+        }
     }
 
     /// The source's side of the network, as far as there is room.
@@ -272,6 +352,7 @@ impl Pair {
                 self.body_empty = false;
                 self.taker.take(bytes)
             }
+            Arrival::End if self.pulls_and_needs() => self.speak(),
             Arrival::End if self.taker.end(self.body_empty) => self.speak(),
             Arrival::End => self.again(),
             Arrival::Cut => {
@@ -281,6 +362,15 @@ impl Pair {
                 self.again()
             }
         }
+    }
+
+    /// Whether the answer was that more cells are needed, which the sink is told.
+    fn pulls_and_needs(&mut self) -> bool {
+        let need = self.need.take_if(|_| self.setup.direction == Direction::Pull);
+        need.is_some_and(|range| {
+            self.taker.need(range);
+            true
+        })
     }
 
     /// The sink's message did not arrive whole: a pull's request, or the answer to a push.
@@ -323,8 +413,10 @@ impl Pair {
     /// knows nothing at all.
     fn again(&mut self) -> Result<(), Failure> {
         self.report.cuts += 1;
-        self.sender.renew();
-        self.sending = false;
+        if !self.setup.session || matches!(self.cut, Cut::SourceDied(_)) {
+            self.sender.renew();
+        }
+        (self.sending, self.need) = (false, None);
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
         }
@@ -344,12 +436,20 @@ impl Pair {
     fn speak(&mut self) -> Result<(), Failure> {
         let push = self.setup.direction == Direction::Push;
         let said = self.taker.settle()?;
+        self.extended = false;
         let status = match (self.sink_lie, said) {
             (Some(lie), _) => match self.lie(lie) {
                 Some(status) => status,
                 None => return Ok(()),
             },
-            (None, Some(SinkOutput::Transmit(status))) => status,
+            (None, Some(SinkOutput::Transmit(status))) => match &mut self.forge {
+                Some(forge) => Status { have: forge(status.have), ..status },
+                None => status,
+            },
+            (None, Some(SinkOutput::Ask(request))) => {
+                self.ask(*request);
+                return Ok(());
+            }
             (None, Some(SinkOutput::Done(outcome))) if push && outcome.missing == 0 => {
                 Status::default()
             }
@@ -359,13 +459,26 @@ impl Pair {
             }
             _ => unreachable!("a sink whose look-ups are answered speaks between rounds"),
         };
-        if !push {
-            self.report.rounds += 1;
-            self.connect();
-        }
+        self.connect_to_pull();
         let message = message::encode(Dialect::Spec, self.kind(), &status);
         self.say(message);
         Ok(())
+    }
+
+    fn connect_to_pull(&mut self) {
+        if self.setup.direction == Direction::Pull {
+            self.report.rounds += 1;
+            self.connect();
+        }
+    }
+
+    fn ask(&mut self, mut request: Request) {
+        if let Some(meddle) = &mut self.meddling {
+            meddle(&mut request);
+        }
+        self.connect_to_pull();
+        self.extended = true;
+        self.say(request.into());
     }
 
     /// What a lying sink says. As a client it decides itself when it has had enough.
@@ -397,13 +510,17 @@ impl Pair {
     /// A whole message from the sink.
     fn at_source(&mut self) -> Result<(), Failure> {
         let message = std::mem::take(&mut self.message);
+        if self.extended {
+            return self.extended_at_source(message);
+        }
         let status = message::decode(Dialect::Spec, self.kind(), &message, &self.setup.limits);
         let status = status.map_err(Failure::Message)?;
         match self.setup.direction {
             Direction::Pull => {
-                self.sender.renew();
+                let memory = self.sender.resume();
+                self.taker.remembered(memory);
                 self.sending = true;
-                self.sender.handle_status(status)
+                self.sender.handle_request(status)
             }
             Direction::Push => self.push_on(status),
         }
@@ -426,6 +543,92 @@ impl Pair {
         self.begin_push()
     }
 
+    fn extended_at_source(&mut self, message: Vec<u8>) -> Result<(), Failure> {
+        let (limits, seed) = (&self.setup.limits, self.setup.seed);
+        let asked = extension::Asked::decode(message, limits, seed)?;
+        if self.setup.direction == Direction::Push {
+            return self.push_on_as_asked(asked);
+        }
+        self.sender.renew();
+        let begun = match self.take_cells(asked) {
+            Err(failure) => Err(failure),
+            Ok(Ok(asked)) => self.sender.handle_asked(asked),
+            Ok(Err(Sketched::GaveUp)) => {
+                self.report.refusals += 1;
+                self.taker.refuse();
+                return self.speak();
+            }
+            Ok(Err(_)) => Ok(()),
+        };
+        match begun {
+            // A round trip for an answer without a body.
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                self.report.refusals += 1;
+                self.taker.refuse();
+                self.speak()
+            }
+            begun => {
+                self.sending = true;
+                begun
+            }
+        }
+    }
+
+    /// What becomes of a message's cells; the message, where it has none.
+    fn take_cells(
+        &mut self,
+        asked: extension::Asked,
+    ) -> Result<Result<extension::Asked, Sketched>, Failure> {
+        if asked.cells.is_none() {
+            return Ok(Ok(asked));
+        }
+        let sketched = self.sender.handle_cells(asked)?;
+        if let Sketched::Need(range) = sketched {
+            self.need = Some(range);
+        }
+        Ok(Err(sketched))
+    }
+
+    /// A source that gave up, or that was sent cells too often, asks in another way from now on.
+    fn push_on_by_cells(&mut self, sketched: &Sketched) -> Result<(), Failure> {
+        let goes_on = matches!(sketched, Sketched::Need(_));
+        self.sketched = if goes_on { self.sketched + 1 } else { MAX_MESSAGES };
+        self.wanted_before = Vec::new();
+        self.begin_push()
+    }
+
+    fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
+        let mut asked = match self.take_cells(asked) {
+            Ok(Ok(asked)) => asked,
+            Ok(Err(sketched)) => return self.push_on_by_cells(&sketched),
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                return self.push_on_by_cells(&Sketched::GaveUp);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let mut wanted: Vec<Cid> = asked.want.iter().collect();
+        let links = asked.links.clone();
+        match self.sender.handle_asked(asked.clone()) {
+            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
+                self.report.refusals += 1;
+                // What it names is sent, and from now on it is to name all.
+                (self.asks, asked.links) = (false, None);
+                self.sender.handle_asked(asked)?;
+            }
+            begun => begun?,
+        }
+        let rounds = self.report.rounds;
+        let repeats = links.is_none() && wanted == self.wanted_before;
+        if repeats || rounds >= self.setup.limits.max_rounds {
+            wanted.push(self.taker.root());
+            let missing = wanted.len() as u64;
+            self.end = Some(End::Incomplete(Outcome { missing, named: wanted, rounds }));
+            return Ok(());
+        }
+        self.wanted_before = if links.is_none() { wanted } else { Vec::new() };
+        self.begin_push()
+    }
+
     fn record(&mut self, bytes: &[u8]) {
         self.report.transcript = sha2_256(&[&self.report.transcript, bytes].concat());
     }
@@ -445,6 +648,7 @@ const fn empty_report() -> Report {
         end: End::Complete,
         rounds: 0,
         cuts: 0,
+        refusals: 0,
         status_bytes: 0,
         body_bytes: 0,
         blocks_sent: 0,

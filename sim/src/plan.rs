@@ -1,4 +1,5 @@
 use carpool_core::{Block, Bytes, Cid, Unverified, codec, verify};
+use carpool_mirror::planner::Step;
 use carpool_selector::Order;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -61,6 +62,17 @@ impl Plan {
         let mut plan =
             Self { setup, root: new.root, source, sink, source_lie: None, sink_lie: None };
         plan.pick_lies(&new, choose);
+        plan.setup.session = plan.setup.direction == Direction::Pull && choose(2) == 1;
+        plan.setup.steps = match choose(8) {
+            1 => vec![Step::Bitmaps],
+            2 => vec![Step::InteriorFilter],
+            3 => vec![Step::Filter, Step::Everything],
+            4 => vec![Step::Everything],
+            5 => vec![Step::InteriorFilter, Step::Bitmaps],
+            6 => vec![Step::Sketch, Step::InteriorFilter],
+            _ => vec![],
+        };
+        plan.setup.forgets = choose(4) == 1;
         plan
     }
 

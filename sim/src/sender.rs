@@ -1,9 +1,14 @@
-use carpool_core::{Block, Bytes, Cid, CidSet, Unverified};
-use carpool_mirror::{Narrowing, Source, SourceOutput, Status};
+use carpool_bloom::sketch::Key;
+use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Unverified};
+use carpool_mirror::{
+    Answered, Narrowing, Source, SourceOutput, Status,
+    extension::{Asked, Memory},
+    sketch::{CellRange, NamedKey, Reconciliation, Reconciling},
+};
 use std::collections::VecDeque;
 
 use crate::{
-    Failure, Setup, Store,
+    Direction, Failure, Setup, Store,
     answers::AnswerOrder,
     lies::{claim, unrelated},
     reference,
@@ -11,6 +16,17 @@ use crate::{
 
 /// What is sent in place of a block: the hand of an adversary, or of a bad disk.
 pub(crate) type Tamper = Box<dyn FnMut(Block) -> Vec<Unverified>>;
+
+/// The key of sketches that the source drew.
+pub(crate) const NAMED: NamedKey = NamedKey { number: 1, key: Key::new([7; 16]) };
+
+/// What cells came to.
+pub(crate) enum Sketched {
+    /// A round has begun.
+    Sends,
+    Need(CellRange),
+    GaveUp,
+}
 
 /// The source's end: a source, its store, and its way to put blocks into bytes.
 pub(crate) struct Sender {
@@ -24,6 +40,10 @@ pub(crate) struct Sender {
     pub(crate) endless: bool,
     ready: VecDeque<Bytes>,
     opened: bool,
+    /// What waits for more cells, and the message that brought the first.
+    reconciling: Option<(Reconciliation, Asked)>,
+    /// Whether the round sends nothing, whatever was begun.
+    rests: bool,
     pub(crate) blocks_sent: u64,
 }
 
@@ -36,7 +56,7 @@ pub(crate) enum Sending {
 impl Sender {
     pub(crate) fn new(setup: &Setup, root: Cid, store: Store) -> Self {
         Self {
-            source: Source::new(setup.order, &setup.limits, setup.seed),
+            source: source(setup, None),
             store,
             setup: setup.clone(),
             root,
@@ -45,20 +65,113 @@ impl Sender {
             endless: false,
             ready: VecDeque::new(),
             opened: false,
+            reconciling: None,
+            rests: false,
             blocks_sent: 0,
         }
     }
 
     /// A server knows nothing of the request before, and a client nothing of what was cut.
     pub(crate) fn renew(&mut self) {
-        self.source = Source::new(self.setup.order, &self.setup.limits, self.setup.seed);
+        let answered = self.source.take_answered();
+        let keeps = self.setup.direction == Direction::Pull && !self.setup.forgets;
+        self.source = source(&self.setup, answered.filter(|_| keeps));
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         self.ready.clear();
-        self.opened = false;
+        (self.opened, self.rests) = (false, false);
+    }
+
+    /// Whether the filter of the round stays in force for a bitmap.
+    pub(crate) fn keeps_filter(&self) -> bool {
+        self.source.keeps_filter()
+    }
+
+    /// As [`handle_asked`](Self::handle_asked), of a message with cells. A client goes by what the first of
+    /// them wanted; a server that forgets begins anew with each.
+    pub(crate) fn handle_cells(&mut self, asked: Asked) -> Result<Sketched, Failure> {
+        let Some(cells) = asked.cells.clone() else { return Ok(Sketched::GaveUp) };
+        let kept = self.reconciling.take().filter(|_| !self.setup.forgets);
+        let pushes = self.setup.direction == Direction::Push && cells.first() > 0;
+        let (mut machine, asked) = match kept {
+            Some((machine, first)) => (machine, if pushes { first } else { asked }),
+            None => {
+                let (limits, seed) = (&self.setup.limits, self.setup.seed);
+                (Reconciliation::new(NAMED, self.root, limits, seed), asked)
+            }
+        };
+        machine.handle_cells(&cells);
+        self.begin();
+        self.rests = true;
+        self.reconcile(machine, asked)
+    }
+
+    fn reconcile(
+        &mut self,
+        mut machine: Reconciliation,
+        asked: Asked,
+    ) -> Result<Sketched, Failure> {
+        let mut loads = Vec::new();
+        loop {
+            match machine.poll()? {
+                Some(Reconciling::Load(cid)) => loads.push(cid),
+                None => {
+                    self.answers.arrange(&mut loads);
+                    for cid in loads.drain(..) {
+                        machine.handle_load(&cid, self.store.get(&cid));
+                    }
+                }
+                Some(Reconciling::Need(range)) => {
+                    self.reconciling = Some((machine, asked));
+                    return Ok(Sketched::Need(range));
+                }
+                Some(Reconciling::GaveUp) => return Ok(Sketched::GaveUp),
+                Some(Reconciling::Lacking(lacking)) => {
+                    self.source.handle_reconciled(asked, lacking)?;
+                    self.rests = false;
+                    return Ok(Sketched::Sends);
+                }
+            }
+        }
+    }
+
+    /// As [`handle_status`](Self::handle_status), of a message of the extension.
+    pub(crate) fn handle_asked(&mut self, asked: Asked) -> Result<(), Failure> {
+        self.begin();
+        Ok(self.source.handle_asked(asked)?)
+    }
+
+    /// A server at a request: where it keeps sessions, it goes on from what it has sent.
+    pub(crate) fn resume(&mut self) -> Memory {
+        if !self.setup.session {
+            self.renew();
+            return Memory::None;
+        }
+        let Setup { order, limits, seed, .. } = &self.setup;
+        let fresh = Source::new(*order, limits, *seed);
+        let session = std::mem::replace(&mut self.source, fresh).into_session();
+        let memory = if session.is_empty() { Memory::Begun } else { Memory::Kept };
+        self.source = Source::resume(session, *order, limits, *seed);
+        memory
+    }
+
+    /// As a server reads a request.
+    pub(crate) fn handle_request(&mut self, status: Status) -> Result<(), Failure> {
+        if !self.setup.session {
+            return self.handle_status(status);
+        }
+        self.begin();
+        let mut want = CidList::with_seed(self.setup.seed);
+        status.want.iter().for_each(|cid| {
+            want.push(cid);
+        });
+        Ok(self.source.handle_request(want, status.have)?)
     }
 
     pub(crate) fn handle_status(&mut self, status: Status) -> Result<(), Failure> {
-        self.ready.clear();
-        self.opened = false;
+        self.begin();
         Ok(self.source.handle_status(status)?)
     }
 
@@ -80,6 +193,9 @@ impl Sender {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some(Sending::Bytes(bytes)));
+            }
+            if self.rests {
+                return Ok(None);
             }
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => asked.push(cid),
@@ -137,4 +253,9 @@ impl Sender {
             self.ready.push_back(self.setup.framing.section(&cid, &data));
         }
     }
+}
+
+fn source(setup: &Setup, answered: Option<Answered>) -> Source {
+    let source = Source::new(setup.order, &setup.limits, setup.seed);
+    if setup.steps.is_empty() { source } else { source.with_trail(answered) }
 }

@@ -1,4 +1,5 @@
 use carpool_core::{Cid, Limits};
+use carpool_mirror::planner::Step;
 use carpool_selector::Order;
 use std::time::Duration;
 
@@ -41,8 +42,15 @@ pub struct Setup {
     pub seeds: Vec<Cid>,
     /// Whether the sink's filters have all that it holds, complete or not.
     pub summary: bool,
+    /// Whether the server of a pull remembers, from request to request, what it sent, and the sink
+    /// counts on that.
+    pub session: bool,
     /// Old roots whose DAGs the source of a push takes for held by the sink.
     pub estimate: Vec<Cid>,
+    /// Steps of a plan, where both sides read the extension.
+    pub steps: Vec<Step>,
+    /// Whether the server of a pull forgets at once what it sent.
+    pub forgets: bool,
     /// Bytes of a cold call.
     pub cold_call_bytes: u64,
     /// Seeds the hash tables.
@@ -66,7 +74,10 @@ impl Setup {
             late: None,
             seeds: Vec::new(),
             summary: false,
+            session: false,
             estimate: Vec::new(),
+            steps: Vec::new(),
+            forgets: false,
             cold_call_bytes: 64 << 10,
             seed: 0,
             answers: 0,

@@ -1,8 +1,11 @@
 use carpool_core::{Bytes, Cid, verify};
-use carpool_mirror::{Known, Received, Sink, SinkOutput, Summary};
+use carpool_mirror::{
+    Known, Received, Sink, SinkOutput, Summary, extension::Memory, planner::Step, sketch::CellRange,
+};
 
 use crate::{
     Direction, Failure, Setup, Store, answers::AnswerOrder, framing::Unframing, late::Older,
+    sender::NAMED,
 };
 
 /// The sink's end: a sink, its store, and its way to get blocks out of bytes.
@@ -15,6 +18,15 @@ pub(crate) struct Taker {
     unframing: Unframing,
     pub(crate) duplicates: u64,
     pub(crate) unreachable: u64,
+}
+
+/// What the source of a push says of the answer that it can read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) step: Option<Step>,
+    pub(crate) keeps_filter: bool,
+    /// The cells that it needs.
+    pub(crate) cells: Option<CellRange>,
 }
 
 impl Taker {
@@ -32,17 +44,40 @@ impl Taker {
     }
 
     /// A server at the start of a push: it knows nothing of the request before.
-    pub(crate) fn begin_push(&mut self) -> Result<(), Failure> {
+    pub(crate) fn begin_push(&mut self, asked: Asked) -> Result<(), Failure> {
         self.sink = sink(&self.setup, self.root);
+        if let Some(step) = asked.step {
+            self.sink.handle_plan(&[step], true);
+        }
+        if let Some(range) = asked.cells {
+            self.sink.handle_key(NAMED, range);
+        }
+        if asked.keeps_filter {
+            self.sink.handle_kept_filter();
+        }
         self.sink.handle_begin_round();
         self.reset_unframing();
         self.settle().map(drop)
+    }
+
+    /// The source needs these cells.
+    pub(crate) fn need(&mut self, range: CellRange) {
+        self.sink.handle_need(range);
+    }
+
+    /// The source did not understand the message.
+    pub(crate) fn refuse(&mut self) {
+        self.sink.handle_refused();
     }
 
     /// A new process: what is held is all that is left of the one before.
     pub(crate) fn restart(&mut self) {
         self.sink = sink(&self.setup, self.root);
         drop(self.reset_unframing());
+    }
+
+    pub(crate) fn remembered(&mut self, memory: Memory) {
+        self.sink.handle_memory(memory);
     }
 
     pub(crate) const fn root(&self) -> Cid {
@@ -124,7 +159,14 @@ impl Taker {
                     SinkOutput::Has(cid) => asked.push((cid, false)),
                     SinkOutput::Store(block) => self.store.put(block),
                     SinkOutput::Summary => self.sink.handle_summary(self.summary()),
-                    SinkOutput::Transmit(_) | SinkOutput::Done(_) => return Ok(Some(output)),
+                    SinkOutput::Plan(_) => {
+                        let steps = &self.setup.steps;
+                        self.sink.handle_plan(steps, !steps.is_empty());
+                        self.sink.handle_key(NAMED, CellRange::BEGIN);
+                    }
+                    SinkOutput::Transmit(_) | SinkOutput::Ask(_) | SinkOutput::Done(_) => {
+                        return Ok(Some(output));
+                    }
                 }
             }
             if asked.is_empty() {
@@ -140,7 +182,7 @@ impl Taker {
         self.store.blocks().keys().for_each(|cid| {
             summary.insert(cid);
         });
-        summary.known()
+        summary.known_under(&NAMED.key)
     }
 
     fn answer(&mut self, mut asked: Vec<(Cid, bool)>) {
@@ -157,5 +199,7 @@ impl Taker {
 
 fn sink(setup: &Setup, root: Cid) -> Sink {
     let sink = Sink::new([root], setup.seeds.iter().copied(), &setup.limits, setup.seed);
-    if setup.summary { sink.with_summary() } else { sink }
+    let sink = if setup.summary { sink.with_summary() } else { sink };
+    let pulls = setup.direction == Direction::Pull && !setup.steps.is_empty();
+    if pulls { sink.with_plan() } else { sink }
 }

@@ -367,6 +367,7 @@ fn settle(sink: &mut Sink, store: &MemoryStore, completed: &Summary) -> Option<S
             SinkOutput::Has(cid) => sink.handle_has(&cid, store.has(&cid).expect("memory")),
             SinkOutput::Store(block) => store.put(&block).expect("memory"),
             SinkOutput::Summary => sink.handle_summary(completed.known()),
+            SinkOutput::Plan(_) | SinkOutput::Ask(_) => unreachable!("a sink without a plan"),
             SinkOutput::Transmit(status) => return Some(status),
             SinkOutput::Done(outcome) => {
                 assert_eq!(outcome.missing, 0, "all came");

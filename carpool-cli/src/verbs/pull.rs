@@ -46,7 +46,8 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
             Some(name) => named_here(&store, name, root)?,
             None => store.note_root(&root)?,
         }
-        let json = transfer_json(&pulled.root, &pulled.totals, pulled.seconds);
+        let json =
+            transfer_json(&pulled.root, &pulled.totals, pulled.seconds, pulled.plan.as_ref());
         let whole = dag_bytes(&store, &root);
         output.result(&json, transfer_line(&pulled.root, &pulled.totals, pulled.seconds, whole));
         Ok(())

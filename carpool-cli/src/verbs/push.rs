@@ -47,7 +47,8 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
         drop(meter);
         let short = |error| stopped_short(&args.root, error, &progress, begun, output);
         let pushed = pushed.map_err(short)?;
-        let json = transfer_json(&pushed.root, &pushed.totals, pushed.seconds);
+        let json =
+            transfer_json(&pushed.root, &pushed.totals, pushed.seconds, pushed.plan.as_ref());
         let whole = dag_bytes(&store, &args.root);
         output.result(&json, transfer_line(&pushed.root, &pushed.totals, pushed.seconds, whole));
         Ok(())

@@ -1,5 +1,6 @@
 use carpool_core::Cid;
 use carpool_http::{Client, Totals};
+use carpool_mirror::planner::Plan;
 use carpool_store::{BlockStore, Expect, LocalStore, Names, SetName};
 use std::{
     path::{Path, PathBuf},
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
         pushed.map_err(|error| stopped_short(&root, error, &progress, begun, output))
     })?;
     named_here(&store, &name, root)?;
-    let json = transfer_json(&root, &report.totals, report.seconds);
+    let json = transfer_json(&root, &report.totals, report.seconds, report.plan.as_ref());
     let whole = dag_bytes(&store, &root);
     output.result(&json, transfer_line(&root, &report.totals, report.seconds, whole));
     add::problems(output, &imported)
@@ -76,6 +77,7 @@ fn import_folder(args: &SyncArgs, store: &Arc<LocalStore>, output: &Output) -> O
 pub(crate) struct Synced {
     pub(crate) totals: Totals,
     pub(crate) seconds: f64,
+    pub(crate) plan: Option<Plan>,
 }
 
 /// Pushes what changed since the root that the name points to, and moves the name; nothing where
@@ -91,15 +93,16 @@ pub(crate) async fn push_named(
 ) -> Result<Synced, carpool_http::Error> {
     let begun = Instant::now();
     let before = client.name(name).await?.map(|record| record.root);
+    let mut plan = None;
     if before != Some(root) {
         let held: Vec<Cid> = before.into_iter().collect();
         begins(&held);
         let diff = Some(name).filter(|_| before.is_some());
-        client.push(root, held, diff, Arc::clone(store)).await?;
+        plan = client.push(root, held, diff, Arc::clone(store)).await?.plan;
         client.set_name(name, root, before).await?;
     }
     let (totals, seconds) = (client.progress().totals(), begun.elapsed().as_secs_f64());
-    Ok(Synced { totals, seconds })
+    Ok(Synced { totals, seconds, plan })
 }
 
 /// What was sent or fetched by name has that name here too.

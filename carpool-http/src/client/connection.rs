@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -52,7 +53,9 @@ impl tower::Service<http::Uri> for CountingConnector {
         let connecting = self.inner.call(uri);
         let progress = Arc::clone(&self.progress);
         Box::pin(async move {
+            let begun = Instant::now();
             let inner = connecting.await?.into_inner();
+            progress.note_connected(begun.elapsed());
             Ok(TokioIo::new(Counted { inner, progress, deaf: false }))
         })
     }

@@ -1,5 +1,5 @@
 use carpool_bloom::Filter;
-use carpool_mirror::Status;
+use carpool_mirror::{Status, extension::LinkBits, planner::Plan, sketch::Cells};
 use std::{fmt, sync::Arc, time::Instant};
 
 use super::Client;
@@ -16,6 +16,8 @@ pub enum Event {
     /// The server does not seem to have the routes of the dialect that was tried, so the transfer
     /// begins again in this one.
     Turns(Dialect),
+    /// How the transfer goes on.
+    Plans(Plan),
     /// A round has ended.
     Round(Round),
 }
@@ -74,6 +76,10 @@ pub struct Wants {
     pub roots: u64,
     /// The Bloom filter of what it holds.
     pub filter: Option<FilterSize>,
+    /// Bytes of the bitmap that asks for links of what the source sent last.
+    pub bitmap: Option<u64>,
+    /// Cells of a sketch of what is held.
+    pub cells: Option<u64>,
 }
 
 /// A Bloom filter, in numbers.
@@ -91,7 +97,20 @@ pub struct FilterSize {
 impl Wants {
     pub(super) fn of(status: &Status) -> Self {
         let filter = status.have.as_ref().map(FilterSize::of);
-        Self { roots: status.want.len() as u64, filter }
+        Self { roots: status.want.len() as u64, filter, bitmap: None, cells: None }
+    }
+
+    /// A message in the extension's form.
+    pub(super) fn of_extended(
+        want: usize,
+        have: Option<&Filter>,
+        links: Option<&LinkBits>,
+        cells: Option<&Cells>,
+    ) -> Self {
+        let bitmap = links.map(|links| links.bits.len() as u64);
+        let roots = if bitmap.is_some() { want } else { want.max(1) };
+        let cells = cells.map(|cells| cells.cells().len() as u64);
+        Self { roots: roots as u64, filter: have.map(FilterSize::of), bitmap, cells }
     }
 }
 
@@ -160,7 +179,7 @@ impl Client {
         }));
     }
 
-    fn tell(&self, event: &Event) {
+    pub(super) fn tell(&self, event: &Event) {
         if let Some(Listener(hear)) = &self.options.listener {
             hear(event);
         }

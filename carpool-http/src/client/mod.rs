@@ -2,15 +2,22 @@
 
 mod connection;
 mod events;
+mod keys;
 mod names;
 mod patience;
+mod planning;
 mod pull;
 mod push;
+mod sketching;
 mod speech;
 
 use bytes::Bytes;
 use carpool_core::Limits;
-use carpool_mirror::extension::{self, Answer, Offer};
+use carpool_mirror::{
+    extension::{self, Answer, Offer},
+    planner::{Path, Step},
+    sketch::NamedKey,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -24,14 +31,15 @@ use hyper_util::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Error, Progress, Result, body::collect, message::Dialect, pace::Pace, progress::add};
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
+pub use keys::SketchKeys;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -62,6 +70,15 @@ pub struct ClientOptions {
     pub stall_timeout: Duration,
     /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
     pub min_bytes_per_second: u64,
+    /// What lies between client and server, where that is known. Default: the round trip is the time
+    /// that a connection took to come up, and what is not known is
+    /// [`Path::ASSUMED`](carpool_mirror::planner::Path::ASSUMED).
+    pub path: Option<Path>,
+    /// The one step to take, where client and server can; for whoever compares them. Default: what a
+    /// [`plan`](carpool_mirror::planner::plan) puts first.
+    pub strategy: Option<Step>,
+    /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
+    pub sketch_keys: SketchKeys,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -81,6 +98,9 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
+            path: None,
+            strategy: None,
+            sketch_keys: SketchKeys::default(),
             listener: None,
             seed: 0,
         }
@@ -104,6 +124,8 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
+    /// Bytes a second of the fastest long body; 0 where there was none.
+    rate: Arc<AtomicU64>,
     headers: HeaderMap,
     options: Arc<ClientOptions>,
     progress: Arc<Progress>,
@@ -124,8 +146,8 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        let (extended, options) = (Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, headers, options, progress })
+        let (extended, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        Ok(Self { http, base, speech, extended, rate, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -168,10 +190,39 @@ impl Client {
         }
         let response = self.http.request(request).await.map_err(broken)?;
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
-        if said.and_then(Answer::decode).is_some() {
+        if let Some(answer) = said.and_then(Answer::decode) {
             self.extended.store(true, Relaxed);
+            self.note_key(answer.key, response.status());
         }
         Ok(response)
+    }
+
+    /// What lies between here and the server, as far as that is known.
+    fn path(&self) -> Path {
+        let known = |measured: u64, assumed| if measured == 0 { assumed } else { measured };
+        let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
+        let measured = Path {
+            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros),
+            bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
+        };
+        self.options.path.unwrap_or(measured)
+    }
+
+    /// A server that does not know the key that was used gives another.
+    fn note_key(&self, key: Option<NamedKey>, status: StatusCode) {
+        let (keys, now) = (&self.options.sketch_keys, Instant::now());
+        match key {
+            Some(named) if status == StatusCode::PRECONDITION_FAILED => {
+                keys.replace(&self.base, named, now);
+            }
+            Some(named) => keys.give(&self.base, named, now),
+            None => {}
+        }
+    }
+
+    /// The key of sketches that the server gave, if there is one.
+    fn given_key(&self) -> Option<NamedKey> {
+        self.options.sketch_keys.given(&self.base, Instant::now())
     }
 
     /// Whether the server is known to read the extension.
@@ -256,6 +307,13 @@ fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
         .expect("ring has the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// A number that nobody else draws.
+fn session_name() -> Option<[u8; extension::SESSION_BYTES]> {
+    let mut name = [0; extension::SESSION_BYTES];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut name).ok().map(|()| name)
 }
 
 pub(crate) fn full(bytes: Bytes) -> RequestBody {

@@ -2,16 +2,24 @@ use bytes::Bytes;
 use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
-    extension::{self, Offer},
+    extension::{self, Answer, Offer, Scope},
+    planner::{Plan, Step},
+    sketch::CellRange,
 };
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 use tokio::sync::mpsc;
 
-use super::{Call, Client, End, Wants, blocking, full, patience::Patience, speech::pull_path};
+use super::{
+    Call, Client, End, Wants, blocking, full, patience::Patience, planning::steps, session_name,
+    speech::pull_path,
+};
 use crate::{
     Error, Result, Totals,
     body::pump,
@@ -31,16 +39,66 @@ pub struct PullReport {
     pub totals: Totals,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
+    /// How it was planned; `None` where nothing was missing.
+    pub plan: Option<Plan>,
 }
 
 /// How a round ended that was not cut.
 enum Round {
     Ended,
-    /// The server holds none of the roots that it was told of.
-    NoSuchRoots,
+    /// The server does not know what the request relied on: roots, or what it sent.
+    Refused,
+    /// The server has sent nothing yet and needs these cells.
+    Needs(CellRange),
+    /// The server does not read the extension's form after all.
+    NotRead,
 }
 
+/// What the sink says.
+enum Said {
+    Plain(Status),
+    Extended(Box<extension::Request>),
+}
+
+impl Said {
+    fn wants(&self) -> Wants {
+        match self {
+            Self::Plain(status) => Wants::of(status),
+            Self::Extended(request) => {
+                let extension::Request { want, have, links, cells, .. } = &**request;
+                let (have, links) = (have.as_ref(), links.as_ref());
+                Wants::of_extended(want.len(), have, links, cells.as_ref())
+            }
+        }
+    }
+}
+
+/// Keys that a pull tries.
+const MAX_KEYS: u32 = 2;
+
 type Driver<S> = SinkDriver<Arc<S>>;
+
+/// The session's name, and whether there is anything that it could save: what was sent in a round
+/// before, or will be before the next.
+struct Naming {
+    name: Option<[u8; extension::SESSION_BYTES]>,
+    begun: bool,
+}
+
+impl Naming {
+    /// Most transfers that bring no filter are over after a round.
+    fn name_for(&mut self, filters: bool) -> Option<[u8; extension::SESSION_BYTES]> {
+        let useful = self.begun || filters;
+        self.begun = true;
+        self.name.filter(|_| useful)
+    }
+}
+
+/// What the answer says of the extension.
+fn answer_of(response: &Response<Incoming>) -> Answer {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    said.and_then(Answer::decode).unwrap_or_default()
+}
 
 impl Client {
     /// Pulls the DAG below `root` into `store`: what is missing, and nothing else. `seeds` are
@@ -56,15 +114,15 @@ impl Client {
         store: Arc<S>,
     ) -> Result<PullReport> {
         let begun = Instant::now();
-        loop {
+        let plan = loop {
             match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
                 Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
-                Ok(()) => break,
+                Ok(plan) => break plan,
             }
-        }
+        };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
-        Ok(PullReport { root, totals, seconds })
+        Ok(PullReport { root, totals, seconds, plan })
     }
 
     /// The whole transfer, in the dialect that is believed in.
@@ -73,36 +131,53 @@ impl Client {
         root: Cid,
         seeds: Vec<Cid>,
         store: Arc<S>,
-    ) -> Result<()> {
+    ) -> Result<Option<Plan>> {
         let limits = self.pull_limits();
-        let sink = Sink::new([root], seeds, &limits, self.options.seed);
+        let sink = Sink::new([root], seeds, &limits, self.options.seed).with_plan();
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
-        driver.sink().tell_roots(self.is_extended());
+        let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
+        let mut session = Naming { name: session_name(), begun: false };
         loop {
+            driver.sink().handle_path(self.path());
             let next;
             (driver, next) = blocking(move || {
                 let next = driver.next();
                 (driver, next)
             })
             .await;
-            let status = match next? {
-                Next::Request(status) => status,
+            let said = match next? {
+                Next::Plan(holding, leaf_bytes) => {
+                    let planned = self.plan_pull(&holding, leaf_bytes);
+                    extended = self.is_extended();
+                    driver.sink().handle_plan(&steps(&planned), extended);
+                    self.tell_key(driver.sink());
+                    plan = Some(planned);
+                    continue;
+                }
+                Next::Request(status) => Said::Plain(status),
+                Next::Ask(request) => Said::Extended(request),
                 Next::Done(outcome) => {
-                    return pulled(&driver, &outcome);
+                    return pulled(&driver, &outcome).map(|()| plan);
                 }
             };
-            let opened = self.open_round(|| Call::Request(Wants::of(&status)));
+            let opened = self.open_round(|| Call::Request(said.wants()));
+            let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
-            (driver, round) = self.pull_round(driver, root, status).await;
+            (driver, round) = self.pull_round(driver, root, said, &mut session).await;
+            let came = self.progress.totals().bytes_received - before;
+            self.note_rate(came, begun.elapsed().as_secs_f64());
             let round = round.map_err(cut_if_truncated);
             let missing = driver.sink().missing() as u64;
             self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
                 Ok(Round::Ended) => driver.sink().handle_end_round(),
-                Ok(Round::NoSuchRoots) => {
-                    driver.sink().tell_roots(false);
+                Ok(Round::Needs(range)) => driver.sink().handle_need(range),
+                Ok(Round::Refused) => self.refused(driver.sink(), &mut keys),
+                Ok(Round::NotRead) => {
                     driver.sink().handle_cut();
+                    driver.sink().handle_plan(&[Step::Filter], false);
+                    self.extended.store(false, Relaxed);
                 }
                 Err(error) => {
                     driver.sink().handle_cut();
@@ -112,6 +187,33 @@ impl Client {
                     tried.map_err(|error| incomplete(error, done, missing))?;
                 }
             }
+            if !extended && self.is_extended() {
+                // What is left can be asked for in fewer bytes.
+                extended = true;
+                driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
+                self.tell_key(driver.sink());
+            }
+        }
+    }
+
+    fn tell_key(&self, sink: &mut Sink) {
+        if let Some(named) = self.given_key() {
+            sink.handle_key(named, CellRange::BEGIN);
+        }
+    }
+
+    /// A server that does not know the key of a sketch has given another: under that one it is worth
+    /// another try. What does not decode does not decode under the next key, for now.
+    fn refused(&self, sink: &mut Sink, keys: &mut u32) {
+        let Some(number) = sink.key_in_use() else { return sink.handle_refused() };
+        self.options.sketch_keys.drop_key(&self.base, number);
+        *keys -= 1;
+        match self.given_key().filter(|_| *keys > 0) {
+            Some(named) => {
+                sink.handle_cut();
+                sink.handle_key(named, CellRange::BEGIN);
+            }
+            None => sink.handle_refused(),
         }
     }
 
@@ -130,7 +232,8 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         root: Cid,
-        status: Status,
+        said: Said,
+        session: &mut Naming,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -138,13 +241,25 @@ impl Client {
         let held: Vec<Cid> = held.iter().take(extension::MAX_HELD).copied().collect();
         let path = pull_path(dialect, &root);
         let told = driver.sink().tells_roots();
-        let (kind, offer, message) = self.pull_message(root, status, held, told);
+        let (kind, offer, message) = match said {
+            Said::Plain(status) => {
+                let session = session.name_for(status.have.is_some());
+                self.pull_message(root, status, held, told, session)
+            }
+            Said::Extended(mut request) => {
+                // Where only what is named is sent there is nothing to leave out.
+                let open = request.scope == Scope::All;
+                request.session = session.name_for(request.have.is_some()).filter(|_| open);
+                (extension::CONTENT_TYPE, None, (*request).into())
+            }
+        };
+        let form = kind;
         let sent =
             self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), full(message));
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
-            Ok(Ok(response)) => self.pull_answer(driver, response).await,
+            Ok(Ok(response)) => self.pull_answer(driver, form, response).await,
         }
     }
 
@@ -156,16 +271,25 @@ impl Client {
         Status { want, have }: Status,
         held: Vec<Cid>,
         told: bool,
+        session: Option<[u8; extension::SESSION_BYTES]>,
     ) -> (&'static str, Option<Offer>, Bytes) {
         let whole = want == [root];
         if told {
             let want = if whole { Vec::new() } else { want };
-            let request = extension::Request { root, want, held, have };
+            let request = extension::Request {
+                root: Some(root),
+                want,
+                held,
+                have,
+                session,
+                ..extension::Request::default()
+            };
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
-        let offers = dialect == Dialect::Spec && !held.is_empty();
-        let offer = offers.then(|| Offer { root: (!whole).then_some(root), held });
+        let named = (!whole && !held.is_empty()).then_some(root);
+        let offer = Offer { root: named, held, session, ..Offer::default() };
+        let offer = (dialect == Dialect::Spec).then_some(offer);
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
     }
@@ -175,14 +299,18 @@ impl Client {
     async fn pull_answer<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
+        form: &str,
         response: Response<Incoming>,
     ) -> (Driver<S>, Result<Round>) {
+        let extended = form == extension::CONTENT_TYPE;
         match response.status() {
             StatusCode::NOT_FOUND if !self.speech.is_guess() => return (driver, Ok(Round::Ended)),
-            StatusCode::PRECONDITION_FAILED | StatusCode::UNSUPPORTED_MEDIA_TYPE
-                if driver.sink().tells_roots() =>
-            {
-                return (driver, Ok(Round::NoSuchRoots));
+            StatusCode::ACCEPTED if extended => return (driver, needs(&response)),
+            StatusCode::PRECONDITION_FAILED if driver.sink().relies() => {
+                return (driver, Ok(Round::Refused));
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_REQUEST if extended => {
+                return (driver, Ok(Round::NotRead));
             }
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;
@@ -190,6 +318,7 @@ impl Client {
             }
             _ => self.understood(),
         }
+        driver.sink().handle_memory(answer_of(&response).memory);
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(Round::Ended));
         }
@@ -205,6 +334,14 @@ impl Client {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// The cells that an answer asks for.
+fn needs(response: &Response<Incoming>) -> Result<Round> {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    let cells = said.and_then(Answer::decode).and_then(|answer| answer.cells);
+    let (status, reason) = (response.status(), "nothing was sent, nor asked for".to_owned());
+    cells.map(Round::Needs).ok_or(Error::Status { status, reason })
 }
 
 fn pulled<S: BlockStore + ?Sized>(driver: &Driver<S>, outcome: &Outcome) -> Result<()> {

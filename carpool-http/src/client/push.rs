@@ -1,16 +1,28 @@
 use carpool_core::Cid;
-use carpool_mirror::{Source, Status};
+use carpool_mirror::{
+    Source, Status,
+    extension::{self, Asked, Offer},
+    planner::{Plan, Step},
+    sketch::NamedKey,
+};
 use carpool_selector::Order;
 use carpool_store::BlockStore;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
-use super::{Call, Client, End, Wants, blocking, patience::Patience, speech::push_path};
+use super::{
+    Call, Client, End, Wants, blocking,
+    patience::Patience,
+    planning::steps,
+    sketching::{Came, Sketching},
+    speech::push_path,
+};
 use crate::{
     Error, Result, Totals,
     body::{channel, collect},
@@ -30,6 +42,126 @@ pub struct PushReport {
     pub totals: Totals,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
+    /// How it was planned: what the server is asked for.
+    pub plan: Option<Plan>,
+}
+
+/// What a server answers.
+enum Said {
+    Plain(Status),
+    Extended(Asked),
+}
+
+impl Said {
+    fn named(&self) -> Vec<Cid> {
+        match self {
+            Self::Plain(status) => status.want.clone(),
+            Self::Extended(asked) => asked.want.iter().collect(),
+        }
+    }
+
+    const fn has_bitmap(&self) -> bool {
+        matches!(self, Self::Extended(Asked { links: Some(_), .. }))
+    }
+
+    /// Whether nothing is wanted any more.
+    fn is_content(&self) -> bool {
+        matches!(self, Self::Plain(status) if status.want.is_empty())
+    }
+
+    fn wants(&self) -> Wants {
+        match self {
+            Self::Plain(status) => Wants::of(status),
+            Self::Extended(Asked { want, have, links, cells, .. }) => {
+                Wants::of_extended(want.len(), have.as_ref(), links.as_ref(), cells.as_ref())
+            }
+        }
+    }
+}
+
+/// How the server is asked to say what it lacks.
+struct Asking {
+    /// The step that is taken, and what comes after it; nothing where the server is asked for
+    /// nothing.
+    steps: VecDeque<Step>,
+    /// Rounds in a row that sent what was named alone.
+    meagre: u8,
+    /// Whether the filter that is in force goes with the step that was given up.
+    drops_filter: bool,
+    /// What was made of cells, as long as they are asked for.
+    sketching: Option<Sketching>,
+}
+
+/// As many rounds say that a filter hides too much.
+const MEAGRE: u8 = 2;
+
+impl Asking {
+    /// Sketches are asked for under a key of this side's.
+    fn new(plan: Option<&Plan>, key: Option<NamedKey>) -> Self {
+        let asked = |step: &Step| match step {
+            Step::HeldRoots => false,
+            Step::Sketch => key.is_some(),
+            _ => true,
+        };
+        let steps = plan.map_or(Vec::new(), steps).into_iter().filter(asked).collect();
+        Self { steps, meagre: 0, drops_filter: false, sketching: key.map(Sketching::new) }
+    }
+
+    /// Whether cells are asked for.
+    fn sketches(&self) -> bool {
+        self.steps.front() == Some(&Step::Sketch)
+    }
+
+    /// Goes on to the step after the sketch, which is of use once.
+    fn end_sketch(&mut self) {
+        self.sketching = None;
+        if self.sketches() {
+            self.steps.pop_front();
+            if self.steps.is_empty() {
+                self.steps.push_back(Step::Filter);
+            }
+        }
+    }
+
+    fn offer(&self, keeps_filter: bool) -> Option<Offer> {
+        let ask = self.steps.front().copied();
+        let keeps_filter = keeps_filter && !self.drops_filter;
+        let sketching = self.sketching.as_ref().filter(|_| self.sketches());
+        let (key, cells) = sketching.map(|it| (it.named(), it.range())).unzip();
+        ask.map(|ask| Offer { ask: Some(ask), keeps_filter, key, cells, ..Offer::default() })
+    }
+
+    fn judge(&mut self, only_named: bool) {
+        let filters = [Step::Filter, Step::InteriorFilter];
+        let hides = self.steps.front().is_some_and(|step| filters.contains(step));
+        self.meagre = if hides && only_named { self.meagre + 1 } else { 0 };
+        if self.meagre >= MEAGRE {
+            (self.meagre, self.drops_filter) = (0, true);
+            let last = self.steps.front() == Some(&Step::Filter);
+            self.steps = [if last { Step::Everything } else { Step::Filter }].into();
+        }
+    }
+
+    /// Begins the round that answers the server. One that speaks of what was not sent is answered as
+    /// far as it names blocks, and not asked for that any more.
+    fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
+        self.end_sketch();
+        let asked = match said {
+            Said::Plain(status) => return Ok(source.handle_status(status)?),
+            Said::Extended(asked) => asked,
+        };
+        if std::mem::take(&mut self.drops_filter) {
+            source.forget_filter();
+        }
+        let named = Asked { links: None, ..asked.clone() };
+        match source.handle_asked(asked) {
+            Err(carpool_mirror::Error::UnknownTrail) => {
+                self.steps.clear();
+                Ok(source.handle_asked(named)?)
+            }
+            begun => Ok(begun?),
+        }
+    }
 }
 
 /// Bytes of the largest block that car-mirror 0.1.0 takes.
@@ -56,15 +188,15 @@ impl Client {
     ) -> Result<PushReport> {
         let begun = Instant::now();
         let held = self.here(held, &store).await?;
-        loop {
+        let plan = loop {
             match self.push_speaking(root, held.clone(), diff, &store).await {
                 Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
-                Ok(()) => break,
+                Ok(plan) => break plan,
             }
-        }
+        };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
-        Ok(PushReport { root, totals, seconds })
+        Ok(PushReport { root, totals, seconds, plan })
     }
 
     /// The whole transfer, in the dialect that is believed in.
@@ -74,19 +206,28 @@ impl Client {
         mut held: Vec<Cid>,
         diff: Option<&str>,
         store: &Arc<S>,
-    ) -> Result<()> {
+    ) -> Result<Option<Plan>> {
         let dialect = self.speech.dialect();
         if dialect == Dialect::CarMirror {
             self.check_block_sizes(root, store).await?;
         }
+        let plan = match dialect {
+            Dialect::Spec => Some(self.plan_push(root, !held.is_empty(), store).await?),
+            Dialect::CarMirror => None,
+        };
+        let key = self.options.sketch_keys.drawn(&self.base, Instant::now());
+        let mut asking = Asking::new(plan.as_ref(), key);
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
             let driver = self.first_call(root, std::mem::take(&mut held), store);
-            match self.push_rounds(driver, call, root, &path, &mut answered).await {
-                Ok(()) => return Ok(()),
+            match self
+                .push_rounds(driver, call, root, &path, &mut asking, &mut answered, store)
+                .await
+            {
+                Ok(()) => return Ok(plan),
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
                     let done =
@@ -138,7 +279,8 @@ impl Client {
         held: Vec<Cid>,
         store: &Arc<S>,
     ) -> Driver<S> {
-        let mut source = Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
+        let source = Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
+        let mut source = source.with_trail(None);
         if held.is_empty() {
             source.handle_cold_call(root, self.options.cold_call_bytes);
         } else {
@@ -153,30 +295,45 @@ impl Client {
         mut call: Call,
         root: Cid,
         path: &str,
+        asking: &mut Asking,
         answered: &mut u64,
+        store: &Arc<S>,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
-            let (status, sent);
+            let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
-            let round = self.push_round(driver, root, path).await;
-            self.close_round(opened, &round, |(_, _, status)| End::Wants(Wants::of(status)));
-            (driver, sent, status) = round?;
-            let mut wanted = status.want.clone();
+            let offer = asking.offer(driver.source().keeps_filter());
+            let round = self.push_round(driver, root, path, offer).await;
+            self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
+            (driver, sent, said) = round?;
+            let mut wanted = said.named();
             wanted.sort_unstable();
             *answered += 1;
-            self.progress.missing.store(status.want.len() as u64, Relaxed);
-            if status.want.is_empty() {
+            self.progress.missing.store(wanted.len() as u64, Relaxed);
+            if said.is_content() {
                 return Ok(());
             }
-            if wanted == wanted_before {
-                return Err(stuck(&status, &sent));
+            let said = match said {
+                Said::Extended(asked) if asked.cells.is_some() => {
+                    let store = Arc::clone(store);
+                    driver = self.push_by_cells(driver, root, asking, asked, store).await?;
+                    wanted_before = Vec::new();
+                    continue;
+                }
+                said => said,
+            };
+            // A bitmap is over what was just sent, so it says something new.
+            if wanted == wanted_before && !said.has_bitmap() {
+                return Err(stuck(&wanted, &sent));
             }
-            wanted_before = wanted;
+            wanted_before = if said.has_bitmap() { Vec::new() } else { wanted };
             if sent.interrupted {
                 driver.source().handle_forgotten();
             }
-            driver.source().handle_status(status)?;
+            let only_named = driver.source().sent_only_named();
+            asking.answer(driver.source(), said)?;
+            asking.judge(only_named);
         }
         Err(Error::Incomplete {
             missing: wanted_before.len() as u64,
@@ -185,13 +342,56 @@ impl Client {
         })
     }
 
+    /// Makes of cells what can be made: the next round sends what is lacking, or nothing but a
+    /// question.
+    async fn push_by_cells<S: BlockStore + ?Sized + 'static>(
+        &self,
+        mut driver: Driver<S>,
+        root: Cid,
+        asking: &mut Asking,
+        asked: Asked,
+        store: Arc<S>,
+    ) -> Result<Driver<S>> {
+        let Some(mut sketching) = asking.sketching.take().filter(|_| asking.sketches()) else {
+            // Nobody asked for them.
+            asking.answer(driver.source(), Said::Extended(Asked { cells: None, ..asked }))?;
+            return Ok(driver);
+        };
+        let options = Arc::clone(&self.options);
+        let (came, sketching) = blocking(move || {
+            let with = (&options.limits, options.seed);
+            (sketching.take(asked, root, with, &*store), sketching)
+        })
+        .await;
+        match came? {
+            Came::Need => {
+                asking.sketching = Some(sketching);
+                driver.rest();
+                return Ok(driver);
+            }
+            Came::Lacking(asked, lacking) => {
+                match driver.source().handle_reconciled(asked, lacking) {
+                    Err(carpool_mirror::Error::UnknownTrail) => driver.rest(),
+                    begun => begun?,
+                }
+            }
+            Came::GaveUp => {
+                self.options.sketch_keys.drop_key(&self.base, sketching.named().number);
+                driver.rest();
+            }
+        }
+        asking.end_sketch();
+        Ok(driver)
+    }
+
     /// One CAR and its answer. An answer that comes before all was sent is the answer.
     async fn push_round<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
         root: Cid,
         path: &str,
-    ) -> Result<(Driver<S>, Sent, Status)> {
+        offer: Option<Offer>,
+    ) -> Result<(Driver<S>, Sent, Said)> {
         add(&self.progress.rounds, 1);
         let lost_before = self.progress.lost_writes.load(Relaxed);
         let (mut outgoing, body, alive) = channel(self.options.pace());
@@ -204,7 +404,10 @@ impl Client {
         });
         let body = body.boxed_unsync();
         let answered = tokio::select! {
-            answered = self.send(Method::POST, path, Some(routes::CAR), body) => answered,
+            answered =
+                self.send_offering(Method::POST, path, Some(routes::CAR), offer.as_ref(), body) => {
+                answered
+            }
             stalled = self.stalled() => Err(stalled),
         };
         drop(alive);
@@ -221,8 +424,8 @@ impl Client {
             (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
         };
         sent.interrupted |= self.progress.lost_writes.load(Relaxed) > lost_before;
-        let status = self.push_answer(answer).await?;
-        Ok((driver, sent, status))
+        let said = self.push_answer(answer).await?;
+        Ok((driver, sent, said))
     }
 
     /// Ends once no byte has moved for the time that a body may stand still: a push has no end that
@@ -243,7 +446,7 @@ impl Client {
         }
     }
 
-    async fn push_answer(&self, response: Response<Incoming>) -> Result<Status> {
+    async fn push_answer(&self, response: Response<Incoming>) -> Result<Said> {
         if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
             return Err(self.refusal(response).await);
         }
@@ -252,18 +455,24 @@ impl Client {
         let duplicate = duplicate.and_then(|value| value.to_str().ok()?.parse().ok());
         add(&self.progress.duplicate, duplicate.unwrap_or(0));
         let (limits, pace) = (&self.options.limits, self.options.pace());
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let extended = kind.is_some_and(|kind| kind == extension::CONTENT_TYPE);
         let body = collect(response.into_body(), limits.max_message_bytes, pace).await?;
-        Ok(message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?)
+        if extended {
+            return Ok(Said::Extended(Asked::decode(body, limits, self.options.seed)?));
+        }
+        let plain = message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?;
+        Ok(Said::Plain(plain))
     }
 }
 
 /// The server wants what it wanted before: either we lack it or it does not take it.
-fn stuck(status: &Status, sent: &Sent) -> Error {
+fn stuck(wanted: &[Cid], sent: &Sent) -> Error {
     match sent.lacks {
         Some(cid) => Error::SourceLacks { cid },
         None => Error::Incomplete {
-            missing: status.want.len() as u64,
-            example: status.want.first().copied(),
+            missing: wanted.len() as u64,
+            example: wanted.first().copied(),
             reason: "the server goes on asking for what it was sent".into(),
         },
     }

@@ -2,13 +2,14 @@
 
 use carpool_core::Cid;
 use carpool_mirror::{
-    Source,
-    extension::{self, Answer, Offer},
+    Answered, Source,
+    extension::{self, Answer, LinkBits, Offer, Scope},
+    sketch::{Cells, Lacking},
 };
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Server, refusal::Refusal};
+use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{Error, client::blocking, message::Request as Wanted};
 
 /// What a pull asks for, in either form.
@@ -19,15 +20,30 @@ pub(super) struct Asked {
     /// Whether a sink that names roots relies on them: beside a message of the specification they are
     /// an offer.
     relies: bool,
+    /// What it says of the last answer: what may be sent beside what is named, a bitmap, and what that
+    /// is over.
+    scope: Scope,
+    links: Option<LinkBits>,
+    before: Option<Answered>,
+    /// The session under which the sink wants to be remembered.
+    pub(super) session: Option<Name>,
     /// What the answer says of the extension, where the request knows of it.
     pub(super) answer: Option<Answer>,
+    /// The root of the DAG, and cells of a sketch of what the sink holds.
+    pub(super) cells: Option<(Cid, Cells)>,
+    /// What came of them.
+    pub(super) lacking: Option<Lacking>,
 }
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        Self { wanted, held: None, relies: false, answer: None }
+        let (held, session, links, before, answer) = (None, None, None, None, None);
+        let (relies, scope, cells, lacking) = (false, Scope::All, None, None);
+        Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking }
     }
 }
+
+const UNKNOWN: &str = "this was not sent here, or too long ago";
 
 pub(super) fn is_extended(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == extension::CONTENT_TYPE)
@@ -38,18 +54,28 @@ impl Asked {
     pub(super) fn decode(body: Vec<u8>, server: &Server) -> Result<Self, Refusal> {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
-        let extension::Asked { root, want, held, have } = read.map_err(Error::from)?;
-        let (wanted, held) = (Wanted { want, have }, Some((root, held)));
-        Ok(Self { wanted, held, relies: true, answer: Some(Answer::default()) })
+        let asked = read.map_err(Error::from)?;
+        let extension::Asked { root, want, held, have, scope, links, session, cells } = asked;
+        let before = links.as_ref().and_then(|links| server.trails.find(&links.check));
+        if links.is_some() && before.is_none() {
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
+        }
+        let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
+        // Who has a key goes on with it.
+        let offer = || server.sketching.offer();
+        let answer = Some(if cells.is_some() { Answer::default() } else { offer() });
+        let (relies, cells, lacking) = (true, root.zip(cells), None);
+        Ok(Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking })
     }
 
     /// Adds what the header beside a message of the specification says.
-    pub(super) fn with_header(mut self, headers: &HeaderMap) -> Self {
+    pub(super) fn with_header(mut self, headers: &HeaderMap, server: &Server) -> Self {
         let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
         let Some(offer) = value.and_then(Offer::decode) else { return self };
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
-        self.answer = Some(Answer::default());
+        self.session = offer.session;
+        self.answer = Some(server.sketching.offer());
         self
     }
 
@@ -73,17 +99,30 @@ impl Asked {
         Ok(self)
     }
 
-    /// Begins the round.
-    pub(super) fn begin(self, source: &mut Source) -> Result<(), carpool_mirror::Error> {
-        let Wanted { want, have } = self.wanted;
-        match self.held {
-            Some((root, held)) => source.handle_held(root, want, held, have),
-            None => source.handle_request(want, have),
+    /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
+    pub(super) fn begin(self, mut source: Source, server: &Server) -> Result<Source, Refusal> {
+        let Self { wanted: Wanted { want, have }, held, scope, links, before, answer, .. } = self;
+        if answer.is_some() && server.trails.is_on() {
+            source = source.with_trail(before);
+        }
+        let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
+        let (session, cells) = (None, None);
+        let asked = extension::Asked { root, want, held, have, scope, links, session, cells };
+        let begun = match self.lacking {
+            Some(lacking) => source.handle_reconciled(asked, lacking),
+            None => source.handle_asked(asked),
+        };
+        match begun {
+            Ok(()) => Ok(source),
+            Err(carpool_mirror::Error::UnknownTrail) => {
+                Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN))
+            }
+            Err(error) => Err(Error::from(error).into()),
         }
     }
 }
 
 /// The header of an answer.
-pub(super) fn header_of(answer: Answer) -> HeaderValue {
-    HeaderValue::from_static(answer.encode())
+pub(super) fn header_of(answer: &Answer) -> HeaderValue {
+    HeaderValue::try_from(answer.encode()).expect("letters, digits and marks")
 }

@@ -1,3 +1,4 @@
+use carpool_bloom::sketch::Key;
 use carpool_core::{Cid, CidSet, Limits, cid_exact};
 use carpool_mirror::{Known, Summary};
 use carpool_store::Store;
@@ -36,8 +37,13 @@ impl Inventory {
         Self { state: Mutex::new(state), limits: options.limits.clone(), max_blocks, seed }
     }
 
-    /// The filter for an answer; `None` where nothing is known.
-    pub(super) fn known<S: Store + ?Sized>(&self, store: &S) -> Result<Option<Known>> {
+    /// The filter for an answer, and a sketch under `key` where there is one; `None` where nothing is
+    /// known. A sketch under a key that was used lately costs a copy of it.
+    pub(super) fn known<S: Store + ?Sized>(
+        &self,
+        store: &S,
+        key: Option<&Key>,
+    ) -> Result<Option<Known>> {
         if self.max_blocks == 0 {
             return Ok(None);
         }
@@ -46,7 +52,10 @@ impl Inventory {
         if state.roots != roots {
             self.look_at(&mut state, roots, store)?;
         }
-        Ok(state.summary.known())
+        Ok(match key {
+            Some(key) => state.summary.known_under(key),
+            None => state.summary.known(),
+        })
     }
 
     /// Adds the DAGs of roots that are new. Where there is no room, it begins again with the newest,

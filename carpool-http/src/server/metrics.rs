@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Server, route::Route};
+use super::{Server, route::Route, sessions::SessionTally};
 use crate::Totals;
 
 /// Upper bounds of the buckets of the durations, in seconds.
@@ -134,16 +134,17 @@ fn refusal(status: StatusCode) -> Option<usize> {
 
 /// `GET /metrics`.
 pub(super) async fn show(State(server): State<Server>) -> Response {
-    let page = page(&server.metrics.tally(), &server.progress.totals());
+    let sessions = server.sessions.tally();
+    let page = page(&server.metrics.tally(), &server.progress.totals(), sessions);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
 
-fn page(tally: &Tally, totals: &Totals) -> String {
+fn page(tally: &Tally, totals: &Totals, sessions: SessionTally) -> String {
     let mut page = Page(String::with_capacity(16 << 10));
     page.family("carpool_build_info", "gauge", "The version that runs.");
     page.sample("carpool_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    page.singles("gauge", gauges(tally));
-    page.singles("counter", counters(tally, totals));
+    page.singles("gauge", gauges(tally, sessions));
+    page.singles("counter", counters(tally, totals, sessions));
     refusals(&mut page, tally);
     requests(&mut page, tally);
     durations(&mut page, tally);
@@ -153,15 +154,17 @@ fn page(tally: &Tally, totals: &Totals) -> String {
 /// Families of one sample each, as `(name, help, value)`.
 type Singles<const N: usize> = [(&'static str, &'static str, u64); N];
 
-fn gauges(tally: &Tally) -> Singles<3> {
+fn gauges(tally: &Tally, sessions: SessionTally) -> Singles<5> {
     [
         ("carpool_http_connections_open", "Connections open now.", tally.connections),
         ("carpool_http_requests_in_flight", "Requests under way now.", tally.requests),
         ("carpool_transfers_in_flight", "Pulls and pushes under way now.", tally.transfers),
+        ("carpool_sessions_open", "Sessions remembered now.", sessions.sessions),
+        ("carpool_sessions_bytes", "Bytes of what is remembered of them.", sessions.bytes),
     ]
 }
 
-fn counters(tally: &Tally, totals: &Totals) -> Singles<7> {
+fn counters(tally: &Tally, totals: &Totals, sessions: SessionTally) -> Singles<8> {
     [
         ("carpool_http_requests_cut_total", "Requests cut before their end.", tally.cut),
         ("carpool_http_received_bytes_total", "Bytes of bodies in.", totals.bytes_received),
@@ -170,6 +173,7 @@ fn counters(tally: &Tally, totals: &Totals) -> Singles<7> {
         ("carpool_blocks_sent_total", "Blocks sent.", totals.blocks_sent),
         ("carpool_blocks_duplicate_total", "Blocks that came although held.", totals.duplicate),
         ("carpool_rounds_total", "CAR Mirror requests.", totals.rounds),
+        ("carpool_sessions_evicted_total", "Sessions forgotten for age or room.", sessions.evicted),
     ]
 }
 

@@ -5,6 +5,7 @@ mod held;
 mod idle;
 mod inventory;
 mod joined;
+mod keys;
 mod metrics;
 mod names;
 mod observe;
@@ -12,6 +13,9 @@ mod pull;
 mod push;
 mod refusal;
 mod route;
+mod sessions;
+mod sketches;
+mod trails;
 
 use axum::{
     Router,
@@ -21,7 +25,7 @@ use axum::{
     routing::{get, post},
 };
 use carpool_core::{Cid, Limits, cid_exact, sha2_256};
-use carpool_mirror::extension::{self, Answer};
+use carpool_mirror::extension;
 use carpool_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -35,6 +39,9 @@ use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes}
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
+use sessions::Sessions;
+use sketches::Sketching;
+use trails::Trails;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -75,6 +82,21 @@ pub struct ServerOptions {
     /// Blocks that the server remembers to hold completely, and tells a client of that pushes
     /// without knowing what is held; some 60 bytes each. 0 turns it off. Default 131,072.
     pub max_summary_blocks: usize,
+    /// How long a key of sketches is good at least, which a client that pulls was given. Default an
+    /// hour.
+    pub sketch_key_life: Duration,
+    /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
+    /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
+    pub max_trail_bytes: usize,
+    /// Bytes of what is remembered of one session: 21 for each block that was sent to it. Default
+    /// 4 MiB.
+    pub max_session_bytes: usize,
+    /// Bytes of all sessions that no request uses at the moment, some 400 for each beside what it
+    /// remembers; those that were not used for longest go first. 0 turns sessions off. Default 64 MiB.
+    pub max_sessions_bytes: usize,
+    /// How long a session is kept after its last answer, where there is room. Default 60 s; CAR
+    /// Mirror asks for 30 s.
+    pub session_timeout: Duration,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -98,6 +120,11 @@ impl Default for ServerOptions {
             drain_bytes: 16 << 20,
             max_push_roots: 1000,
             max_summary_blocks: 1 << 17,
+            sketch_key_life: Duration::from_secs(3600),
+            max_trail_bytes: 64 << 20,
+            max_session_bytes: 4 << 20,
+            max_sessions_bytes: 64 << 20,
+            session_timeout: Duration::from_secs(60),
             seed: 0,
         }
     }
@@ -127,6 +154,9 @@ pub struct Server {
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
     inventory: Arc<Inventory>,
+    sketching: Arc<Sketching>,
+    trails: Arc<Trails>,
+    sessions: Arc<Sessions>,
 }
 
 impl Server {
@@ -136,7 +166,21 @@ impl Server {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
-        Self { store, options: Arc::new(options), progress, metrics, transfers, inventory }
+        let sketching = Arc::new(Sketching::new(&options));
+        let sessions = Arc::new(Sessions::new(&options));
+        let trails = Arc::new(Trails::new(&options));
+        let options = Arc::new(options);
+        Self {
+            store,
+            options,
+            progress,
+            metrics,
+            transfers,
+            inventory,
+            sketching,
+            trails,
+            sessions,
+        }
     }
 
     /// The counters of all that this server does. Its bytes are those of bodies; what HTTP and TLS
@@ -162,7 +206,7 @@ impl Server {
         let names = Router::new()
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
-            .layer(middleware::map_response(says_extended));
+            .layer(middleware::map_response_with_state(self.clone(), says_extended));
         let routes = routes.merge(names);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
@@ -184,8 +228,12 @@ impl Server {
     ) -> std::io::Result<()> {
         let server = self.clone();
         // Otherwise the first push that knows nothing waits for it.
-        drop(spawn_blocking(move || server.inventory.known(&*server.store)));
-        connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await
+        drop(spawn_blocking(move || server.inventory.known(&*server.store, None)));
+        let looking = tokio::spawn(Sessions::forget_in_time(Arc::downgrade(&self.sessions)));
+        let served =
+            connections::serve(self.router(), listener, &self.options, &self.metrics, stop).await;
+        looking.abort();
+        served
     }
 
     /// A place for a transfer, which lasts until it is dropped.
@@ -208,8 +256,8 @@ impl Server {
 }
 
 /// Who reads a name is likely to pull what it points to, and knows then how to ask.
-async fn says_extended(mut response: Response) -> Response {
-    response.headers_mut().insert(extension::HEADER, held::header_of(Answer::default()));
+async fn says_extended(State(server): State<Server>, mut response: Response) -> Response {
+    response.headers_mut().insert(extension::HEADER, held::header_of(&server.sketching.offer()));
     response
 }
 

@@ -4,18 +4,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use carpool_core::Cid;
-use carpool_mirror::{Source, extension};
+use carpool_mirror::{Session, Source, extension};
 use carpool_selector::Order;
 use http::{Method, StatusCode, header};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    Server,
+    Server, ServerOptions,
     held::{self, Asked},
     observe::Observed,
     refusal::Refusal,
     root_of,
+    sessions::{Lease, Remembering},
+    sketches::{self, Outcome},
 };
 use crate::{
     Error,
@@ -36,14 +38,24 @@ pub(super) async fn pull(
     let asked = if held::is_extended(&headers) {
         Asked::decode(body, &server)?
     } else {
-        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers)
+        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers, &server)
     };
-    let asked = asked.compare_with(&server).await?;
+    let mut asked = asked.compare_with(&server).await?;
+    if let Some((root, cells)) = asked.cells.take() {
+        match sketches::decode(&server, root, cells).await? {
+            Outcome::Lacking(lacking) => asked.lacking = Some(lacking),
+            Outcome::Asks(response) => return Ok(response),
+        }
+    }
+    let session = asked.session.and_then(|name| server.sessions.lease(name));
+    if let (Some(answer), Some((_, lease))) = (&mut asked.answer, &session) {
+        answer.memory = lease.memory;
+    }
     let answer = asked.answer;
-    let car = send(&server, observed, asked, Order::DepthFirst).await?;
+    let car = send(&server, observed, asked, session, Order::DepthFirst).await?;
     let mut response = ([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response();
     if let Some(answer) = answer {
-        response.headers_mut().insert(extension::HEADER, held::header_of(answer));
+        response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
     Ok(response)
 }
@@ -68,7 +80,7 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, wanted.into(), Order::BreadthFirst).await?;
+    let car = send(&server, observed, wanted.into(), None, Order::BreadthFirst).await?;
     Ok(Body::new(car).into_response())
 }
 
@@ -93,17 +105,32 @@ async fn send(
     server: &Server,
     observed: Observed,
     asked: Asked,
+    session: Option<(Session, Lease)>,
     order: Order,
-) -> Result<ChannelBody, Refusal> {
+) -> Result<Remembering, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
-    let mut source = Source::forgetful(order, &options.limits, options.seed);
-    asked.begin(&mut source).map_err(Error::from)?;
-    let mut car = stream(server, observed, source, place);
+    let (source, lease) = source(options, session, order);
+    let source = asked.begin(source, server)?;
+    let (to, session) = oneshot::channel();
+    let mut car = stream(server, observed, source, to, place);
     if car.has_any().await? {
-        return Ok(car);
+        return Ok(Remembering::new(car, lease.map(|lease| (lease, session))));
     }
     Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here"))
+}
+
+/// A source that goes on with the session, where there is one.
+fn source(
+    options: &ServerOptions,
+    session: Option<(Session, Lease)>,
+    order: Order,
+) -> (Source, Option<Lease>) {
+    let (limits, seed) = (&options.limits, options.seed);
+    match session {
+        Some((session, lease)) => (Source::resume(session, order, limits, seed), Some(lease)),
+        None => (Source::forgetful(order, limits, seed), None),
+    }
 }
 
 /// The CAR as it is made; the channel holds a reader's slowness against the walk.
@@ -111,15 +138,22 @@ fn stream(
     server: &Server,
     observed: Observed,
     source: Source,
+    session: oneshot::Sender<Session>,
     place: OwnedSemaphorePermit,
 ) -> ChannelBody {
     let (mut outgoing, body, alive) = channel(server.options.pace());
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
+    let trails = Arc::clone(&server.trails);
     tokio::task::spawn_blocking(move || {
         let _held = (alive, place);
         match driver.send(None, &mut outgoing) {
             Ok(sent) => {
+                // Before the end of the body is seen, so that the next request finds it.
+                if let Some(answered) = driver.source().take_answered() {
+                    trails.keep(answered);
+                }
                 observed.lacks(sent.lacks);
+                let _ = session.send(driver.into_source().into_session());
                 outgoing.finish();
             }
             Err(error) => {

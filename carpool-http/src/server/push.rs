@@ -3,13 +3,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use carpool_core::Cid;
-use carpool_mirror::{Sink, Status};
-use http::{StatusCode, Version, header};
+use carpool_mirror::{
+    Sink, Status,
+    extension::{self, Offer},
+    planner::Step,
+    sketch::CellRange,
+};
+use http::{HeaderMap, StatusCode, Version, header};
 use serde::Deserialize;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::mpsc;
 
-use super::{Server, SharedStore, observe::Observed, refusal::Refusal, root_of};
+use super::{Server, SharedStore, held::header_of, observe::Observed, refusal::Refusal, root_of};
 use crate::{
     Error, Result,
     body::{drain, pump},
@@ -34,8 +39,14 @@ pub(super) async fn push(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (dialect, hint) = (Dialect::Spec, query.diff);
-    let target = Target { dialect, root: None, hint, early: false, observed };
+    let offer = offer(request.headers());
+    let target = Target { dialect, root: None, hint, early: false, offer, observed };
     receive(server, target, request).await
+}
+
+/// What the source says that it can read.
+fn offer(headers: &HeaderMap) -> Option<Offer> {
+    headers.get(extension::HEADER).and_then(|value| Offer::decode(value.to_str().ok()?))
 }
 
 /// `POST /dag/push/{root}`, as car-mirror 0.1.0 has it: the path names the root, whatever the CAR's
@@ -54,7 +65,7 @@ pub(super) async fn push_as_car_mirror(
         }
     };
     let (dialect, root) = (Dialect::CarMirror, Some(root));
-    let target = Target { dialect, root, hint: None, early: false, observed };
+    let target = Target { dialect, root, hint: None, early: false, offer: None, observed };
     receive(server, target, request).await
 }
 
@@ -67,7 +78,15 @@ struct Target {
     hint: Option<String>,
     /// Whether an answer may come before the end of the CAR.
     early: bool,
+    /// What the source says that it can read.
+    offer: Option<Offer>,
     observed: Observed,
+}
+
+/// What is answered.
+enum Answered {
+    Plain(Status),
+    Extended(Box<extension::Request>),
 }
 
 /// Bytes of held blocks after which a push is answered early. Over HTTP/1.1 clients fail that are
@@ -93,6 +112,7 @@ async fn receive(
         }
     };
     let (dialect, pace) = (target.dialect, server.options.pace());
+    let extended = target.offer.is_some();
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
@@ -108,12 +128,20 @@ async fn receive(
         drain(rest, drain_bytes, pace).await;
     }
     drop(place);
-    let (status, duplicates) = taken?;
-    Ok(answer(dialect, &status, duplicates))
+    let (answered, duplicates) = taken?;
+    let mut response = match answered {
+        Answered::Plain(status) => answer(dialect, &status, duplicates),
+        Answered::Extended(request) => answer_extended(&request, duplicates),
+    };
+    if extended {
+        let value = header_of(&extension::Answer::default());
+        response.headers_mut().insert(extension::HEADER, value);
+    }
+    Ok(response)
 }
 
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
-fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64)> {
+fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u64)> {
     let (roots, sink) = sink(server, &mut body, target)?;
     target.observed.is_about(roots.len(), roots.first().copied());
     let progress = target.observed.progress();
@@ -121,7 +149,9 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64
     let mut driver =
         SinkDriver::new(sink, Arc::clone(&server.store), limits, Arc::clone(&progress));
     let (inventory, store) = (Arc::clone(&server.inventory), Arc::clone(&server.store));
-    driver.summarise(Box::new(move || inventory.known(&*store)));
+    let sketches = |offer: &&Offer| offer.ask == Some(Step::Sketch);
+    let key = target.offer.as_ref().filter(sketches).and_then(|offer| offer.key);
+    driver.summarise(Box::new(move || inventory.known(&*store, key.as_ref().map(|it| &it.key))));
     if target.early {
         driver.interrupt_after(EARLY_BYTES);
     }
@@ -130,7 +160,9 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64
     driver.sink().handle_end_round();
     let duplicates = progress.duplicate.load(Relaxed);
     match driver.next()? {
-        Next::Request(status) => Ok((status, duplicates)),
+        Next::Request(status) => Ok((Answered::Plain(status), duplicates)),
+        Next::Ask(request) => Ok((Answered::Extended(request), duplicates)),
+        Next::Plan(..) => unreachable!("the source plans"),
         Next::Done(outcome) if outcome.missing > 0 => Err(Error::Incomplete {
             missing: outcome.missing,
             example: outcome.named.first().copied(),
@@ -138,7 +170,7 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Status, u64
         }),
         Next::Done(_) => {
             finish(&server.store, &driver, &roots)?;
-            Ok((Status::default(), duplicates))
+            Ok((Answered::Plain(Status::default()), duplicates))
         }
     }
 }
@@ -155,6 +187,17 @@ fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, 
     let options = &server.options;
     let sink = Sink::new(roots.iter().copied(), hint, &options.limits, options.seed);
     let mut sink = sink.with_summary();
+    if let Some(Offer { ask: Some(step), keeps_filter, key, cells, .. }) = target.offer {
+        // What both hold the source knows by itself.
+        let steps = [step].into_iter().filter(|step| *step != Step::HeldRoots).collect::<Vec<_>>();
+        sink.handle_plan(&steps, true);
+        if keeps_filter {
+            sink.handle_kept_filter();
+        }
+        if let Some(named) = key {
+            sink.handle_key(named, cells.unwrap_or(CellRange::BEGIN));
+        }
+    }
     match target.dialect {
         Dialect::Spec => sink.handle_begin_round(),
         Dialect::CarMirror => sink.handle_begin_round_of_forgetful(),
@@ -181,6 +224,14 @@ fn related<S: carpool_store::Names + ?Sized>(store: &S, diff: &str) -> Option<Ci
         return Some(cid);
     }
     store.name(bare).ok().flatten().map(|entry| entry.root)
+}
+
+fn answer_extended(request: &extension::Request, duplicates: u64) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), extension::CONTENT_TYPE.to_owned()),
+        (routes::DUPLICATE_BLOCKS, duplicates.to_string()),
+    ];
+    (StatusCode::ACCEPTED, headers, request.encode()).into_response()
 }
 
 fn answer(dialect: Dialect, status: &Status, duplicates: u64) -> Response {

@@ -1,18 +1,26 @@
 use axum::response::{IntoResponse, Response};
+use carpool_mirror::extension::{self, Answer};
 use http::{HeaderValue, StatusCode, header};
 
-use super::observe::Reason;
+use super::{held, observe::Reason};
 use crate::Error;
 
 /// An answer that says no, in a line of text.
 pub(super) struct Refusal {
     status: StatusCode,
     reason: String,
+    answer: Option<Answer>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), answer: None }
+    }
+
+    /// With what the header of the extension says.
+    pub(super) const fn saying(mut self, answer: Answer) -> Self {
+        self.answer = Some(answer);
+        self
     }
 }
 
@@ -21,6 +29,9 @@ impl IntoResponse for Refusal {
         let mut response = (self.status, format!("{}\n", self.reason)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(answer) = &self.answer {
+            response.headers_mut().insert(extension::HEADER, held::header_of(answer));
         }
         response.extensions_mut().insert(Reason(self.reason));
         response

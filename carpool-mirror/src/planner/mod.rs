@@ -14,6 +14,7 @@ use core::fmt;
 
 pub use path::{Connection, INITIAL_WINDOW, Path};
 pub use predict::Cost;
+pub(crate) use predict::DEEPEST_TREE;
 
 /// A way to find out what a sink lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +46,26 @@ impl Step {
     ];
 
     /// What a transfer can do today.
-    pub const ON_THE_WIRE: [Self; 3] = [Self::HeldRoots, Self::Filter, Self::Everything];
+    pub const ON_THE_WIRE: [Self; 6] = Self::ALL;
+
+    /// What it is called in headers and on the command line.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::HeldRoots => "held",
+            Self::Filter => "filter",
+            Self::InteriorFilter => "interior",
+            Self::Bitmaps => "levels",
+            Self::Sketch => "sketch",
+            Self::Everything => "everything",
+        }
+    }
+
+    /// The step that is called so.
+    #[must_use]
+    pub fn from_token(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.token() == token)
+    }
 
     /// Whether it needs a peer that knows the extension.
     #[must_use]
@@ -166,7 +186,8 @@ pub fn plan(facts: &Facts, available: &[Step]) -> Plan {
     }
     let (prior, scores) = (prior(facts), scores(facts, &steps));
     let mut order: Vec<(f64, Step)> = scores.into_iter().zip(steps).collect();
-    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The model is not good to a hundredth; among equals the first of those available.
+    order.sort_by(|a, b| libm::round(a.0 * 100.0).total_cmp(&libm::round(b.0 * 100.0)));
     let expected = prior[prior.len() / 2];
     let planned = |(_, step): &(f64, Step)| Planned {
         step: *step,
@@ -281,7 +302,7 @@ mod tests {
     #[test]
     fn a_plan_says_what_and_why() {
         let text = alloc::string::ToString::to_string(&plan(&WIDE, &Step::ON_THE_WIRE));
-        assert!(text.starts_with("filter ("), "{text}");
+        assert!(text.starts_with("interior filter ("), "{text}");
         assert!(text.contains(", else everything ("), "{text}");
         assert!(text.contains("no root in common") && text.contains("50 ms"), "{text}");
     }

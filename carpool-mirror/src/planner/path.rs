@@ -12,6 +12,9 @@ pub struct Path {
 pub const INITIAL_WINDOW: u64 = 14_600;
 
 impl Path {
+    /// What is assumed of a path of which nothing is known: 50 ms and 100 Mb/s.
+    pub const ASSUMED: Self = Self { rtt_micros: 50_000, bytes_per_second: 12_500_000 };
+
     /// Round-trip time in seconds.
     #[must_use]
     pub fn rtt(&self) -> f64 {

@@ -14,7 +14,7 @@ const CELLS_EACH: f64 = 1.4;
 const FIRST_CELLS: f64 = 256.0;
 const SKETCH_GROWTH: f64 = 4.0;
 /// Levels beyond which a DAG counts as a chain: there rounds follow the change and not the depth.
-const DEEPEST_TREE: u64 = 64;
+pub(crate) const DEEPEST_TREE: u64 = 64;
 /// Bytes of an interior filter for each interior block, and its rate.
 const INTERIOR_BYTES: f64 = 0.69;
 const INTERIOR_RATE: f64 = 0.072;

@@ -1,13 +1,13 @@
 //! Two versions of a DAG side by side.
 
-mod fingerprints;
+mod leaves;
 mod level;
 mod nodes;
 
 use alloc::{collections::VecDeque, vec::Vec};
 use carpool_core::{Bytes, Cid, CidSet, Limits, for_each_link, identity_data, may_link};
 
-use fingerprints::{Fingerprints, Side};
+use leaves::{Leaves, Side};
 use level::{Level, Unmatched};
 use nodes::{Link, Nodes, Seen};
 
@@ -45,7 +45,7 @@ pub struct Difference {
     capacity: usize,
     hasher: CidSet,
     nodes: Nodes,
-    leaves: Fingerprints,
+    leaves: Leaves,
     links: Links,
     level: Level,
     glance: Glance,
@@ -128,7 +128,7 @@ impl Difference {
             capacity,
             hasher: CidSet::with_seed(seed),
             nodes: Nodes::default(),
-            leaves: Fingerprints::default(),
+            leaves: Leaves::default(),
             links: Links::default(),
             level: Level::default(),
             glance: Glance::Before,

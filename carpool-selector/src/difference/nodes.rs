@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use carpool_core::Cid;
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::fingerprints::{Side, Sides};
+use super::leaves::{Side, Sides};
 
 /// A node and its hash.
 pub(super) type Link = (Cid, u64);

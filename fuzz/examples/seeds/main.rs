@@ -7,12 +7,14 @@ mod sessions;
 mod texts;
 mod vectors;
 
-use carpool_bloom::{Filter, Params};
+use carpool_bloom::{Filter, Params, sketch::Key};
 use carpool_car::v2;
 use carpool_core::{Block, Bytes, Cid, Multihash, codec};
 use carpool_mirror::{
     Status, bitmap,
-    extension::{Answer, Offer, Request},
+    extension::{Answer, LinkBits, Offer, Request, Scope},
+    planner::Step,
+    sketch::{CellRange, Cells, NamedKey},
 };
 use sim::{
     dag::{self, Dag, Shape},
@@ -38,9 +40,15 @@ fn main() -> io::Result<()> {
     write("car_header", headers())?;
     write("cbor_reader", nodes().iter().chain(&headers()).flat_map(|item| asked(item)).collect())?;
     write("extension", extended())?;
-    for target in
-        ["difference", "mirror_session", "session_faults", "sink_events", "sketch", "source_events"]
-    {
+    for target in [
+        "difference",
+        "mirror_session",
+        "reconciliation",
+        "session_faults",
+        "sink_events",
+        "sketch",
+        "source_events",
+    ] {
         write(target, noise())?;
     }
     checks::write_all()?;
@@ -90,13 +98,30 @@ fn cids() -> Vec<Cid> {
 fn extended() -> Vec<Vec<u8>> {
     let cids = cids();
     let held = cids[..2].to_vec();
-    let offer = Offer { root: Some(cids[1]), held: held.clone() };
+    let offer = Offer {
+        root: Some(cids[1]),
+        held: held.clone(),
+        session: Some([5; 16]),
+        ..Offer::default()
+    };
     let filter = Filter::new(Params::for_items(20));
-    let bare = Request { root: cids[1], want: vec![], held: held.clone(), have: None };
+    let bare = Request { root: Some(cids[1]), held: held.clone(), ..Request::default() };
     let full = Request { want: held, have: Some(filter), ..bare.clone() };
-    let answer = Answer { used_held: true }.encode();
-    let headers = [offer.encode(), answer.to_owned()].map(String::into_bytes);
-    [bare.encode(), full.encode()].into_iter().chain(headers).collect()
+    let bits = bitmap::encode([true, false, true, true]).expect("few bits");
+    let level = Request {
+        scope: Scope::Interior,
+        links: Some(LinkBits { check: [8; 8], bits }),
+        session: Some([3; 16]),
+        ..Request::default()
+    };
+    let key = Some(NamedKey { number: 7, key: Key::new([7; 16]) });
+    let cells = Some(CellRange::BEGIN);
+    let asks = Offer { ask: Some(Step::Sketch), key, cells, ..Offer::default() };
+    let answer = Answer { used_held: true, key, cells, ..Answer::default() };
+    let headers = [offer.encode(), asks.encode(), answer.encode()].map(String::into_bytes);
+    let some = Cells::from_bytes(7, 256, &[1; 50]).expect("five cells");
+    let sketch = Request { cells: Some(some), ..bare.clone() };
+    [bare, full, level, sketch].map(|request| request.encode()).into_iter().chain(headers).collect()
 }
 
 /// Messages for the lanes, each a kind and what makes its length: equal ones, around the ends of the

@@ -62,6 +62,9 @@ fn record(dag: &Dag, held: &Blocks) -> Vec<Round> {
                 }
                 sink.handle_summary(summary.known());
             }
+            SinkOutput::Plan(_) | SinkOutput::Ask(_) => {
+                unreachable!("a sink without a plan")
+            }
             SinkOutput::Done(_) => break,
             SinkOutput::Transmit(status) => {
                 let sent = answer(dag.root, &status, &source_store);

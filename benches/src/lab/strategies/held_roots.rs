@@ -24,10 +24,11 @@ impl HeldRoots {
     fn asking(self, source: &Source<'_>, sink: &Sink<'_>) -> u64 {
         let (root, held) = (source.root().cid(), vec![sink.root().cid()]);
         if self.known_peer {
-            let request = Request { root, want: vec![], held, have: None };
+            let request = Request { root: Some(root), held, ..Request::default() };
             return request.encode().len() as u64;
         }
-        let header = "CAR-Mirror-Ext: \r\n".len() + Offer { root: None, held }.encode().len();
+        let header =
+            "CAR-Mirror-Ext: \r\n".len() + Offer { held, ..Offer::default() }.encode().len();
         request(1, 0) + header as u64
     }
 }

@@ -34,14 +34,14 @@ const SIDES: u64 = 3;
 /// are taken for one; with a secret seed nobody can look for them, and what they cost is a block
 /// that is asked for by name later.
 #[derive(Debug, Default)]
-pub(super) struct Fingerprints {
+pub(super) struct Leaves {
     /// A hash without its lowest bits, which say its sides.
     table: HashTable<u64>,
     missing: usize,
     old: usize,
 }
 
-impl Fingerprints {
+impl Leaves {
     /// Adds a link of a side; returns which sides had it before.
     pub(super) fn link(&mut self, hash: u64, side: Side) -> Sides {
         let hash = hash & !SIDES;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_hash_keeps_its_sides() {
-        let mut set = Fingerprints::default();
+        let mut set = Leaves::default();
         for (hash, side, before, missing, old) in [
             (8, Side::New, Sides::NEITHER, 1, 0),
             (8, Side::New, Sides::NEITHER.with(Side::New), 1, 0),

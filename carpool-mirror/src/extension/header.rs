@@ -1,0 +1,246 @@
+use alloc::{format, string::String, vec::Vec};
+use carpool_core::Cid;
+
+use super::{MAX_HEADER_BYTES, MAX_HELD, SESSION_BYTES};
+use crate::{
+    planner::Step,
+    sketch::{CellRange, NamedKey},
+};
+
+const VERSION: &str = "v=1";
+
+/// What the header of a request says: in a pull, roots that the sink holds with all that lies below
+/// them, and in a push, how the sink may answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The root of the DAG that is transferred, where the message beside the header wants others.
+    pub root: Option<Cid>,
+    /// The roots that are held, the best first; at most [`MAX_HELD`] count.
+    pub held: Vec<Cid>,
+    /// The session under which the source may remember what it sends.
+    pub session: Option<[u8; SESSION_BYTES]>,
+    /// In a push, how the sink is to say what it lacks: the source reads the extended message.
+    pub ask: Option<Step>,
+    /// In a push, the key of sketches that the source drew.
+    pub key: Option<NamedKey>,
+    /// In a push, the cells that the source needs, under that key.
+    pub cells: Option<CellRange>,
+    /// In a push, whether the filter of the answer before stays in force for a bitmap, so that the
+    /// sink need not send it again.
+    pub keeps_filter: bool,
+}
+
+impl Offer {
+    /// The header's value.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut value = String::from(VERSION);
+        if let Some(root) = &self.root {
+            value += &format!("; root={root}");
+        }
+        for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
+            value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
+        }
+        if let Some(session) = self.session {
+            value += &format!("; session={:032x}", u128::from_be_bytes(session));
+        }
+        if let Some(step) = self.ask {
+            value += &format!("; ask={}", step.token());
+        }
+        value += &sketches(self.key, self.cells);
+        if self.keeps_filter {
+            value += "; keeps=filter";
+        }
+        value
+    }
+
+    /// Reads a header's value. `None` for one that is too long, of another version, or damaged: then
+    /// the request is one without a header.
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut offer = Self::default();
+        for (key, value) in parameters(value)? {
+            match key {
+                "root" => offer.root = Some(value.parse().ok()?),
+                "held" => offer.held = cids(value)?,
+                "session" => offer.session = Some(session(value)?),
+                // A step that is not known here is one that nobody can be asked for.
+                "ask" => offer.ask = Step::from_token(value),
+                "key" => offer.key = Some(NamedKey::decode(value)?),
+                "cells" => offer.cells = Some(CellRange::decode(value)?),
+                "keeps" => offer.keeps_filter = value == "filter",
+                _ => {}
+            }
+        }
+        Some(offer)
+    }
+}
+
+/// What the header of an answer says; that there is one says that extended requests are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether what was sent is the difference to a root that the request named.
+    pub used_held: bool,
+    /// In a pull, a key of sketches that the source drew for this sink.
+    pub key: Option<NamedKey>,
+    /// In a pull, the cells that the source needs: nothing was sent yet.
+    pub cells: Option<CellRange>,
+    /// Whether the source remembers what it sends here for the session that the request named.
+    pub memory: Memory,
+}
+
+/// What a source remembers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing.
+    #[default]
+    None,
+    /// What it sends from here on: it knows of no round before.
+    Begun,
+    /// What it sends, and what it sent in the rounds before.
+    Kept,
+}
+
+impl Answer {
+    /// The header's value.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let used = if self.used_held { "; used=held" } else { "" };
+        let memory = match self.memory {
+            Memory::None => "",
+            Memory::Begun => "; session=new",
+            Memory::Kept => "; session=kept",
+        };
+        format!("{VERSION}{used}{memory}{}", sketches(self.key, self.cells))
+    }
+
+    /// As [`Offer::decode`].
+    #[must_use]
+    pub fn decode(value: &str) -> Option<Self> {
+        let mut answer = Self::default();
+        for (key, value) in parameters(value)? {
+            match (key, value) {
+                ("used", "held") => answer.used_held = true,
+                ("session", "new") => answer.memory = Memory::Begun,
+                ("session", "kept") => answer.memory = Memory::Kept,
+                ("key", key) => answer.key = Some(NamedKey::decode(key)?),
+                ("cells", cells) => answer.cells = Some(CellRange::decode(cells)?),
+                _ => {}
+            }
+        }
+        Some(answer)
+    }
+}
+
+fn sketches(key: Option<NamedKey>, cells: Option<CellRange>) -> String {
+    let key = key.map(|key| format!("; key={}", key.encode()));
+    let cells = cells.map(|cells| format!("; cells={}", cells.encode()));
+    key.unwrap_or_default() + &cells.unwrap_or_default()
+}
+
+/// The parameters behind the version.
+fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let mut parts = value.split(';').map(str::trim);
+    let known = value.len() <= MAX_HEADER_BYTES && parts.next() == Some(VERSION);
+    known.then(|| parts.filter_map(|part| part.split_once('=')))
+}
+
+/// 32 hexadecimal digits, and nothing else.
+fn session(value: &str) -> Option<[u8; SESSION_BYTES]> {
+    let digits = value.len() == 2 * SESSION_BYTES && value.bytes().all(|c| c.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(value, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
+}
+
+fn cids(value: &str) -> Option<Vec<Cid>> {
+    value.split(',').take(MAX_HELD).map(|cid| cid.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+    use carpool_bloom::sketch::Key;
+    use carpool_core::{Block, codec};
+
+    fn cid(name: u8) -> Cid {
+        *Block::new(codec::DAG_CBOR, vec![name].into()).cid()
+    }
+
+    const NAMED: NamedKey = NamedKey { number: 5, key: Key::new([0x1f; 16]) };
+
+    #[test]
+    fn headers_come_back() {
+        for offer in [
+            Offer::default(),
+            Offer {
+                ask: Some(Step::Sketch),
+                key: Some(NAMED),
+                cells: Some(CellRange::BEGIN),
+                ..Offer::default()
+            },
+            Offer {
+                root: Some(cid(1)),
+                held: vec![cid(2)],
+                session: Some([7; 16]),
+                ..Offer::default()
+            },
+            Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
+        ] {
+            let value = offer.encode();
+            assert!(value.len() <= MAX_HEADER_BYTES);
+            assert_eq!(Offer::decode(&value), Some(offer));
+        }
+        for memory in [Memory::None, Memory::Begun, Memory::Kept] {
+            for (used_held, key) in [(false, None), (true, None), (true, Some(NAMED))] {
+                let cells = key.map(|_| CellRange::BEGIN);
+                let answer = Answer { used_held, memory, key, cells };
+                assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_understood_is_none() {
+        let long = "x".repeat(MAX_HEADER_BYTES - VERSION.len() - 3);
+        let table = [
+            ("", false),
+            ("v=2", false),
+            ("v=1", true),
+            ("v=1; new=thing; held=", false),
+            ("v=1; new=thing", true),
+            ("v=1; held=nonsense", false),
+            ("v=1; root=nonsense", false),
+            ("v=1; key=5.1f", false),
+            ("v=1; cells=0.0", false),
+            ("v=1; session=0123456789abcdef0123456789ABCDEF", true),
+            ("v=1; session=0123456789abcdef0123456789abcde", false),
+            ("v=1; session=+123456789abcdef0123456789abcdef", false),
+            (&format!("v=1; x={long}"), false),
+            (&format!("v=1; x={}", &long[1..]), true),
+        ];
+        for (value, read) in table {
+            assert_eq!(Offer::decode(value).is_some(), read, "{value:.40}");
+        }
+    }
+
+    #[test]
+    fn roots_beyond_the_limit_do_not_count() {
+        let held: Vec<Cid> = (0..17).map(cid).collect();
+        let value =
+            format!("v=1; held={}", held.iter().map(Cid::to_string).collect::<Vec<_>>().join(","));
+        assert_eq!(Offer::decode(&value).map(|offer| offer.held.len()), Some(MAX_HELD));
+    }
+
+    #[test]
+    fn a_step_that_is_not_known_is_not_asked_for() {
+        for (value, ask) in [
+            ("v=1; ask=interior", Some(Step::InteriorFilter)),
+            ("v=1; ask=telepathy", None),
+            ("v=1; ask=", None),
+        ] {
+            assert_eq!(Offer::decode(value).map(|offer| offer.ask), Some(ask), "{value}");
+        }
+    }
+}
