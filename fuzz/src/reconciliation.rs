@@ -79,7 +79,8 @@ impl Exchange {
         match choices.byte() % 8 {
             1 => {
                 self.honest = false;
-                let bytes = choices.bytes(Cell::BYTES * (1 + choices.below(8)));
+                let cells = 1 + choices.below(8);
+                let bytes = choices.bytes(Cell::BYTES * cells);
                 let first = range.first as u64;
                 Cells::from_bytes(1, first, bytes).ok().or_else(|| self.of(portion))
             }
