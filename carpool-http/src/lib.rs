@@ -8,6 +8,7 @@ mod chance;
 pub mod client;
 mod driver;
 mod error;
+mod joined;
 pub mod message;
 mod names;
 mod pace;

@@ -10,6 +10,7 @@ use crate::{
     ClientOptions, Error, Progress, Result,
     body::collect,
     client::{Http, broken, full, header_map, hyper_client},
+    joined::Joined,
     progress::add,
 };
 
@@ -97,8 +98,9 @@ impl Ranges {
     async fn ask(&self, first: u64, last: u64) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
         let request = Request::builder().method(Method::GET).uri(self.uri.clone());
-        let mut request =
-            request.body(full(Bytes::new())).map_err(|error| Error::Usage(error.to_string()))?;
+        let mut request = request
+            .body(Joined::new(full(Bytes::new()), 0))
+            .map_err(|error| Error::Usage(error.to_string()))?;
         *request.headers_mut() = self.headers.clone();
         let range = format!("bytes={first}-{last}").parse();
         request.headers_mut().insert(header::RANGE, range.expect("digits make a header"));

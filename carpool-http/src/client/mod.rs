@@ -36,7 +36,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, Progress, Result, body::collect, message::Dialect, pace::Pace, progress::add};
+use crate::{
+    Error, Progress, Result,
+    body::collect,
+    joined::{Joined, PIECE_BYTES},
+    message::Dialect,
+    pace::Pace,
+    progress::add,
+};
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use keys::SketchKeys;
@@ -114,7 +121,7 @@ impl ClientOptions {
 }
 
 type RequestBody = UnsyncBoxBody<Bytes, Error>;
-pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, RequestBody>;
+pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, Joined<RequestBody>>;
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -176,10 +183,11 @@ impl Client {
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
+        let joined = if self.options.http2 { 0 } else { PIECE_BYTES };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path_and_query}", self.base))
-            .body(body)
+            .body(Joined::new(body, joined))
             .map_err(|error| Error::Usage(error.to_string()))?;
         *request.headers_mut() = self.headers.clone();
         if let Some(value) = content_type.and_then(|value| HeaderValue::from_str(value).ok()) {

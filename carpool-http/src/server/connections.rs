@@ -15,9 +15,9 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use super::{
     ServerOptions,
     idle::Activity,
-    joined::Joined,
     metrics::{Metrics, OpenConnection},
 };
+use crate::joined::{Joined, PIECE_BYTES};
 
 /// How long transfers may go on after the server was told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -64,9 +64,6 @@ pub(super) async fn serve(
     let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
     Ok(())
 }
-
-/// Bytes of the pieces of a body over HTTP/1.1, each of which costs some ten more.
-const PIECE_BYTES: usize = 512 << 10;
 
 /// The routes, counting what is under way on one connection.
 fn counted(

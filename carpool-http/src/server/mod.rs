@@ -4,7 +4,6 @@ mod connections;
 mod held;
 mod idle;
 mod inventory;
-mod joined;
 mod keys;
 mod metrics;
 mod names;

@@ -7,9 +7,12 @@ use std::{
     task::{Context, Poll},
 };
 
+/// Bytes of the pieces of a body over HTTP/1.1, each of which costs some ten more.
+pub(crate) const PIECE_BYTES: usize = 512 << 10;
+
 /// A body whose chunks go out together, as far as they are there: HTTP/1.1 tells the length of each
 /// piece that it is given. Nothing is copied, and nothing waits.
-pub(super) struct Joined<B: Body> {
+pub(crate) struct Joined<B: Body> {
     body: B,
     /// Bytes from which on nothing is joined.
     most: usize,
@@ -21,7 +24,7 @@ type Said<B> = Option<Result<Frame<Bytes>, <B as Body>::Error>>;
 
 impl<B: Body> Joined<B> {
     /// Pieces end with the chunk that brings them to `most` bytes; 0 joins nothing.
-    pub(super) const fn new(body: B, most: usize) -> Self {
+    pub(crate) const fn new(body: B, most: usize) -> Self {
         Self { body, most, behind: None }
     }
 }
@@ -73,7 +76,7 @@ impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Body for Joined<B> {
 
 /// Chunks that are one piece.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     chunks: VecDeque<Bytes>,
     bytes: usize,
 }
