@@ -2,7 +2,7 @@
 # Measures carpool-car, carpool-core and carpool-hash beside the other Rust crates that read and write
 # CARs, on the same inputs in the same run, and prints the goals with their ratios.
 #
-#   tests/bench/car-libraries.sh [GROUP...]   goals, read, write, links [default: all four]
+#   tests/bench/car-libraries.sh [GROUP...]   goals, read, write, links [default: all four, in one run of a minute]
 #   tests/bench/car-libraries.sh build        only builds
 #
 # The peers are those of the kit `peers/car-bench` in $CARPOOL_SHARED (default ../shared), with the
@@ -19,16 +19,18 @@ if [ ! -d "$kit" ]; then
     exit 0
 fi
 work=$root/target/car-bench
-mkdir -p "$work/src"
-cp -f "$kit/Cargo.toml" "$work/Cargo.toml"
+# It is put together in a folder of its own, so that what is as it was is not built again.
+new=$work/new
+mkdir -p "$work/src" "$new/src"
 # What the build adds to it for our crates is kept.
 [ -f "$work/Cargo.lock" ] || cp "$kit/Cargo.lock" "$work/Cargo.lock"
-cp -f "$kit/src/main.rs" "$kit/src/lib.rs" "$work/src/"
-cp -f "$root/tests/bench/car-libraries/ours.rs" "$work/src/ours.rs"
-chmod -R u+w "$work/Cargo.toml" "$work/Cargo.lock" "$work/src"
+cp -f "$kit/Cargo.toml" "$new/Cargo.toml"
+cp -f "$kit/src/main.rs" "$kit/src/lib.rs" "$new/src/"
+cp -f "$root/tests/bench/car-libraries/ours.rs" "$new/src/ours.rs"
+chmod -R u+w "$work/Cargo.lock" "$work/src" "$new"
 
 for crate in car core hash; do
-    sed -i "/^\[dependencies\]/a carpool-$crate = { path = \"$root/carpool-$crate\" }" "$work/Cargo.toml"
+    sed -i "/^\[dependencies\]/a carpool-$crate = { path = \"$root/carpool-$crate\" }" "$new/Cargo.toml"
 done
 sed -i -e '0,/^use /s//mod ours;\nuse /' \
     -e 's|// >>> add carpool here|ours::read(\&mut g, car, p, v);|' \
@@ -37,8 +39,11 @@ sed -i -e '0,/^use /s//mod ours;\nuse /' \
     -e '/g\.add("own: scanner + Cid::read_bytes".* in pb /a ours::links(\&mut g, pb);' \
     -e '/{ write(set, p) }/a if what == "goals" || what == "all" { ours::goals(set, p) }' \
     -e '/if what == "links" /i if what == "goals" || what == "all" { let m = d.join("mixed.car"); if !m.exists() { std::fs::write(\&m, write_car(\&ours::mixed())).unwrap() } ours::goals("mixed", \&m) }' \
-    "$work/src/main.rs"
-[ "$(grep -c 'ours' "$work/src/main.rs")" -eq 7 ] || { echo "the kit has changed" >&2; exit 1; }
+    "$new/src/main.rs"
+[ "$(grep -c 'ours' "$new/src/main.rs")" -eq 7 ] || { echo "the kit has changed" >&2; exit 1; }
+for file in Cargo.toml src/main.rs src/lib.rs src/ours.rs; do
+    cmp -s "$new/$file" "$work/$file" || cp "$new/$file" "$work/$file"
+done
 
 cargo build --release --manifest-path "$work/Cargo.toml" --target-dir "$work/target" --bin car-bench
 [ "${1:-}" != build ] || exit 0
