@@ -1,7 +1,7 @@
 use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
-    Outcome, SinkOutput, Status,
+    Outcome, Question, SinkOutput, Status,
     extension::{self, Request},
 };
 use std::{collections::VecDeque, time::Duration};
@@ -83,8 +83,8 @@ pub struct Pair {
     meddling: Option<Meddling>,
     /// Whether the message that is under way is in the extension's form.
     extended: bool,
-    /// Whether the source of a push asks for that form.
-    asks: bool,
+    /// What the source of a push asks for.
+    question: Question,
     forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
@@ -98,7 +98,19 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
-        Self::begun(setup, root, source, sink, None)
+        Self::begun(setup, root, source, sink, None, None)
+    }
+
+    /// As [`new`](Self::new), with what `meddle` makes of the sink's messages of the extension.
+    #[must_use]
+    pub fn with_meddling(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        meddle: impl FnMut(&mut Request) + 'static,
+    ) -> Self {
+        Self::begun(setup, root, source, sink, None, Some(Box::new(meddle)))
     }
 
     /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
@@ -110,10 +122,17 @@ impl Pair {
         sink: Store,
         forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
     ) -> Self {
-        Self::begun(setup, root, source, sink, Some(Box::new(forge)))
+        Self::begun(setup, root, source, sink, Some(Box::new(forge)), None)
     }
 
-    fn begun(setup: &Setup, root: Cid, source: Store, sink: Store, forge: Option<Forge>) -> Self {
+    fn begun(
+        setup: &Setup,
+        root: Cid,
+        source: Store,
+        sink: Store,
+        forge: Option<Forge>,
+        meddling: Option<Meddling>,
+    ) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
         let mut pair = Self {
@@ -125,9 +144,9 @@ impl Pair {
             cut: Cut::Never,
             late: VecDeque::new(),
             sink_lie: None,
-            meddling: None,
+            meddling,
             extended: false,
-            asks: true,
+            question: Question::new(&setup.steps),
             forge,
             sending: false,
             body_empty: true,
@@ -156,13 +175,6 @@ impl Pair {
     #[must_use]
     pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
         self.sink_lie = Some(lie);
-        self
-    }
-
-    /// Lets `meddle` change the sink's messages of the extension before they are sent.
-    #[must_use]
-    pub fn with_meddling(mut self, meddle: impl FnMut(&mut Request) + 'static) -> Self {
-        self.meddling = Some(Box::new(meddle));
         self
     }
 
@@ -257,8 +269,8 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        let step = self.setup.steps.first().copied().filter(|_| self.asks);
-        self.taker.begin_push(Asked { step, keeps_filter: self.sender.keeps_filter() })
+        let offer = self.sender.offer(&self.question).unwrap_or_default();
+        self.taker.begin_push(Asked { step: offer.ask, keeps_filter: offer.keeps_filter })
     }
 
     /// Every request is a connection of its own as far as cuts go.
@@ -518,18 +530,11 @@ impl Pair {
         }
     }
 
-    fn push_on_as_asked(&mut self, mut asked: extension::Asked) -> Result<(), Failure> {
+    fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
         let mut wanted: Vec<Cid> = asked.want.iter().collect();
         let links = asked.links.clone();
-        match self.sender.handle_asked(asked.clone()) {
-            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
-                self.report.refusals += 1;
-                // What it names is sent, and from now on it is to name all.
-                (self.asks, asked.links) = (false, None);
-                self.sender.handle_asked(asked)?;
-            }
-            begun => begun?,
-        }
+        let understood = self.sender.answer(&mut self.question, asked)?;
+        self.report.refusals += u32::from(!understood);
         let rounds = self.report.rounds;
         let repeats = links.is_none() && wanted == self.wanted_before;
         if repeats || rounds >= self.setup.limits.max_rounds {

@@ -1,7 +1,7 @@
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Unverified};
 use carpool_mirror::{
-    Answered, Narrowing, Source, SourceOutput, Status,
-    extension::{Asked, Memory},
+    Answered, Narrowing, Question, Source, SourceOutput, Status,
+    extension::{Asked, Memory, Offer},
 };
 use std::collections::VecDeque;
 
@@ -61,9 +61,20 @@ impl Sender {
         self.opened = false;
     }
 
-    /// Whether the filter of the round stays in force for a bitmap.
-    pub(crate) fn keeps_filter(&self) -> bool {
-        self.source.keeps_filter()
+    /// What goes with the next request of a push.
+    pub(crate) fn offer(&self, question: &Question) -> Option<Offer> {
+        question.offer(&self.source)
+    }
+
+    /// Answers a message of the extension to a push; whether its bitmap was understood.
+    pub(crate) fn answer(
+        &mut self,
+        question: &mut Question,
+        asked: Asked,
+    ) -> Result<bool, Failure> {
+        self.ready.clear();
+        self.opened = false;
+        Ok(question.handle_asked(&mut self.source, asked)?)
     }
 
     /// As [`handle_status`](Self::handle_status), of a message of the extension.

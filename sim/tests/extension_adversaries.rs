@@ -37,8 +37,8 @@ fn meddled(
 ) -> Report {
     let setup = Setup { steps: vec![step], seeds: vec![old.root], ..setup.clone() };
     let (source, sink) = (blocks(new), blocks(old));
-    let pair = Pair::new(&setup, new.root, source.clone().into(), sink.clone().into());
-    let mut pair = pair.with_meddling(meddle);
+    let (here, there) = (source.clone().into(), sink.clone().into());
+    let mut pair = Pair::with_meddling(&setup, new.root, here, there, meddle);
     let report = pair.drive(STEPS).expect("a transfer ends");
     let expected = reference::expected(new.root, &source, &sink);
     let held = pair.into_sink_store().blocks().clone();

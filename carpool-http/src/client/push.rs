@@ -1,8 +1,8 @@
 use carpool_core::Cid;
 use carpool_mirror::{
-    Source, Status,
+    Question, Source, Status,
     extension::{self, Asked, Offer},
-    planner::{Plan, Step},
+    planner::Plan,
 };
 use carpool_selector::Order;
 use carpool_store::BlockStore;
@@ -10,7 +10,6 @@ use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -74,65 +73,6 @@ impl Said {
     }
 }
 
-/// How the server is asked to say what it lacks.
-struct Asking {
-    /// The step that is taken, and what comes after it; nothing where the server is asked for
-    /// nothing.
-    steps: VecDeque<Step>,
-    /// Rounds in a row that sent what was named alone.
-    meagre: u8,
-    /// Whether the filter that is in force goes with the step that was given up.
-    drops_filter: bool,
-}
-
-/// As many rounds say that a filter hides too much.
-const MEAGRE: u8 = 2;
-
-impl Asking {
-    fn new(plan: Option<&Plan>) -> Self {
-        let asked = |step: &Step| *step != Step::HeldRoots;
-        let steps = plan.map_or(Vec::new(), steps).into_iter().filter(asked).collect();
-        Self { steps, meagre: 0, drops_filter: false }
-    }
-
-    fn offer(&self, keeps_filter: bool) -> Option<Offer> {
-        let ask = self.steps.front().copied();
-        let keeps_filter = keeps_filter && !self.drops_filter;
-        ask.map(|step| Offer { ask: Some(step), keeps_filter, ..Offer::default() })
-    }
-
-    fn judge(&mut self, only_named: bool) {
-        let filters = [Step::Filter, Step::InteriorFilter];
-        let hides = self.steps.front().is_some_and(|step| filters.contains(step));
-        self.meagre = if hides && only_named { self.meagre + 1 } else { 0 };
-        if self.meagre >= MEAGRE {
-            (self.meagre, self.drops_filter) = (0, true);
-            let last = self.steps.front() == Some(&Step::Filter);
-            self.steps = [if last { Step::Everything } else { Step::Filter }].into();
-        }
-    }
-
-    /// Begins the round that answers the server. One that speaks of what was not sent is answered as
-    /// far as it names blocks, and not asked for that any more.
-    fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
-        let asked = match said {
-            Said::Plain(status) => return Ok(source.handle_status(status)?),
-            Said::Extended(asked) => asked,
-        };
-        if std::mem::take(&mut self.drops_filter) {
-            source.forget_filter();
-        }
-        let named = Asked { links: None, ..asked.clone() };
-        match source.handle_asked(asked) {
-            Err(carpool_mirror::Error::UnknownTrail) => {
-                self.steps.clear();
-                Ok(source.handle_asked(named)?)
-            }
-            begun => Ok(begun?),
-        }
-    }
-}
-
 /// Bytes of the largest block that car-mirror 0.1.0 takes.
 const CAR_MIRROR_BLOCK_BYTES: u64 = 1_000_000;
 
@@ -184,14 +124,14 @@ impl Client {
             Dialect::Spec => Some(self.plan_push(root, !held.is_empty(), store).await?),
             Dialect::CarMirror => None,
         };
-        let mut asking = Asking::new(plan.as_ref());
+        let mut question = Question::new(&plan.as_ref().map_or(Vec::new(), steps));
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
             let driver = self.first_call(root, std::mem::take(&mut held), store);
-            match self.push_rounds(driver, call, root, &path, &mut asking, &mut answered).await {
+            match self.push_rounds(driver, call, root, &path, &mut question, &mut answered).await {
                 Ok(()) => return Ok(plan),
                 Err(error) => {
                     // What was sent into a connection that broke may have arrived nowhere.
@@ -260,14 +200,14 @@ impl Client {
         mut call: Call,
         root: Cid,
         path: &str,
-        asking: &mut Asking,
+        question: &mut Question,
         answered: &mut u64,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
             let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
-            let offer = asking.offer(driver.source().keeps_filter());
+            let offer = question.offer(driver.source());
             let round = self.push_round(driver, root, path, offer).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
@@ -286,9 +226,10 @@ impl Client {
             if sent.interrupted {
                 driver.source().handle_forgotten();
             }
-            let only_named = driver.source().sent_only_named();
-            asking.answer(driver.source(), said)?;
-            asking.judge(only_named);
+            match said {
+                Said::Plain(status) => driver.source().handle_status(status)?,
+                Said::Extended(asked) => drop(question.handle_asked(driver.source(), asked)?),
+            }
         }
         Err(Error::Incomplete {
             missing: wanted_before.len() as u64,
