@@ -533,7 +533,7 @@ impl Pair {
     fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
         let mut wanted: Vec<Cid> = asked.want.iter().collect();
         let links = asked.links.clone();
-        let understood = self.sender.answer(&mut self.question, asked)?;
+        let understood = self.sender.answer_asked(&mut self.question, asked)?;
         self.report.refusals += u32::from(!understood);
         let rounds = self.report.rounds;
         let repeats = links.is_none() && wanted == self.wanted_before;

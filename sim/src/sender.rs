@@ -67,7 +67,7 @@ impl Sender {
     }
 
     /// Answers a message of the extension to a push; whether its bitmap was understood.
-    pub(crate) fn answer(
+    pub(crate) fn answer_asked(
         &mut self,
         question: &mut Question,
         asked: Asked,

@@ -116,7 +116,9 @@ fn more_hashes_than_the_limit_are_refused_before_the_work() {
         {
             let report = meddled(&setup, Step::Filter, &versions(), move |request| {
                 if let Some(have) = &mut request.have {
-                    *have = Filter::new(Params::new(have.as_bytes().len(), k).unwrap());
+                    let wide = carpool_bloom::Limits { max_bytes: 1 << 23, max_k: 100 };
+                    let bits = have.as_bytes().to_vec();
+                    *have = Filter::from_wire(bits, k, &wide).unwrap().unwrap();
                 }
             });
             let fault = matches!(report.end, End::Failed(Failure::Mirror(Error::Bloom(_))));
