@@ -1,7 +1,7 @@
 use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
-    Outcome, SinkOutput, Status,
+    Outcome, Question, SinkOutput, Status,
     extension::{self, Request},
     planner::Step,
     sketch::{CellRange, MAX_MESSAGES},
@@ -85,8 +85,8 @@ pub struct Pair {
     meddling: Option<Meddling>,
     /// Whether the message that is under way is in the extension's form.
     extended: bool,
-    /// Whether the source of a push asks for that form.
-    asks: bool,
+    /// What the source of a push asks for.
+    question: Question,
     /// The cells that the source needs, of a pull until it is told.
     need: Option<CellRange>,
     /// Messages of cells that the source of a push has taken.
@@ -104,20 +104,19 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
-        Self::begun(setup, root, source, sink, (None, None))
+        Self::begun(setup, root, source, sink, None, None)
     }
 
-    /// As [`new`](Self::new), with `meddle` changing the sink's messages of the extension from the first
-    /// on.
+    /// As [`new`](Self::new), with what `meddle` makes of the sink's messages of the extension.
     #[must_use]
-    pub fn meddled(
+    pub fn with_meddling(
         setup: &Setup,
         root: Cid,
         source: Store,
         sink: Store,
         meddle: impl FnMut(&mut Request) + 'static,
     ) -> Self {
-        Self::begun(setup, root, source, sink, (None, Some(Box::new(meddle))))
+        Self::begun(setup, root, source, sink, None, Some(Box::new(meddle)))
     }
 
     /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
@@ -129,7 +128,7 @@ impl Pair {
         sink: Store,
         forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
     ) -> Self {
-        Self::begun(setup, root, source, sink, (Some(Box::new(forge)), None))
+        Self::begun(setup, root, source, sink, Some(Box::new(forge)), None)
     }
 
     fn begun(
@@ -137,7 +136,8 @@ impl Pair {
         root: Cid,
         source: Store,
         sink: Store,
-        (forge, meddling): (Option<Forge>, Option<Meddling>),
+        forge: Option<Forge>,
+        meddling: Option<Meddling>,
     ) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
@@ -152,7 +152,7 @@ impl Pair {
             sink_lie: None,
             meddling,
             extended: false,
-            asks: true,
+            question: Question::new(&setup.steps),
             need: None,
             sketched: 0,
             forge,
@@ -183,13 +183,6 @@ impl Pair {
     #[must_use]
     pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
         self.sink_lie = Some(lie);
-        self
-    }
-
-    /// Lets `meddle` change the sink's messages of the extension before they are sent.
-    #[must_use]
-    pub fn with_meddling(mut self, meddle: impl FnMut(&mut Request) + 'static) -> Self {
-        self.meddling = Some(Box::new(meddle));
         self
     }
 
@@ -284,13 +277,10 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        let sketched = self.setup.steps.first() == Some(&Step::Sketch);
-        // Once it has given up it asks for the step after that.
-        let nth = usize::from(sketched && self.sketched >= MAX_MESSAGES);
-        let step = self.setup.steps.get(nth).copied().filter(|_| self.asks);
-        let cells = self.need.take().unwrap_or(CellRange::BEGIN);
-        let cells = (step == Some(Step::Sketch)).then_some(cells);
-        let keeps_filter = self.sender.keeps_filter();
+        let offer = self.sender.offer(&self.question).unwrap_or_default();
+        let cells =
+            (offer.ask == Some(Step::Sketch)).then(|| self.need.take().unwrap_or(CellRange::BEGIN));
+        let (step, keeps_filter) = (offer.ask, offer.keeps_filter);
         self.taker.begin_push(Asked { step, keeps_filter, cells })
     }
 
@@ -591,14 +581,17 @@ impl Pair {
 
     /// A source that gave up, or that was sent cells too often, asks in another way from now on.
     fn push_on_by_cells(&mut self, sketched: &Sketched) -> Result<(), Failure> {
-        let goes_on = matches!(sketched, Sketched::Need(_));
-        self.sketched = if goes_on { self.sketched + 1 } else { MAX_MESSAGES };
+        self.sketched += 1;
+        let goes_on = matches!(sketched, Sketched::Need(_)) && self.sketched < MAX_MESSAGES;
+        if !goes_on && self.question.step() == Some(Step::Sketch) {
+            self.question.end_step();
+        }
         self.wanted_before = Vec::new();
         self.begin_push()
     }
 
     fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
-        let mut asked = match self.take_cells(asked) {
+        let asked = match self.take_cells(asked) {
             Ok(Ok(asked)) => asked,
             Ok(Err(sketched)) => return self.push_on_by_cells(&sketched),
             Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
@@ -608,15 +601,8 @@ impl Pair {
         };
         let mut wanted: Vec<Cid> = asked.want.iter().collect();
         let links = asked.links.clone();
-        match self.sender.handle_asked(asked.clone()) {
-            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
-                self.report.refusals += 1;
-                // What it names is sent, and from now on it is to name all.
-                (self.asks, asked.links) = (false, None);
-                self.sender.handle_asked(asked)?;
-            }
-            begun => begun?,
-        }
+        let understood = self.sender.answer_asked(&mut self.question, asked)?;
+        self.report.refusals += u32::from(!understood);
         let rounds = self.report.rounds;
         let repeats = links.is_none() && wanted == self.wanted_before;
         if repeats || rounds >= self.setup.limits.max_rounds {

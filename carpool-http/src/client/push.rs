@@ -1,6 +1,6 @@
 use carpool_core::Cid;
 use carpool_mirror::{
-    Source, Status,
+    Question, Source, Status,
     extension::{self, Asked, Offer},
     planner::{Plan, Step},
     sketch::NamedKey,
@@ -11,7 +11,6 @@ use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -81,86 +80,49 @@ impl Said {
 
 /// How the server is asked to say what it lacks.
 struct Asking {
-    /// The step that is taken, and what comes after it; nothing where the server is asked for
-    /// nothing.
-    steps: VecDeque<Step>,
-    /// Rounds in a row that sent what was named alone.
-    meagre: u8,
-    /// Whether the filter that is in force goes with the step that was given up.
-    drops_filter: bool,
+    question: Question,
     /// What was made of cells, as long as they are asked for.
     sketching: Option<Sketching>,
 }
 
-/// As many rounds say that a filter hides too much.
-const MEAGRE: u8 = 2;
-
 impl Asking {
     /// Sketches are asked for under a key of this side's.
     fn new(plan: Option<&Plan>, key: Option<NamedKey>) -> Self {
-        let asked = |step: &Step| match step {
-            Step::HeldRoots => false,
-            Step::Sketch => key.is_some(),
-            _ => true,
-        };
-        let steps = plan.map_or(Vec::new(), steps).into_iter().filter(asked).collect();
-        Self { steps, meagre: 0, drops_filter: false, sketching: key.map(Sketching::new) }
+        let mut asked = plan.map_or(Vec::new(), steps);
+        asked.retain(|step| *step != Step::Sketch || key.is_some());
+        Self { question: Question::new(&asked), sketching: key.map(Sketching::new) }
     }
 
     /// Whether cells are asked for.
     fn sketches(&self) -> bool {
-        self.steps.front() == Some(&Step::Sketch)
+        self.question.step() == Some(Step::Sketch)
     }
 
     /// Goes on to the step after the sketch, which is of use once.
     fn end_sketch(&mut self) {
         self.sketching = None;
         if self.sketches() {
-            self.steps.pop_front();
-            if self.steps.is_empty() {
-                self.steps.push_back(Step::Filter);
-            }
+            self.question.end_step();
         }
     }
 
-    fn offer(&self, keeps_filter: bool) -> Option<Offer> {
-        let ask = self.steps.front().copied();
-        let keeps_filter = keeps_filter && !self.drops_filter;
+    fn offer(&self, source: &Source) -> Option<Offer> {
+        let offer = self.question.offer(source)?;
         let sketching = self.sketching.as_ref().filter(|_| self.sketches());
         let (key, cells) = sketching.map(|it| (it.named(), it.range())).unzip();
-        ask.map(|ask| Offer { ask: Some(ask), keeps_filter, key, cells, ..Offer::default() })
+        Some(Offer { key, cells, ..offer })
     }
 
-    fn judge(&mut self, only_named: bool) {
-        let filters = [Step::Filter, Step::InteriorFilter];
-        let hides = self.steps.front().is_some_and(|step| filters.contains(step));
-        self.meagre = if hides && only_named { self.meagre + 1 } else { 0 };
-        if self.meagre >= MEAGRE {
-            (self.meagre, self.drops_filter) = (0, true);
-            let last = self.steps.front() == Some(&Step::Filter);
-            self.steps = [if last { Step::Everything } else { Step::Filter }].into();
-        }
-    }
-
-    /// Begins the round that answers the server. One that speaks of what was not sent is answered as
-    /// far as it names blocks, and not asked for that any more.
+    /// Begins the round that answers the server.
     fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
         self.end_sketch();
-        let asked = match said {
-            Said::Plain(status) => return Ok(source.handle_status(status)?),
-            Said::Extended(asked) => asked,
-        };
-        if std::mem::take(&mut self.drops_filter) {
-            source.forget_filter();
-        }
-        let named = Asked { links: None, ..asked.clone() };
-        match source.handle_asked(asked) {
-            Err(carpool_mirror::Error::UnknownTrail) => {
-                self.steps.clear();
-                Ok(source.handle_asked(named)?)
+        match said {
+            Said::Plain(status) => source.handle_status(status)?,
+            Said::Extended(asked) => {
+                self.question.handle_asked(source, asked)?;
             }
-            begun => Ok(begun?),
         }
+        Ok(())
     }
 }
 
@@ -303,7 +265,7 @@ impl Client {
         for _ in 0..self.options.limits.max_rounds {
             let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
-            let offer = asking.offer(driver.source().keeps_filter());
+            let offer = asking.offer(driver.source());
             let round = self.push_round(driver, root, path, offer).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
@@ -331,9 +293,7 @@ impl Client {
             if sent.interrupted {
                 driver.source().handle_forgotten();
             }
-            let only_named = driver.source().sent_only_named();
             asking.answer(driver.source(), said)?;
-            asking.judge(only_named);
         }
         Err(Error::Incomplete {
             missing: wanted_before.len() as u64,
