@@ -106,6 +106,6 @@ mod tests {
     #[test]
     fn masks_have_the_bits_that_their_sizes_ask_for() {
         let bits: Vec<u32> = MASKS.iter().map(|mask| mask.count_ones()).collect();
-        assert!(bits.is_sorted() && MASKS.len() as u32 == BITS.count() as u32 + 2, "{bits:?}");
+        assert!(bits.is_sorted() && MASKS.len() == BITS.count() + 2, "{bits:?}");
     }
 }

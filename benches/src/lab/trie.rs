@@ -288,9 +288,10 @@ mod tests {
     #[test]
     fn nodes_are_as_many_as_expected() {
         let trie = Trie::new(50_000, 10, &Edit { change: Change::Replace, d: 1, clustered: false });
-        let interior = contents(&trie, Side::Old).keys().filter(|node| !node.is_leaf()).count();
+        let interior =
+            contents(&trie, Side::Old).keys().filter(|node| !node.is_leaf()).count() as u64;
         let expected = trie.totals(Side::Old).interior;
-        let near = interior.abs_diff(expected as usize) * 5 < interior;
+        let near = interior.abs_diff(expected) * 5 < interior;
         assert!(near, "{interior} nodes, {expected} expected");
     }
 }
