@@ -94,3 +94,17 @@ fn shared_parts_are_looked_through_again() {
     let hits = all.iter().filter(|block| hit(have.as_ref(), block)).count();
     assert_eq!(hits, 1, "the leaf is all that is whole");
 }
+
+/// What is held beside old roots narrows as they do, and is not named.
+#[test]
+fn others_that_are_held_are_in_it_and_are_not_named() {
+    let (tree, absent) = (tree(), node(&[&leaf("absent")]));
+    let (mut held, others) = (map(&tree[..6]), tree[..6].iter().map(|block| *block.cid()));
+    let sink = Sink::new([*absent.cid()], [], &Limits::default(), 0);
+    let mut sink = sink.with_held(others);
+    let Some(SinkOutput::Transmit(status)) = settle(&mut sink, &mut held) else { panic!() };
+    let hits = tree.iter().map(|block| hit(status.have.as_ref(), block));
+    let known = [false, true, false, true, true, true, false];
+    assert!(hits.eq(known), "the root and its right side are not whole");
+    assert!(sink.held_roots().is_empty());
+}

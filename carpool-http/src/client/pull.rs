@@ -99,7 +99,8 @@ impl Client {
         store: Arc<S>,
     ) -> Result<()> {
         let limits = self.pull_limits();
-        let sink = Sink::new([root], seeds, &limits, self.options.seed);
+        let others = if seeds.is_empty() { self.all_of(&store).await? } else { Vec::new() };
+        let sink = Sink::new([root], seeds, &limits, self.options.seed).with_held(others);
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         driver.sink().tell_roots(self.is_extended());
@@ -139,6 +140,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// What a small store holds; nothing of a larger one.
+    async fn all_of<S: BlockStore + ?Sized + 'static>(&self, store: &Arc<S>) -> Result<Vec<Cid>> {
+        let (store, most) = (Arc::clone(store), self.options.small_store_blocks);
+        let held = blocking(move || store.few_cids(most)).await?;
+        Ok(held.unwrap_or_default())
     }
 
     /// car-mirror reads no request above 2 MiB, and without a word takes it for one that asks for
