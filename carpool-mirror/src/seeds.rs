@@ -8,6 +8,8 @@ use crate::completeness::Completeness;
 #[derive(Debug)]
 pub(crate) struct Seeds {
     roots: Vec<Cid>,
+    /// Others that are held, of whatever DAGs.
+    others: Vec<Cid>,
     limits: Limits,
     seed: u64,
     walk: Walk,
@@ -40,12 +42,19 @@ impl Seeds {
         Self {
             walk: walk(&roots, limits, seed),
             roots,
+            others: Vec::new(),
             limits: limits.clone(),
             seed,
             held: CidSet::with_seed(seed),
             capacity: limits.max_bloom_bytes / BYTES_PER_CID,
             gaps: Gaps::None,
         }
+    }
+
+    pub(crate) fn add(&mut self, others: impl IntoIterator<Item = Cid>) {
+        let before = self.others.len();
+        self.others.extend(others);
+        self.others[before..].iter().for_each(|cid| self.walk.handle_root(*cid));
     }
 
     pub(crate) fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
@@ -65,6 +74,7 @@ impl Seeds {
             match core::mem::replace(&mut self.gaps, Gaps::LeftOut) {
                 Gaps::Found => {
                     self.walk = walk(&self.roots, &self.limits, self.seed);
+                    self.others.iter().for_each(|cid| self.walk.handle_root(*cid));
                     self.gaps = Gaps::Looking(Completeness::new(&self.limits, self.seed));
                 }
                 Gaps::Looking(completeness) => completeness.leave(&mut self.held),
