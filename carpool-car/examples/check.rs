@@ -12,6 +12,10 @@ fn main() -> std::io::Result<()> {
         match check.poll() {
             // Here is where threads would come in.
             Checking::Batch(batch) => check.handle_verdicts(batch.verify(&Limits::default())),
+            Checking::Part(part) => check.handle_compared(part.compare()),
+            // Nothing is spilled unless `CheckOptions::memory` says so, and a pipe is read once.
+            Checking::Spill(_) => {}
+            Checking::Read(_) => check.handle_read(&[]),
             Checking::Finding(finding) => println!("{}: {finding}", finding.name()),
             Checking::Wait => {
                 let mut chunk = Vec::with_capacity(1 << 20);

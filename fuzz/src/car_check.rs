@@ -1,6 +1,6 @@
 use carpool_car::{
-    Decoder, Item, Padding,
-    check::{Check, CheckOptions, Checking, Finding, Report, Verdicts},
+    Decoder, Item, Padding, ReadAt,
+    check::{Check, CheckOptions, Checking, Differences, Finding, Part, Report, Verdicts},
 };
 use carpool_core::{Bytes, Limits};
 
@@ -20,6 +20,9 @@ pub fn car_check(data: &[u8]) {
     options.read.padding = if choice & 2 != 0 { Padding::EndOfData } else { Padding::Refuse };
     if choice & 4 != 0 {
         options.max_entries = 3;
+    }
+    if choice & 8 != 0 {
+        (options.memory, options.max_findings) = (100, 2);
     }
     let (findings, report) = check(file, usize::MAX, &options, &[]);
     assert_eq!(
@@ -47,7 +50,7 @@ fn check(
     let mut chunks = file.chunks(chunk);
     let (mut out, mut findings): (Vec<Verdicts>, Vec<Finding>) = (Vec::new(), Vec::new());
     let mut order = order.iter().cycle();
-    let mut ended = false;
+    let (mut ended, mut scratch) = (false, Vec::new());
     loop {
         match check.poll() {
             Checking::Batch(batch) => out.push(batch.verify(&Limits::default())),
@@ -55,6 +58,12 @@ fn check(
                 assert!(!finding.to_string().is_empty());
                 findings.push(finding);
             }
+            Checking::Spill(spill) => {
+                assert_eq!(spill.offset, scratch.len() as u64);
+                scratch.extend(spill.bytes);
+            }
+            Checking::Part(part) => check.handle_compared(compared(part, &scratch)),
+            Checking::Read(read) => check.handle_read(answer(file, read)),
             Checking::Wait if !ended => match chunks.next() {
                 Some(chunk) => check.handle_data(Bytes::copy_from_slice(chunk)),
                 None => {
@@ -69,4 +78,17 @@ fn check(
             Checking::Done => return (findings, check.report().clone()),
         }
     }
+}
+
+fn compared(mut part: Part, scratch: &[u8]) -> Differences {
+    while let Some(read) = part.poll_read() {
+        part.handle_spilled(answer(scratch, read)).expect("as asked");
+    }
+    part.compare()
+}
+
+/// What there is of the bytes that are asked for.
+fn answer(bytes: &[u8], ReadAt { offset, len }: ReadAt) -> &[u8] {
+    let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[]);
+    &rest[..len.min(rest.len())]
 }

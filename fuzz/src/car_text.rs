@@ -1,9 +1,10 @@
-use carpool_core::{Block, Bytes, Cid};
+use carpool_core::{Block, Bytes, Cid, Limits};
 
-use crate::car_text_form::{Body, Entry, cut, print, read_head};
+use crate::car_text_form::{Body, Edit, Entry, cut, print, read_head};
 
 /// Any block of any codec comes back out of its text, and no text makes the reader panic; what it
-/// reads is printed so that it reads the same.
+/// reads is printed so that it reads the same. The links of a body are those of its block, and with
+/// the same ones in their places it is the same.
 pub fn car_text(data: &[u8]) {
     const CODECS: [u64; 8] = [0x55, 0x70, 0x71, 0x51, 0x0129, 0x0200, 0x72, 1 << 40];
     let (codec, block) = data.split_first().unwrap_or((&0, &[]));
@@ -37,4 +38,15 @@ fn comes_back(codec: u64, block: &[u8]) {
     assert_eq!(entry.cid, cid);
     let again = entry.body().and_then(Body::encode).expect("it was printed");
     assert!(again == block, "another block");
+    links_stay(&cid, entry.body().expect("it was read before"), block);
+}
+
+fn links_stay(cid: &Cid, mut body: Body, block: &[u8]) {
+    let mut links = Vec::new();
+    body.each_link(|link| links.push(*link));
+    let edit = body.rewrite(|link| Some(*link)).expect("as long as before");
+    assert_eq!(edit == Edit::Changed, !links.is_empty());
+    assert!(body.encode().expect("it was encoded before") == block, "another block");
+    let found = carpool_core::links(cid, block, &Limits::default()).unwrap_or_default();
+    assert!(found.iter().all(|link| links.contains(link)), "a link is not found");
 }

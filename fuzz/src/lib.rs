@@ -19,7 +19,7 @@ mod car_reader;
 mod car_reference;
 mod car_text;
 #[path = "../../carpool-cli/src/car/text/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the program uses all of it")]
+#[expect(unused_imports, reason = "the program uses all of it")]
 mod car_text_form;
 mod car_v2_header;
 mod cbor_reader;

@@ -1,4 +1,4 @@
-use carpool_core::{Block, Bytes, Cid, Error, Limits, codec};
+use carpool_core::{Block, Bytes, Cid, Error, Limits, Multihash, codec, identity_data, may_link};
 use ipld_core::{codec::Links, ipld::Ipld};
 use serde_ipld_dagcbor::codec::DagCborCodec;
 
@@ -17,6 +17,11 @@ pub fn links(data: &[u8]) {
     assert_eq!(scan(codec::RAW), Ok(vec![]));
     at_the_limit(data, codec::DAG_CBOR, found.ok());
     at_the_limit(data, codec::DAG_PB, scan(codec::DAG_PB).ok());
+    let carried =
+        Cid::new_v1(codec::RAW, Multihash::wrap(0, &data[..data.len().min(64)]).expect("short"));
+    assert_eq!(identity_data(&carried), Some(&data[..data.len().min(64)]));
+    assert!(!may_link(&carried));
+    assert_eq!(identity_data(Block::new(codec::RAW, Bytes::new()).cid()), None);
 }
 
 /// As many links as the limit are found, and one more is refused.

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
-use carpool_core::{Cid, Error, Limits, Unverified, digest, for_each_link, identity_data, verify};
+use carpool_core::{Cid, Error, Limits, Unverified, digest, verify};
 
-use super::{dag::Fingerprints, finding::Finding};
+use super::{Key, Keys, finding::Finding, for_each_stored_link};
 use crate::Section;
 
 /// Blocks to hash, with a number that brings them back into their order.
@@ -9,7 +9,7 @@ use crate::Section;
 pub struct Batch {
     number: u64,
     sections: Vec<Section>,
-    seed: u64,
+    keys: Keys,
 }
 
 /// What hashing a [`Batch`] came to.
@@ -18,7 +18,7 @@ pub struct Verdicts {
     number: u64,
     outcomes: Vec<Outcome>,
     /// Those of all blocks, in their order: a list a block costs more than what is in it.
-    links: Vec<Link>,
+    links: Vec<Key>,
     findings: Vec<Finding>,
 }
 
@@ -29,10 +29,8 @@ pub(super) struct Outcome {
     pub(super) offset: u64,
     pub(super) data_offset: u64,
     pub(super) len: u64,
-    /// Of its CID.
-    pub(super) fingerprint: u128,
+    pub(super) key: Key,
     pub(super) verdict: Verdict,
-    links: usize,
     findings: usize,
 }
 
@@ -45,16 +43,9 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// A link, and the fingerprint of what it names.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) fingerprint: u128,
-    pub(super) cid: Cid,
-}
-
 impl Batch {
-    pub(super) const fn new(number: u64, sections: Vec<Section>, seed: u64) -> Self {
-        Self { number, sections, seed }
+    pub(super) const fn new(number: u64, sections: Vec<Section>, keys: Keys) -> Self {
+        Self { number, sections, keys }
     }
 
     /// Its number: 0, 1, 2 …
@@ -78,14 +69,13 @@ impl Batch {
             Unverified { cid: *cid, data: data.clone() }
         });
         let verdicts = verify(claims.collect());
-        let fingerprints = Fingerprints::new(self.seed);
         let mut all = Verdicts {
             number: self.number,
             outcomes: Vec::with_capacity(verdicts.len()),
             ..Verdicts::default()
         };
         for (section, verdict) in self.sections.iter().zip(verdicts) {
-            all.settle(section, verdict.err(), limits, &fingerprints);
+            all.settle(section, verdict.err(), limits, &self.keys);
         }
         all
     }
@@ -98,45 +88,41 @@ impl Verdicts {
         self.number
     }
 
-    /// Each block with its links and what was found, in the order of the file.
-    pub(super) fn for_each(
-        self,
-        mut each: impl FnMut(Outcome, &[Link], &mut dyn Iterator<Item = Finding>),
-    ) {
-        let (mut links, mut findings) = (&self.links[..], self.findings.into_iter());
+    /// The links of all blocks.
+    pub(super) fn links(&self) -> &[Key] {
+        &self.links
+    }
+
+    /// Each block with what was found in it, in the order of the file.
+    pub(super) fn for_each(self, mut each: impl FnMut(Outcome, &mut dyn Iterator<Item = Finding>)) {
+        let mut findings = self.findings.into_iter();
         for outcome in self.outcomes {
-            let (own, rest) = links.split_at(outcome.links);
-            links = rest;
             let found = outcome.findings;
-            each(outcome, own, &mut findings.by_ref().take(found));
+            each(outcome, &mut findings.by_ref().take(found));
         }
     }
 
-    fn settle(
-        &mut self,
-        section: &Section,
-        fault: Option<Error>,
-        limits: &Limits,
-        fingerprints: &Fingerprints,
-    ) {
+    fn settle(&mut self, section: &Section, fault: Option<Error>, limits: &Limits, keys: &Keys) {
         let Section { cid, data, offset, data_offset } = section;
-        let (links, findings) = (self.links.len(), self.findings.len());
+        let findings = self.findings.len();
         let verdict = match fault {
             None => Verdict::Yes,
             Some(error) => self.fault(*offset, cid, data, &error),
         };
+        let mut key = keys.block(cid, *offset);
         // Whatever cannot be hashed may still be what it says.
-        if verdict != Verdict::No {
-            self.scan(section, limits, fingerprints);
+        if verdict == Verdict::No {
+            key = key.wrong();
+        } else {
+            self.scan(section, limits, keys);
         }
         self.outcomes.push(Outcome {
             cid: *cid,
             offset: *offset,
             data_offset: *data_offset,
             len: data.len() as u64,
-            fingerprint: fingerprints.of(cid),
+            key,
             verdict,
-            links: self.links.len() - links,
             findings: self.findings.len() - findings,
         });
     }
@@ -152,30 +138,14 @@ impl Verdicts {
         verdict
     }
 
-    fn scan(&mut self, section: &Section, limits: &Limits, fingerprints: &Fingerprints) {
+    fn scan(&mut self, section: &Section, limits: &Limits, keys: &Keys) {
         let Section { cid, data, offset, .. } = section;
         let links = &mut self.links;
-        let scanned = scan(cid, data, limits, &mut |link| {
-            links.push(Link { fingerprint: fingerprints.of(&link), cid: link });
+        let scanned = for_each_stored_link(cid, data, limits, |link| {
+            links.push(keys.link(&link, *offset));
         });
         if let Err(fault) = scanned {
             self.findings.push(Finding::Undecodable { offset: *offset, cid: *cid, fault });
         }
     }
-}
-
-/// The links of a block. Those of an identity CID stand for the data that it carries, so that its
-/// links are the block's.
-fn scan(cid: &Cid, data: &[u8], limits: &Limits, each: &mut dyn FnMut(Cid)) -> Result<(), Error> {
-    let mut inner = Ok(());
-    let outer = for_each_link(cid, data, limits, |link| match identity_data(&link) {
-        // It is shorter than the CID that carries it, so this ends soon.
-        Some(data) => {
-            if let Err(error) = scan(&link, data, limits, each) {
-                inner = Err(error);
-            }
-        }
-        None => each(link),
-    });
-    outer.and(inner)
 }

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use carpool_core::Cid;
 use core::fmt;
 
-use crate::Error;
+use crate::{Error, index::IndexFault};
 
 /// How bad a finding is, which decides what a program makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,8 +184,6 @@ pub enum Finding {
     Duplicate {
         /// Where its section begins.
         offset: u64,
-        /// The CID.
-        cid: Cid,
     },
     /// The header names no root.
     RootsEmpty,
@@ -196,8 +194,9 @@ pub enum Finding {
     },
     /// A block links to one that is not there.
     MissingLink {
-        /// The block that is not there.
-        cid: Cid,
+        /// The block that is not there; `None` where the one that links to it could not be read
+        /// again.
+        cid: Option<Cid>,
         /// Where the section of the first block begins that links to it.
         from: u64,
     },
@@ -237,11 +236,15 @@ pub enum Finding {
     IndexUnreadable {
         /// Where in the file.
         offset: u64,
+        /// What is wrong there.
+        fault: IndexFault,
     },
     /// An entry of the index comes before one that it has to follow.
     IndexUnsorted {
         /// Its number, from 0.
         entry: u64,
+        /// Where in the file it begins.
+        offset: u64,
     },
     /// An entry of the index names another place than that of its section.
     IndexOffset {
@@ -336,11 +339,16 @@ impl fmt::Display for Finding {
                 write!(f, "section at {offset}: {cid} of unknown hash {code:#x}, not verified")
             }
             Self::Undecodable { offset, fault, .. } => write!(f, "section at {offset}: {fault}"),
-            Self::Duplicate { offset, cid } => write!(f, "section at {offset}: {cid} again"),
+            Self::Duplicate { offset } => {
+                write!(f, "section at {offset}: a block that was there before")
+            }
             Self::RootsEmpty => f.write_str("the header names no root"),
             Self::RootAbsent { cid } => write!(f, "root {cid} is not there"),
-            Self::MissingLink { cid, from } => {
+            Self::MissingLink { cid: Some(cid), from } => {
                 write!(f, "{cid} is not there, linked from the section at {from}")
+            }
+            Self::MissingLink { cid: None, from } => {
+                write!(f, "a block is not there, linked from the section at {from}")
             }
             Self::Unfinalised => Error::Unfinalised.fmt(f),
             Self::DataSize { offset, data_end, file_end } => write!(
@@ -357,10 +365,10 @@ impl fmt::Display for Finding {
             Self::Trailing { offset, bytes } => {
                 write!(f, "{bytes} bytes follow the data, from byte {offset}")
             }
-            Self::IndexUnreadable { offset } => {
-                write!(f, "the index is malformed at byte {offset}")
+            Self::IndexUnreadable { offset, fault } => {
+                write!(f, "the index is malformed at byte {offset}: {fault}")
             }
-            Self::IndexUnsorted { entry } => write!(f, "index entry {entry} is out of order"),
+            Self::IndexUnsorted { entry, .. } => write!(f, "index entry {entry} is out of order"),
             Self::IndexOffset { entry, expected, actual } => {
                 write!(f, "index entry {entry} names {actual}, its section begins at {expected}")
             }

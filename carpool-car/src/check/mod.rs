@@ -1,9 +1,16 @@
 //! One pass over a CAR that says everything that is wrong with it.
 
 mod batch;
-mod dag;
+mod closing;
+mod compare;
+mod examples;
 mod finding;
 mod index;
+mod key;
+mod ledger;
+mod links;
+mod naming;
+mod present;
 mod report;
 
 use alloc::{
@@ -13,13 +20,21 @@ use alloc::{
 use carpool_core::{Bytes, Cid, identity_data};
 
 pub use batch::{Batch, Verdicts};
+pub use closing::{Closing, ClosingOutput, Ending};
+pub use compare::{Differences, IndexSays, LinkKey, Part};
+pub use examples::Examples;
 pub use finding::{Class, Finding, Kind, NotChecked};
+pub use index::IndexReading;
+pub use key::{Key, Keys};
+pub use ledger::{Ledger, SpillWrite};
+pub use links::for_each_stored_link;
+pub use naming::{Named, Naming, NamingOutput};
 pub use report::{Good, Report, Total};
 
-use crate::{Behind, Decoder, Error, Header, Item, Options, Region, Section, index::IndexLimits};
-use batch::{Link, Outcome, Verdict};
-use dag::Dag;
-use index::Comparison;
+use crate::{
+    Behind, Decoder, Error, Header, Item, Options, ReadAt, Region, Section, index::IndexLimits,
+};
+use batch::{Outcome, Verdict};
 
 /// How a CAR is checked.
 #[derive(Clone, Debug)]
@@ -31,17 +46,23 @@ pub struct CheckOptions {
     pub batch_bytes: usize,
     /// Blocks in one batch. Default 1,024.
     pub batch_blocks: usize,
-    /// How many blocks and unresolved links are kept to tell what is missing or doubled, and how
-    /// many sections and entries of an index to compare them; at some 20 to 80 bytes each. Beyond
-    /// it the check says that it did not check ([`Finding::NotChecked`]). Default 10^8.
+    /// How many blocks, links and entries of an index are kept to be compared, at 24 bytes each.
+    /// Beyond it the check says that it did not compare them ([`Finding::NotChecked`]). Default
+    /// 10^8.
     pub max_entries: usize,
+    /// Beyond how many bytes of them the check asks for scratch space ([`Checking::Spill`]).
+    /// Default: never.
+    pub memory: usize,
+    /// How many findings of one kind are told of those that are known only at the end; all are
+    /// counted in [`Report::findings`]. Default 1,000.
+    pub max_findings: usize,
     /// Whether the index is read and compared. Default: yes.
     pub index: bool,
     /// What the index may ask for.
     pub index_limits: IndexLimits,
     /// Whether each duplicate is a finding, or only their count is told. Default: only the count.
     pub duplicates: bool,
-    /// Seed of the tables that are kept: something that whoever wrote the file does not know.
+    /// Seed of the keys that are kept: something that whoever wrote the file does not know.
     pub seed: u64,
 }
 
@@ -52,6 +73,8 @@ impl Default for CheckOptions {
             batch_bytes: 1 << 20,
             batch_blocks: 1024,
             max_entries: 100_000_000,
+            memory: usize::MAX,
+            max_findings: 1000,
             index: true,
             index_limits: IndexLimits::default(),
             duplicates: false,
@@ -68,7 +91,15 @@ pub enum Checking {
     Batch(Batch),
     /// Something to tell. They come in the order of the file, those about the whole at the end.
     Finding(Finding),
-    /// More of the file is needed ([`Check::handle_data`]), or verdicts are.
+    /// Bytes to keep until a [`Part`] wants them back.
+    Spill(SpillWrite),
+    /// Keys to compare: what was spilled of them goes back ([`Part::poll_read`]), then
+    /// [`Part::compare`] on any thread, and [`Check::handle_compared`].
+    Part(Part),
+    /// Bytes of the file that are wanted again, for the name of a link:
+    /// [`Check::handle_read`], with none where the file cannot be read again.
+    Read(ReadAt),
+    /// More of the file is needed ([`Check::handle_data`]), or verdicts or comparisons are.
     Wait,
     /// Everything was said; [`Check::report`] is whole.
     Done,
@@ -97,7 +128,9 @@ pub enum Checking {
 ///     match check.poll() {
 ///         Checking::Batch(batch) => check.handle_verdicts(batch.verify(&Limits::default())),
 ///         Checking::Finding(finding) => findings.push(finding),
-///         Checking::Wait => {}
+///         Checking::Part(part) => check.handle_compared(part.compare()),
+///         Checking::Read(_) => check.handle_read(&[]),
+///         Checking::Spill(_) | Checking::Wait => {}
 ///         Checking::Done => break,
 ///     }
 /// }
@@ -116,8 +149,13 @@ pub struct Check {
     next: u64,
     early: BTreeMap<u64, Verdicts>,
     header: Option<Header>,
-    dag: Dag,
-    index: Comparison,
+    keys: Keys,
+    /// What is compared at the end; nothing, where it would be too much.
+    ledger: Option<Ledger>,
+    noted: usize,
+    index: IndexReading,
+    closing: Option<Closing>,
+    whole: bool,
     report: Report,
     stage: Stage,
     /// What lies behind the sections: since when, and how much.
@@ -131,8 +169,8 @@ enum Stage {
     Reading,
     /// The file was read; verdicts may be out.
     Read,
-    /// What is known only at the end was said.
-    Told,
+    /// Blocks, links, roots and the index are held against each other.
+    Closing,
 }
 
 impl Check {
@@ -140,8 +178,9 @@ impl Check {
     #[must_use]
     pub fn new(options: CheckOptions) -> Self {
         let decoder = Decoder::with_options(options.read.clone());
-        let dag = Dag::new(options.seed, options.max_entries);
-        let index = Comparison::new(options.seed, options.max_entries, &options.index_limits);
+        let (keys, max) = (Keys::new(options.seed), options.max_findings);
+        let index = IndexReading::new(keys.clone(), &options.index_limits, max);
+        let ledger = Some(Ledger::new(options.seed, options.memory));
         Self {
             options,
             decoder,
@@ -152,8 +191,12 @@ impl Check {
             next: 0,
             early: BTreeMap::new(),
             header: None,
-            dag,
+            keys,
+            ledger,
+            noted: 0,
             index,
+            closing: None,
+            whole: true,
             report: Report::default(),
             stage: Stage::Reading,
             behind: None,
@@ -180,13 +223,32 @@ impl Check {
         }
         while let Some(verdicts) = self.early.remove(&self.next) {
             self.next += 1;
-            verdicts.for_each(|outcome, links, found| self.settle(&outcome, links, found));
+            self.note(verdicts.links().len(), |ledger| ledger.handle_links(verdicts.links()));
+            verdicts.for_each(|outcome, found| self.settle(&outcome, found));
+        }
+    }
+
+    /// Takes what a part came to. That of one that is not out is ignored.
+    pub fn handle_compared(&mut self, differences: Differences) {
+        if let Some(closing) = &mut self.closing {
+            closing.handle_compared(differences);
+        }
+    }
+
+    /// Takes the bytes that [`Checking::Read`] asked for; fewer, or none, where they cannot be
+    /// read.
+    pub fn handle_read(&mut self, bytes: &[u8]) {
+        if let Some(closing) = &mut self.closing {
+            closing.handle_read(bytes);
         }
     }
 
     /// What there is to do or to tell. Call again until [`Checking::Wait`] or
     /// [`Checking::Done`].
     pub fn poll(&mut self) -> Checking {
+        if let Some(spill) = self.ledger.as_mut().and_then(Ledger::poll_spill) {
+            return Checking::Spill(spill);
+        }
         if let Some(finding) = self.findings.pop_front() {
             return Checking::Finding(finding);
         }
@@ -195,12 +257,13 @@ impl Check {
         {
             return checking;
         }
-        match self.stage {
-            Stage::Read if self.next == self.filled => self.tell(),
-            Stage::Reading | Stage::Read => return Checking::Wait,
-            Stage::Told => {}
+        if self.stage == Stage::Read && self.next == self.filled {
+            self.end();
         }
-        self.findings.pop_front().map_or(Checking::Done, Checking::Finding)
+        if let Some(finding) = self.findings.pop_front() {
+            return Checking::Finding(finding);
+        }
+        self.close()
     }
 
     /// How many batches are out: what bounds memory where a driver heeds it.
@@ -234,7 +297,7 @@ impl Check {
                 Ok(Some(Item::Behind(behind))) => {
                     self.count_behind(&behind);
                     if behind.region == Region::Index {
-                        self.index.handle_data(behind.offset, behind.bytes);
+                        self.index(behind);
                     }
                 }
                 Ok(None) if !self.decoder.is_eof() => return None,
@@ -250,17 +313,47 @@ impl Check {
         }
     }
 
+    fn index(&mut self, Behind { offset, bytes, .. }: Behind) {
+        let mut unused = Ledger::new(0, usize::MAX);
+        if self.is_indexed() {
+            let before = self.index.entries();
+            self.index.handle_data(offset, bytes, self.ledger.as_mut().unwrap_or(&mut unused));
+            let came = usize::try_from(self.index.entries() - before).unwrap_or(usize::MAX);
+            self.note(came, |_| {});
+        }
+    }
+
+    fn is_indexed(&self) -> bool {
+        let v2 = self.header.as_ref().and_then(|header| header.v2);
+        self.options.index && v2.is_some_and(|v2| v2.index_offset != 0)
+    }
+
+    /// Notes so many keys, where they are not too many.
+    fn note(&mut self, keys: usize, note: impl FnOnce(&mut Ledger)) {
+        self.noted = self.noted.saturating_add(keys);
+        match &mut self.ledger {
+            Some(ledger) if self.noted <= self.options.max_entries => note(ledger),
+            ledger => *ledger = None,
+        }
+    }
+
     fn opened(&mut self, header: Header) {
-        let indexed = self.options.index && header.v2.is_some_and(|v2| v2.index_offset != 0);
-        self.index.expect(indexed, header.v2.is_some_and(|v2| v2.is_fully_indexed()));
         if header.roots.is_empty() {
-            self.findings.push_back(Finding::RootsEmpty);
+            self.find(Finding::RootsEmpty);
         }
         if header.v2.is_some_and(|v2| v2.is_unfinalised()) {
-            self.findings.push_back(Finding::Unfinalised);
+            self.find(Finding::Unfinalised);
         }
-        self.dag.expect_roots(&header.roots);
+        let stored = header.roots.iter().filter(|root| !carries_itself(root));
+        let roots: Vec<Key> = stored.map(|root| self.keys.root(root)).collect();
+        // They are in memory as it is: the limit on headers is theirs.
+        self.ledger.iter_mut().for_each(|ledger| ledger.handle_links(&roots));
         self.header = Some(header);
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.report.found(&finding);
+        self.findings.push_back(finding);
     }
 
     /// Whether the batch is full.
@@ -275,7 +368,7 @@ impl Check {
         let sections = core::mem::take(&mut self.filling);
         self.filling_bytes = 0;
         self.filled += 1;
-        Checking::Batch(Batch::new(self.filled - 1, sections, self.options.seed))
+        Checking::Batch(Batch::new(self.filled - 1, sections, self.keys.clone()))
     }
 
     fn count_behind(&mut self, Behind { region, offset, bytes }: &Behind) {
@@ -290,68 +383,76 @@ impl Check {
     }
 
     fn tell_behind(&mut self) {
-        self.findings.extend(match self.behind.take() {
+        match self.behind.take() {
             Some((Region::NullPadding, offset, bytes)) => {
-                Some(Finding::NullPadding { offset, bytes })
+                self.find(Finding::NullPadding { offset, bytes });
             }
-            Some((Region::Trailing, offset, bytes)) => Some(Finding::Trailing { offset, bytes }),
-            Some((Region::Gap | Region::Index, ..)) | None => None,
-        });
+            Some((Region::Trailing, offset, bytes)) => {
+                self.find(Finding::Trailing { offset, bytes });
+            }
+            Some((Region::Gap | Region::Index, ..)) | None => {}
+        }
     }
 
     /// What is told of a block, in the order of the file.
-    fn settle(
-        &mut self,
-        outcome: &Outcome,
-        links: &[Link],
-        found: &mut dyn Iterator<Item = Finding>,
-    ) {
-        let Outcome { cid, offset, data_offset, len, .. } = *outcome;
+    fn settle(&mut self, outcome: &Outcome, found: &mut dyn Iterator<Item = Finding>) {
+        let Outcome { cid, offset, data_offset, len, key, .. } = *outcome;
         self.report.count(&cid, len);
-        self.index.handle_section(&cid, offset);
-        for finding in found {
-            self.report.damaged |= finding.class() == Class::Damaged;
-            self.findings.push_back(finding);
-        }
-        if self.dag.handle_block(outcome) == Some(false) {
-            self.report.duplicates += 1;
-            if self.options.duplicates {
-                self.findings.push_back(Finding::Duplicate { offset, cid });
-            }
-        }
+        self.note(1, |ledger| ledger.handle_blocks(&[key]));
+        found.for_each(|finding| self.find(finding));
         if outcome.verdict == Verdict::Yes {
             self.report.verified(&cid, offset, data_offset + len);
         }
-        links.iter().for_each(|link| self.dag.handle_link(link, offset));
     }
 
-    /// What is known only now.
-    fn tell(&mut self) {
-        self.stage = Stage::Told;
+    /// Tells how the file ended, and begins to compare.
+    fn end(&mut self) {
+        self.stage = Stage::Closing;
         let ended = self.ended.take().map(|error| self.name(error));
-        let whole = ended.is_none();
-        self.index.handle_eof();
-        self.findings.extend(ended);
+        self.whole = ended.is_none();
+        ended.into_iter().for_each(|finding| self.find(finding));
         self.tell_behind();
-        let header = self.header.take();
-        let opened = header.is_some();
-        if let Some(header) = &header {
-            let absent = header.roots.iter().filter(|root| self.dag.lacks_root(root));
-            let absent: Vec<Cid> = absent.copied().collect();
-            self.report.roots_absent = absent.len() as u64;
-            self.findings.extend(absent.into_iter().map(|cid| Finding::RootAbsent { cid }));
+        let over = self.ledger.is_none();
+        let mut ledger = self.ledger.take().unwrap_or_else(|| Ledger::new(0, usize::MAX));
+        self.index.handle_eof(&mut ledger);
+        if over {
+            self.not_checked();
         }
-        self.header = header;
-        if opened {
-            let missing = self.dag.missing();
-            self.report.links_missing = missing.as_ref().ok().map(|missing| missing.len() as u64);
-            self.findings.extend(missing.unwrap_or_else(|unchecked| [unchecked].into()));
-            // Beside a part of the sections, or no index, all else would seem missing.
-            if whole {
-                self.findings.extend(self.index.findings());
-            }
+        let max = self.options.max_findings;
+        let unused = IndexReading::new(self.keys.clone(), &self.options.index_limits, max);
+        let index = core::mem::replace(&mut self.index, unused);
+        let mut ending = Ending::new(Vec::new(), self.decoder.data_offset());
+        if let Some(header) = &self.header {
+            ending.roots.clone_from(&header.roots);
+            ending.fully = header.v2.is_some_and(|v2| v2.is_fully_indexed());
         }
-        self.report.damaged |= self.findings.iter().any(|found| found.class() == Class::Damaged);
+        ending.whole = self.whole && !over;
+        (ending.duplicates, ending.max_findings) = (self.options.duplicates, max);
+        ending.limits = self.options.read.limits.clone();
+        self.closing = Some(Closing::new(ledger, index, self.keys.clone(), ending));
+    }
+
+    fn not_checked(&mut self) {
+        let max = self.options.max_entries as u64;
+        self.find(Finding::NotChecked { what: NotChecked::Completeness, max });
+        if self.is_indexed() && self.whole {
+            self.find(Finding::NotChecked { what: NotChecked::Index, max });
+        }
+    }
+
+    fn close(&mut self) -> Checking {
+        let Some(closing) = &mut self.closing else { return Checking::Wait };
+        match closing.poll() {
+            ClosingOutput::Part(part) => return Checking::Part(part),
+            ClosingOutput::Read(read) => return Checking::Read(read),
+            ClosingOutput::Finding(finding) => return Checking::Finding(finding),
+            ClosingOutput::Wait => return Checking::Wait,
+            ClosingOutput::Done => {}
+        }
+        if let Some(closing) = self.closing.take() {
+            self.report.closed(&closing);
+        }
+        Checking::Done
     }
 
     /// A CARv2 that is cut says how much is missing.

@@ -1,6 +1,8 @@
 use alloc::collections::BTreeMap;
 use carpool_core::{Cid, codec};
 
+use super::{Class, Closing, Finding, Kind};
+
 /// Codecs and hash functions that are told apart; whatever else a file names counts as one.
 const MAX_CODES: usize = 256;
 
@@ -45,7 +47,7 @@ pub struct Report {
     pub others: Total,
     /// Blocks that hash to their CID.
     pub verified: u64,
-    /// Blocks that were there already.
+    /// Blocks that were there already; known at the end.
     pub duplicates: u64,
     /// Blocks of codecs whose links are not followed, `raw` not counted.
     pub opaque: u64,
@@ -54,6 +56,9 @@ pub struct Report {
     /// Links that lead to no block of the file; `None` until the end, and where that was not
     /// checked.
     pub links_missing: Option<u64>,
+    /// Findings by their kind, those as well that were not told
+    /// ([`CheckOptions::max_findings`](super::CheckOptions)).
+    pub findings: BTreeMap<Kind, u64>,
     /// The last block before the first damage.
     pub last_good: Option<Good>,
     pub(super) damaged: bool,
@@ -68,6 +73,21 @@ impl Report {
         let counted = add(&mut self.codecs, cid.codec(), bytes);
         if !(add(&mut self.hashes, cid.hash().code(), bytes) && counted) {
             self.others.add(bytes);
+        }
+    }
+
+    pub(super) fn found(&mut self, finding: &Finding) {
+        self.damaged |= finding.class() == Class::Damaged;
+        *self.findings.entry(finding.kind()).or_default() += 1;
+    }
+
+    /// Takes over what was compared.
+    pub(super) fn closed(&mut self, closing: &Closing) {
+        self.duplicates = closing.duplicates();
+        self.roots_absent = closing.count(Kind::RootAbsent);
+        self.links_missing = closing.is_whole().then(|| closing.count(Kind::LinkAbsent));
+        for (kind, count) in closing.counts() {
+            *self.findings.entry(*kind).or_default() += count;
         }
     }
 

@@ -241,7 +241,7 @@ impl Records {
     }
 
     /// The digests, and where the section of each begins, in bytes from the start of the CARv1.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
         self.bytes.chunks_exact(self.width).map(split_record)
     }
 }

@@ -1,7 +1,10 @@
 //! Runs a check, and makes the indexes of the tests.
 #![allow(dead_code, reason = "no test needs all of it")]
 
-use carpool_car::check::{Check, CheckOptions, Checking, Finding, Report, Verdicts};
+use carpool_car::ReadAt;
+use carpool_car::check::{
+    Check, CheckOptions, Checking, Differences, Finding, Part, Report, Verdicts,
+};
 use carpool_core::{Bytes, Limits};
 
 /// What a check says of a file that comes in chunks, whose verdicts come back in the order that
@@ -15,11 +18,17 @@ pub(crate) fn check_in_order(
     let mut check = Check::new(options.clone());
     let mut chunks = file.chunks(chunk);
     let mut out: Vec<Verdicts> = Vec::new();
-    let mut findings = Vec::new();
+    let (mut findings, mut scratch) = (Vec::new(), Vec::new());
     loop {
         match check.poll() {
             Checking::Batch(batch) => out.push(batch.verify(&Limits::default())),
             Checking::Finding(finding) => findings.push(finding),
+            Checking::Spill(spill) => {
+                assert_eq!(spill.offset, scratch.len() as u64);
+                scratch.extend(spill.bytes);
+            }
+            Checking::Part(part) => check.handle_compared(compared(part, &scratch)),
+            Checking::Read(read) => check.handle_read(answer(file, read)),
             Checking::Wait => match chunks.next() {
                 Some(chunk) => check.handle_data(Bytes::copy_from_slice(chunk)),
                 None => {
@@ -33,6 +42,19 @@ pub(crate) fn check_in_order(
             Checking::Done => return (findings, check.report().clone()),
         }
     }
+}
+
+fn compared(mut part: Part, scratch: &[u8]) -> Differences {
+    while let Some(read) = part.poll_read() {
+        part.handle_spilled(answer(scratch, read)).expect("as asked");
+    }
+    part.compare()
+}
+
+/// What there is of the bytes that are asked for.
+fn answer(bytes: &[u8], ReadAt { offset, len }: ReadAt) -> &[u8] {
+    let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[]);
+    &rest[..len.min(rest.len())]
 }
 
 pub(crate) fn check(file: &[u8], options: &CheckOptions) -> (Vec<Finding>, Report) {

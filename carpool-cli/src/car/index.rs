@@ -1,6 +1,6 @@
 //! `car index`: a CAR as a CARv2 with an index, or without, or as a CARv1; and indexes alone.
 
-use carpool_car::{index::Codec, v2};
+use carpool_car::{check::Keys, index::Codec, v2};
 use clap::Args;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use super::{
     args::ReadFlags,
     batches::{self, Step},
-    check::{Check, Checked, Keys},
+    check::{Check, Checked},
     heads::Heads,
     index_maker::IndexMaker,
     input::Input,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     failure::{Exit, Failure, Outcome},
     output::Output,
+    remote::random_seed,
 };
 
 /// Write a CAR as a CARv2 with an index (or the index alone: `index create`).
@@ -180,7 +181,7 @@ struct Rewrite<'a> {
 }
 
 fn rewrite(args: &IndexArgs, input: &Input, target: Target) -> Outcome<Done> {
-    let keys = Keys::random();
+    let keys = Keys::new(random_seed());
     let check = Check { read: &args.read, keys: &keys, links: false };
     let expected = match args.version == 2 && !target.patchable() {
         true => Some(expected_size(args, input)?),
@@ -236,12 +237,11 @@ impl Rewrite<'_> {
         entries: &mut Entries,
         window: &batches::Window,
     ) -> Outcome {
-        if let Some(wrong) = checked.wrong.first() {
-            let at = self.data_offset + wrong.at;
+        if let Some((at, cid)) = checked.first_wrong() {
+            let at = self.data_offset + at;
             let what = format_args!(
-                "block {} at byte {at} is damaged, or its hash function is not known here; \
+                "block {cid} at byte {at} is damaged, or its hash function is not known here; \
                  `--trust` copies it all the same",
-                wrong.cid
             );
             return Err(Failure::new(Exit::Damaged, what));
         }

@@ -1,6 +1,6 @@
 //! `car inspect`: what a CAR is made of, in go-car's lines.
 
-use carpool_car::index::Codec;
+use carpool_car::{check::Keys, index::Codec};
 use carpool_core::{Cid, CidSet, cid_prefix, varint};
 use clap::Args;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ffi::OsString, fmt::Write};
 use super::{
     args::ReadFlags,
     batches::{self, Step},
-    check::{Check, Checked, Keys},
+    check::{Check, Checked},
     heads::Heads,
     input::Input,
     multicodec::{codec_name, hash_name},
@@ -66,7 +66,7 @@ fn heads(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Openin
 }
 
 fn stream(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Opening> {
-    let (keys, mut opening) = (Keys::random(), None);
+    let (keys, mut opening) = (Keys::new(random_seed()), None);
     let check = Check { read: &args.read, keys: &keys, links: false };
     let work = |window: &batches::Window, checked: &mut Checked| {
         if args.full {
@@ -81,9 +81,9 @@ fn stream(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Openi
             }
             Step::Window(checked, window) => {
                 let data_offset = opening.as_ref().map_or(0, |o| o.data_offset);
-                if let Some(wrong) = checked.wrong.first() {
-                    let at = data_offset + wrong.at;
-                    let what = format_args!("block {} at byte {at} is damaged", wrong.cid);
+                if let Some((at, cid)) = checked.first_wrong() {
+                    let at = data_offset + at;
+                    let what = format_args!("block {cid} at byte {at} is damaged");
                     return Err(Failure::new(Exit::Damaged, what));
                 }
                 for section in window.sections(&args.read).flatten() {

@@ -1,7 +1,7 @@
 //! One section of a file that is read again.
 
 use carpool_car::{Status, decode};
-use carpool_core::{Cid, for_each_link};
+use carpool_core::Cid;
 
 use super::{args::ReadFlags, input::Input};
 use crate::failure::Outcome;
@@ -35,14 +35,4 @@ pub(crate) fn section_at(
             Err(_) => return Ok(None),
         }
     }
-}
-
-/// The links of the block whose section begins at byte `offset` of the file; of one that cannot be
-/// read to its end those before the fault, which was told when the file was checked.
-pub(crate) fn links_at(input: &Input, offset: u64, read: &ReadFlags) -> Outcome<Vec<Cid>> {
-    let mut links = Vec::new();
-    if let Some((cid, data)) = section_at(input, offset, read)? {
-        let _ = for_each_link(&cid, &data, &read.limits(), |link| links.push(link));
-    }
-    Ok(links)
 }

@@ -1,11 +1,10 @@
 //! `car verify`: everything that can be wrong with a CAR, by name, in one pass.
 
 use carpool_car::{
-    Error,
-    check::{Class, Kind},
-    index::{IndexLimits, Reader, Records},
+    check::{Class, Closing, ClosingOutput, Ending, IndexReading, Keys, Ledger},
+    index::IndexLimits,
 };
-use carpool_core::{Bytes, Cid};
+use carpool_core::{Bytes, is_identity};
 use clap::Args;
 use serde_json::{Value, json};
 use std::{ffi::OsString, io};
@@ -13,16 +12,20 @@ use std::{ffi::OsString, io};
 use super::{
     args::ReadFlags,
     batches::{self, Step},
-    check::{Check, Checked, IDENTITY_BIT, Key, Keys, Why, Wrong},
+    check::{Check, Checked},
+    findings::{Finding, Kind},
     input::Input,
-    ledger::{Balance, EXAMPLES, Ledger},
-    links::links_at,
     scan::Opening,
+    scratch::Scratch,
 };
 use crate::{
     failure::{Exit, Failure, Outcome},
     output::{Output, size},
+    remote::random_seed,
 };
+
+/// Examples of each finding that are kept, at least.
+const EXAMPLES: usize = 1000;
 
 /// Check a CAR in one pass: hashes, links, roots, duplicates, the index.
 #[derive(Debug, Args)]
@@ -93,75 +96,17 @@ const fn exit(class: Class) -> Exit {
     }
 }
 
-/// Something that is wrong.
-#[derive(Debug)]
-struct Finding {
-    kind: Kind,
-    /// From the start of the file.
-    offset: Option<u64>,
-    cid: Option<Cid>,
-    expected: Option<String>,
-    actual: Option<String>,
-    message: String,
-}
-
-impl Finding {
-    fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { kind, offset: None, cid: None, expected: None, actual: None, message }
-    }
-
-    const fn at(mut self, offset: u64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    const fn of(mut self, cid: Cid) -> Self {
-        self.cid = Some(cid);
-        self
-    }
-
-    fn lengths(mut self, expected: impl ToString, actual: impl ToString) -> Self {
-        (self.expected, self.actual) = (Some(expected.to_string()), Some(actual.to_string()));
-        self
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "finding": self.kind.name(),
-            "severity": self.kind.class().name(),
-            "offset": self.offset,
-            "cid": self.cid.map(|cid| cid.to_string()),
-            "expected": self.expected,
-            "actual": self.actual,
-            "message": self.message,
-        })
-    }
-
-    fn line(&self) -> String {
-        let mut line = self.kind.name().to_owned();
-        if let Some(offset) = self.offset {
-            line += &format!(" at byte {offset}");
-        }
-        line += &format!(": {}", self.message);
-        if let (Some(expected), Some(actual)) = (&self.expected, &self.actual) {
-            line += &format!("; expected {expected}, actual {actual}");
-        }
-        line
-    }
-}
-
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
     let input = Input::open(&args.file, &args.read.server)?;
     let meter = input.meter(output);
-    let keys = Keys::random();
+    let keys = Keys::new(random_seed());
     let check = Check { read: &args.read, keys: &keys, links: !args.no_links };
-    let mut report = Report::new(args, &keys, output);
+    let mut report = Report::new(args, keys.clone(), output);
     let read = batches::run(
         &input,
         &args.read,
         |window, checked| check.window(window, checked),
-        |step| report.step(step).map_err(|error| Failure::io("temporary file", &error)),
+        |step| report.step(step).map_err(spilled),
     );
     drop(meter);
     if let Err(failure) = read {
@@ -176,11 +121,12 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Outcome {
 /// What was found, told as it is found.
 struct Report<'a> {
     args: &'a VerifyArgs,
-    keys: &'a Keys,
+    keys: Keys,
     output: &'a Output,
     opening: Option<Opening>,
     ledger: Ledger,
-    index: Option<IndexCheck>,
+    scratch: Scratch,
+    index: IndexReading,
     checked: Checked,
     /// Whether the data was read to its end.
     whole: bool,
@@ -188,25 +134,17 @@ struct Report<'a> {
     counts: Vec<(Kind, u64)>,
 }
 
-/// An index that is being read.
-struct IndexCheck {
-    reader: Reader,
-    start: u64,
-    /// The digest before, in this bucket; none is before the empty one.
-    last: Vec<u8>,
-    /// Whether it can be read no further.
-    failed: bool,
-}
-
 impl<'a> Report<'a> {
-    fn new(args: &'a VerifyArgs, keys: &'a Keys, output: &'a Output) -> Self {
+    fn new(args: &'a VerifyArgs, keys: Keys, output: &'a Output) -> Self {
+        let max = args.max_findings.max(EXAMPLES);
         Self {
             args,
-            keys,
             output,
             opening: None,
-            ledger: Ledger::new(args.sort_memory),
-            index: None,
+            ledger: Ledger::new(random_seed(), args.sort_memory),
+            scratch: Scratch::default(),
+            index: IndexReading::new(keys.clone(), &IndexLimits::default(), max),
+            keys,
             checked: Checked::default(),
             whole: true,
             counts: Vec::new(),
@@ -243,14 +181,21 @@ impl<'a> Report<'a> {
                     self.find(Finding::new(Kind::Padding, what).at(offset));
                 }
             }
-            Step::Fault { error, lengths } => self.fault(&error, lengths),
+            Step::Fault { error, lengths } => {
+                self.whole = false;
+                self.find(Finding::fault(&error, lengths));
+            }
             Step::Short { data_end, file_end } => {
                 self.whole = false;
                 let what = "the file ends before its header says that the data does";
                 let finding = Finding::new(Kind::DataSize, what);
                 self.find(finding.at(file_end).lengths(data_end, file_end));
             }
-            Step::Index { offset, bytes } => self.index(offset, bytes)?,
+            Step::Index { offset, bytes } => {
+                let bytes = Bytes::copy_from_slice(bytes);
+                self.index.handle_data(offset, bytes, &mut self.ledger);
+                self.scratch.take(&mut self.ledger)?;
+            }
             Step::Trailing { offset, bytes } => {
                 if !self.args.allow_trailing {
                     let what = format!("{bytes} bytes lie behind the data, and are no index");
@@ -264,16 +209,17 @@ impl<'a> Report<'a> {
     fn opening(&mut self, opening: Opening) -> io::Result<()> {
         let roots = &opening.header.roots;
         if !self.args.allow_absent_roots {
-            let root = |root: &Cid| self.keys.of(root, !IDENTITY_BIT);
-            let roots: Vec<Key> =
-                roots.iter().filter(|root| !carpool_core::is_identity(root)).map(root).collect();
-            self.ledger.note(&[], &roots)?;
+            let roots = roots.iter().filter(|root| !is_identity(root));
+            let roots: Vec<_> = roots.map(|root| self.keys.root(root)).collect();
+            self.ledger.handle_links(&roots);
+            self.scratch.take(&mut self.ledger)?;
         }
         let (empty, v2) = (roots.is_empty(), opening.header.v2);
         let indexed = opening.index_offset().is_some();
         self.opening = Some(opening);
         if empty && !self.args.allow_empty_roots {
-            self.find(Finding::new(Kind::RootsEmpty, "the header names no root"));
+            let finding = Finding::new(Kind::RootsEmpty, "the header names no root");
+            self.find(finding.at(self.data_offset()));
         }
         if v2.is_some_and(|v2| v2.is_unfinalised()) {
             let what = "the header of the CARv2 is zero: its writer never finished it";
@@ -292,195 +238,76 @@ impl<'a> Report<'a> {
             self.checked.last_good = checked.last_good;
         }
         for wrong in &checked.wrong {
-            self.wrong(wrong);
-        }
-        self.ledger.note(&checked.keys, &checked.links)
-    }
-
-    fn wrong(&mut self, wrong: &Wrong) {
-        let finding = match &wrong.why {
-            Why::Hash(actual) => {
-                let what = format!("the bytes of {} have another hash", wrong.cid);
-                let expected = hex(wrong.cid.hash().digest());
-                Finding::new(Kind::Hash, what).lengths(expected, hex(actual))
-            }
-            Why::Unsupported if self.args.allow_unknown_hashes => return,
-            Why::Unsupported => {
-                let code = wrong.cid.hash().code();
-                let what = format!("{} has a hash function not known here, {code:#x}", wrong.cid);
-                Finding::new(Kind::HashUnknown, what)
-            }
-            Why::Undecodable(error) => Finding::new(Kind::Undecodable, error.to_string()),
-        };
-        self.find(finding.at(self.data_offset() + wrong.at).of(wrong.cid));
-    }
-
-    fn fault(&mut self, error: &Error, lengths: Option<(u64, u64)>) {
-        self.whole = false;
-        let kind = if lengths.is_some() { Kind::Truncated } else { Kind::Section };
-        let mut finding = Finding::new(kind, error.to_string());
-        if let Some((expected, actual)) = lengths {
-            finding = finding.lengths(format!("{expected} bytes"), format!("{actual} bytes"));
-        }
-        finding.offset = place(error);
-        self.find(finding);
-    }
-
-    fn index(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut check = self.index.take().unwrap_or_else(|| IndexCheck {
-            reader: Reader::new(&IndexLimits::default()).any_order(),
-            start: offset,
-            last: Vec::new(),
-            failed: false,
-        });
-        if !check.failed {
-            check.reader.handle_data(Bytes::copy_from_slice(bytes));
-            self.entries(&mut check)?;
-        }
-        self.index = Some(check);
-        Ok(())
-    }
-
-    fn entries(&mut self, check: &mut IndexCheck) -> io::Result<()> {
-        loop {
-            while let Some(records) = check.reader.take_records() {
-                self.records(check, &records)?;
-            }
-            match check.reader.poll() {
-                Ok(Some(_)) => check.last.clear(),
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    check.failed = true;
-                    let at = check.start + place(&error).unwrap_or(0);
-                    let finding = Finding::new(Kind::IndexMalformed, error.to_string());
-                    self.find(finding.at(at));
-                    return Ok(());
-                }
+            let kind = wrong.kind();
+            if kind != Kind::HashUnknown || !self.args.allow_unknown_hashes {
+                self.find(Finding::told(wrong, self.data_offset()));
             }
         }
-    }
-
-    fn records(&mut self, check: &mut IndexCheck, records: &Records) -> io::Result<()> {
-        let mut last = &check.last[..];
-        for (n, (digest, at)) in records.iter().enumerate() {
-            if last > digest {
-                let what = format!("the entry of digest {} is out of order", hex(digest));
-                let end = records.offset() + ((n + 1) * records.width()) as u64;
-                self.find(Finding::new(Kind::IndexUnsorted, what).at(check.start + end));
-            }
-            last = digest;
-            let digest = self.keys.digest(digest);
-            self.ledger.note_entry(Key { digest, cid: 0, at })?;
-        }
-        check.last = last.to_vec();
-        Ok(())
+        self.ledger.handle_blocks(&checked.keys);
+        self.ledger.handle_links(&checked.links);
+        self.scratch.take(&mut self.ledger)
     }
 
     fn finish(mut self, input: &Input) -> Outcome {
-        let io = |error| Failure::io("temporary file", &error);
-        if let Some(mut check) = self.index.take() {
-            check.reader.handle_eof();
-            if !check.failed {
-                self.entries(&mut check).map_err(io)?;
-            }
-            self.index = Some(check);
-        } else if self.whole && self.opening.as_ref().is_some_and(|o| o.index_offset().is_some()) {
+        let index = self.opening.as_ref().and_then(Opening::index_offset);
+        if let Some(offset) = index.filter(|_| self.whole && !self.index.has_begun()) {
             let what = "the file ends before the index that its header names";
-            let at = self.opening.as_ref().and_then(Opening::index_offset);
-            let mut finding = Finding::new(Kind::IndexMalformed, what);
-            finding.offset = at;
-            self.find(finding);
+            self.find(Finding::new(Kind::IndexMalformed, what).at(offset));
         }
-        // Against half of the blocks, or half of an index, all else would seem missing.
-        let indexed = self.whole && self.index.as_ref().is_some_and(|index| !index.failed);
-        let ledger = std::mem::replace(&mut self.ledger, Ledger::new(0));
-        let balance = ledger.balance(self.args.read.workers(), indexed).map_err(io)?;
-        let duplicates = balance.duplicates.count;
-        self.balance(balance, input)?;
-        self.verdict(input, duplicates)
-    }
-
-    fn balance(&mut self, mut balance: Balance, input: &Input) -> Outcome {
-        let data = self.data_offset();
-        balance.duplicates.first.sort_unstable();
-        balance.absent.first.sort_unstable_by_key(|key| key.at);
-        balance.misplaced.first.sort_unstable_by_key(|(_, at)| *at);
-        balance.extra.first.sort_unstable_by_key(|key| key.at);
-        balance.unindexed.first.sort_unstable_by_key(|key| key.at);
-        if self.args.no_duplicates {
-            let what = "this block was there before";
-            let finding =
-                |at: &u64| Finding::new(Kind::Duplicate, what).at(data.saturating_add(*at));
-            let first = balance.duplicates.first.iter().map(finding).collect();
-            self.find_all(Kind::Duplicate, first, balance.duplicates.count);
-        }
-        // What was not read may have been there.
-        if self.whole {
-            self.absent(&balance.absent.first, balance.absent.count, input)?;
-        }
-        let misplaced = |(entry, at): &(Key, u64)| {
-            let what = "the index has another place for this block";
-            let finding = Finding::new(Kind::IndexOffset, what);
-            finding.at(data.saturating_add(*at)).lengths(at, entry.at)
-        };
-        let first = balance.misplaced.first.iter().map(misplaced).collect();
-        self.find_all(Kind::IndexOffset, first, balance.misplaced.count);
-        let extra = |entry: &Key| {
-            let what = format!("the index has a block that is not there, at {}", entry.at);
-            Finding::new(Kind::IndexExtra, what)
-        };
-        let first = balance.extra.first.iter().map(extra).collect();
-        self.find_all(Kind::IndexExtra, first, balance.extra.count);
-        let missing = |key: &Key| {
-            let at = data.saturating_add(key.at & !IDENTITY_BIT);
-            Finding::new(Kind::IndexMissing, "this block is not in the index").at(at)
-        };
-        let first = balance.unindexed.first.iter().map(missing).collect();
-        self.find_all(Kind::IndexMissing, first, balance.unindexed.count);
-        Ok(())
-    }
-
-    fn find_all(&mut self, kind: Kind, first: Vec<Finding>, count: u64) {
-        let told = first.len() as u64;
-        first.into_iter().for_each(|finding| self.find(finding));
-        if count > told {
-            self.count(kind, count - told);
-        }
-    }
-
-    /// Roots and links that are not there. In a file that can be read again the block that has the
-    /// link is, for the CID.
-    fn absent(&mut self, keys: &[Key], count: u64, input: &Input) -> Outcome {
-        let Some(opening) = self.opening.clone() else { return Ok(()) };
-        let roots: Vec<(Key, Cid)> =
-            opening.header.roots.iter().map(|root| (self.keys.of(root, 0), *root)).collect();
-        for key in keys.iter().take(self.args.max_findings.max(1)) {
-            let same =
-                |(other, _): &&(Key, Cid)| (other.digest, other.cid) == (key.digest, key.cid);
-            if let Some((_, root)) = roots.iter().find(same) {
-                let what = format!("root {root} is not in the file");
-                self.find(Finding::new(Kind::RootAbsent, what).of(*root));
-                continue;
+        let mut closing = self.closing()?;
+        self.compare(&mut closing)?;
+        loop {
+            match closing.poll() {
+                ClosingOutput::Read(read) if input.is_seekable() => {
+                    closing.handle_read(&input.read_at(read.offset, read.len)?);
+                }
+                ClosingOutput::Read(_) => closing.handle_read(&[]),
+                ClosingOutput::Finding(found) => {
+                    let finding = Finding::told(&found, self.data_offset());
+                    self.find(finding);
+                }
+                ClosingOutput::Part(_) | ClosingOutput::Wait | ClosingOutput::Done => break,
             }
-            let at = opening.data_offset + key.at;
-            let name = |link: &Cid| {
-                let other = self.keys.of(link, 0);
-                (other.digest, other.cid) == (key.digest, key.cid)
-            };
-            let links =
-                if input.is_seekable() { links_at(input, at, &self.args.read)? } else { vec![] };
-            let link = links.into_iter().find(name);
-            let whom = link.map_or_else(|| "a block".to_owned(), |link| link.to_string());
-            let what = format!("the block here links to {whom}, which is not in the file");
-            let mut finding = Finding::new(Kind::LinkAbsent, what).at(at);
-            finding.cid = link;
-            self.find(finding);
         }
-        let told = keys.len().min(self.args.max_findings.max(1)) as u64;
-        if count > told {
-            self.count(Kind::LinkAbsent, count - told);
+        // All that were kept were told.
+        let told = self.kept() as u64;
+        for (kind, count) in closing.counts() {
+            self.count(*kind, count.saturating_sub(told));
         }
-        debug_assert!(keys.len() <= EXAMPLES * 64, "examples are few");
+        self.verdict(input, closing.duplicates())
+    }
+
+    /// How many findings of a name are kept of those that are known only at the end.
+    fn kept(&self) -> usize {
+        self.args.max_findings.max(EXAMPLES)
+    }
+
+    /// What is known only now that all was read.
+    fn closing(&mut self) -> Outcome<Closing> {
+        self.index.handle_eof(&mut self.ledger);
+        self.scratch.take(&mut self.ledger).map_err(spilled)?;
+        let max = self.kept();
+        let unused = IndexReading::new(self.keys.clone(), &IndexLimits::default(), 0);
+        let index = std::mem::replace(&mut self.index, unused);
+        let ledger = std::mem::replace(&mut self.ledger, Ledger::new(0, 0));
+        let mut ending = Ending::new(Vec::new(), self.data_offset());
+        if let Some(opening) = &self.opening {
+            ending.roots.clone_from(&opening.header.roots);
+            ending.fully = opening.header.v2.is_some_and(|v2| v2.is_fully_indexed());
+        }
+        (ending.whole, ending.duplicates) = (self.whole, self.args.no_duplicates);
+        (ending.max_findings, ending.limits) = (max, self.args.read.limits());
+        Ok(Closing::new(ledger, index, self.keys.clone(), ending))
+    }
+
+    fn compare(&self, closing: &mut Closing) -> Outcome {
+        let mut parts = Vec::new();
+        while let ClosingOutput::Part(part) = closing.poll() {
+            parts.push(part);
+        }
+        let workers = self.args.read.workers();
+        let compared = self.scratch.compare(parts, workers).map_err(spilled)?;
+        compared.into_iter().for_each(|differences| closing.handle_compared(differences));
         Ok(())
     }
 
@@ -532,21 +359,6 @@ impl<'a> Report<'a> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "all others are about the header")]
-const fn place(error: &Error) -> Option<u64> {
-    match error {
-        Error::Truncated { offset }
-        | Error::PastData { offset, .. }
-        | Error::SectionCid { offset }
-        | Error::SectionLength { offset }
-        | Error::SectionTooLong { offset, .. }
-        | Error::BlockTooLong { offset, .. }
-        | Error::Padding { offset }
-        | Error::Index { offset, .. } => Some(*offset),
-        _ => None,
-    }
+fn spilled(error: io::Error) -> Failure {
+    Failure::io("temporary file", &error)
 }

@@ -1,8 +1,10 @@
 //! Writes the first inputs of every target: real messages, CARs and nodes, made here, those of the
 //! vectors of other implementations, and what recorded sessions put on the wire.
 
+mod checks;
 mod indexes;
 mod sessions;
+mod texts;
 mod vectors;
 
 use carpool_bloom::{Filter, Params};
@@ -40,7 +42,9 @@ fn main() -> io::Result<()> {
     {
         write(target, noise())?;
     }
+    checks::write_all()?;
     indexes::write_all()?;
+    texts::write_all()?;
     vectors::write_all()?;
     sessions::write_all()
 }

@@ -2,7 +2,7 @@
 //! that carry them.
 
 use carpool_core::{Cid, Limits};
-use carpool_mirror::{Sink, SinkOutput, Source, SourceOutput, Status};
+use carpool_mirror::{Sink, SinkOutput, Source, SourceOutput, Status, Summary};
 use carpool_selector::Order;
 use sim::{
     Blocks, Store,
@@ -48,14 +48,20 @@ fn record(dag: &Dag, held: &Blocks) -> Vec<Round> {
     let source_store = Store::holding(&dag.blocks).blocks().clone();
     let mut store: Store =
         held.iter().skip(2).map(|(c, d)| (*c, d.clone())).collect::<Blocks>().into();
-    let mut sink = Sink::new([dag.root], held.keys().copied().take(3), &limits, 1);
+    let mut sink = Sink::new([dag.root], held.keys().copied().take(3), &limits, 1).with_summary();
     let mut rounds = Vec::new();
     while let Some(output) = sink.poll().expect("good blocks") {
         match output {
             SinkOutput::Load(cid) => sink.handle_load(&cid, store.get(&cid)),
             SinkOutput::Has(cid) => sink.handle_has(&cid, store.has(&cid)),
             SinkOutput::Store(block) => store.put(block),
-            SinkOutput::Summary => sink.handle_summary(None),
+            SinkOutput::Summary => {
+                let mut summary = Summary::new(1 << 17, 1 << 18, 1);
+                for cid in store.blocks().keys() {
+                    summary.insert(cid);
+                }
+                sink.handle_summary(summary.known());
+            }
             SinkOutput::Done(_) => break,
             SinkOutput::Transmit(status) => {
                 let sent = answer(dag.root, &status, &source_store);
