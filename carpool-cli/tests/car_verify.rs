@@ -174,3 +174,34 @@ fn what_cannot_be_read_is_not_damaged() {
     assert_eq!(finding(&car, &[], 5).0, "undecodable");
     findings(&car, &["--no-links"], 0);
 }
+
+#[test]
+fn an_index_under_another_hash_function() {
+    let car = car();
+    let mut bytes = car.v2(0, Some(&car.index()));
+    let at = bytes.len() - car.index().len() + 6;
+    assert_eq!(bytes[at], 0x12);
+    bytes[at] = 0x1b;
+    let names: Vec<_> = findings(&bytes, &[], 3).iter().map(|one| one["finding"].clone()).collect();
+    let expected = [["index-extra"; 3], ["index-missing"; 3]].concat();
+    assert_eq!(names[..6], expected);
+}
+
+#[test]
+fn a_block_with_wrong_bytes_is_not_what_is_linked_to() {
+    let file = dag::file("hello");
+    let folder = dag::folder(&[(b"a", *file.cid())]);
+    let car = Car::of(&[folder]).section(file.cid(), b"other");
+    let all = findings(&car.bytes(), &[], 3);
+    assert_eq!((&all[0]["finding"], &all[1]["finding"]), (&"hash".into(), &"link-absent".into()));
+    assert_eq!(all[1]["cid"], file.cid().to_string());
+}
+
+#[test]
+fn all_findings_are_counted_and_so_many_are_told() {
+    let blocks = leaves(30, 10);
+    let car = Car::of(&blocks).v2(0, Some(&index(vec![])));
+    let all = findings(&car, &["--max-findings", "4"], 3);
+    assert_eq!(all.len(), 5);
+    assert_eq!(all[4]["findings"]["index-missing"], 30);
+}
