@@ -129,3 +129,14 @@ fn what_was_made_is_extracted_again() {
     room.run(["car", "extract", "-f", "out.car", "-o", "back"]).exits(0);
     assert_same(&room.path("d"), &room.path("back/d"));
 }
+
+#[test]
+fn an_output_that_is_named_as_input_is_left_as_it_is() {
+    let room = Room::new();
+    room.write("a", "precious");
+    fs::hard_link(room.path("a"), room.path("b")).expect("a link");
+    for output in ["a", "b", "./a"] {
+        room.run(["car", "create", "-f", output, "a"]).exits(5);
+        assert_eq!(fs::read(room.path("a")).expect("readable"), b"precious");
+    }
+}

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     seen::{Dedup, Keyer, Seen},
+    target::Target,
     writer::{CarWriter, VersionFlag},
 };
 use crate::{
@@ -58,6 +59,8 @@ pub(super) fn run(args: &CreateArgs, output: &Output) -> Outcome {
     if to_stdout {
         output.leave_to_data()?;
     }
+    // What lies in a folder is left out; what is named would be replaced by its own copy.
+    args.paths.iter().try_for_each(|path| Target::refuse_path(&args.file, path))?;
     let (options, selection) = (options()?, selection(args)?);
     let places = vec![placeholder(); if args.no_wrap { args.paths.len() } else { 1 }];
     let format = args.version.format();

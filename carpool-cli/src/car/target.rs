@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Display,
     fs::{self, File, Metadata},
     io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -58,6 +59,16 @@ impl Target {
         match path.metadata() {
             Ok(found) if name != "-" => {
                 refuse_inputs(&path.display().to_string(), &found, &[input])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an output that is this file, as [`create`](Self::create) does.
+    pub(crate) fn refuse_path(name: &OsStr, input: &Path) -> Outcome {
+        match (Path::new(name).metadata(), input.metadata()) {
+            (Ok(found), Ok(given)) if name != "-" && same_file(&given, &found) => {
+                Err(is_input(&Path::new(name).display(), &input.display()))
             }
             _ => Ok(()),
         }
@@ -156,11 +167,14 @@ fn finish(part: &Leftover, file: BufWriter<File>, path: &Path) -> io::Result<()>
 fn refuse_inputs(shown: &str, found: &Metadata, inputs: &[&Input]) -> Outcome {
     for input in inputs {
         if input.metadata().is_some_and(|input| same_file(&input, found)) {
-            let what = format_args!("{shown} is the input {}; name another output", input.shown());
-            return Err(Failure::new(Exit::Refused, what));
+            return Err(is_input(&shown, &input.shown()));
         }
     }
     Ok(())
+}
+
+fn is_input(shown: &dyn Display, input: &dyn Display) -> Failure {
+    Failure::new(Exit::Refused, format_args!("{shown} is the input {input}; name another output"))
 }
 
 #[cfg(unix)]
