@@ -1,10 +1,10 @@
-use carpool_car::{Decoder, Error, Item, Options, Padding, Status, decode};
+use carpool_car::{Decoder, Error, Item, Options, Padding, Sections, Status, decode};
 use carpool_core::{Bytes, Limits};
 
 use crate::{car_reference, choices::Choices};
 
-/// In any chunks the decoder makes of a CAR what the reference makes of the whole, and so does the
-/// stateless reader of sections.
+/// In any chunks the decoder makes of a CAR what the reference makes of the whole, and so do the
+/// readers of sections, from a slice and without state.
 pub fn car_decode(data: &[u8]) {
     let mut choices = Choices::new(data);
     let choice = choices.byte();
@@ -20,9 +20,21 @@ pub fn car_decode(data: &[u8]) {
     let (expected, end) = car_reference::decode(car, &options);
     assert_eq!(items, expected);
     assert_eq!(same(ended.clone()), same(end));
+    borrowed(car, &items, &options);
     if choice & 12 == 0 {
         stateless(car, &items, &ended, &limits);
     }
+}
+
+/// Where a slice has sections, they are those of the decoder.
+fn borrowed(car: &[u8], items: &[Item], options: &Options) {
+    let Ok((_, sections)) = Sections::open(car, options) else { return };
+    let found = sections.map_while(Result::ok).map(|section| (section.offset, section.to_cid()));
+    let expected = items.iter().filter_map(|item| match item {
+        Item::Section(section) => Some((section.offset, Some(section.cid))),
+        Item::Header(_) | Item::Behind(_) => None,
+    });
+    assert!(found.eq(expected), "other sections");
 }
 
 fn limits(choice: u8) -> Limits {

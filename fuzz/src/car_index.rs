@@ -1,4 +1,5 @@
-use carpool_car::index::{Codec, Entry, IndexLimits, Item, encode};
+use carpool_car::index::{Codec, Entry, IndexLimits, Item, Reader, decode, encode};
+use carpool_core::Bytes;
 
 use crate::{car_index_reference, car_index_samples, choices::Choices};
 
@@ -15,12 +16,32 @@ pub fn car_index(data: &[u8]) {
     if ended.is_err() {
         return;
     }
+    assert_eq!(decode(Bytes::copy_from_slice(index), &limits).as_ref(), Ok(&items));
     let entries = car_index_samples::entries(&items);
+    assert_eq!(by_records(cut(index, cuts), &limits), entries);
     let expected = car_index_reference::read(index).into_iter().map(|(_, entry)| entry);
     assert_eq!(entries, expected.collect::<Vec<_>>());
     if let Some(Item::Codec(codec @ (Codec::Sorted | Codec::MultihashSorted))) = items.first() {
         written_again(*codec, entries);
     }
+}
+
+/// The entries of a good index, as many at once as have arrived.
+fn by_records(chunks: Vec<&[u8]>, limits: &IndexLimits) -> Vec<Entry> {
+    let (mut reader, mut entries) = (Reader::new(limits).any_order(), Vec::new());
+    for chunk in chunks {
+        reader.handle_data(Bytes::copy_from_slice(chunk));
+        loop {
+            while let Some(records) = reader.take_records() {
+                let entry = |(digest, at): (&[u8], u64)| Entry::new(records.code(), digest, at);
+                entries.extend(records.iter().map(|record| entry(record).expect("short")));
+            }
+            if reader.poll().expect("a good index").is_none() {
+                break;
+            }
+        }
+    }
+    entries
 }
 
 fn limits(choice: u8) -> IndexLimits {

@@ -1,4 +1,7 @@
-use carpool_core::{Block, Bytes, Cid, Error, Limits, Multihash, codec, identity_data, may_link};
+use carpool_core::{
+    Block, Bytes, Cid, Error, Limits, Multihash, codec, for_each_link_bytes, identity_data,
+    may_link,
+};
 use ipld_core::{codec::Links, ipld::Ipld};
 use serde_ipld_dagcbor::codec::DagCborCodec;
 
@@ -14,6 +17,7 @@ pub fn links(data: &[u8]) {
         let expected: Vec<Cid> = DagCborCodec::links(data).expect("decoded before").collect();
         assert_eq!(found, Ok(expected));
     }
+    strict(data, found.as_ref());
     assert_eq!(scan(codec::RAW), Ok(vec![]));
     at_the_limit(data, codec::DAG_CBOR, found.ok());
     at_the_limit(data, codec::DAG_PB, scan(codec::DAG_PB).ok());
@@ -22,6 +26,17 @@ pub fn links(data: &[u8]) {
     assert_eq!(identity_data(&carried), Some(&data[..data.len().min(64)]));
     assert!(!may_link(&carried));
     assert_eq!(identity_data(Block::new(codec::RAW, Bytes::new()).cid()), None);
+}
+
+/// What the strict scanner takes, the full decoder takes, and both scanners find the same.
+fn strict(data: &[u8], found: Result<&Vec<Cid>, &Error>) {
+    let cid = *Block::new(codec::DAG_CBOR, Bytes::new()).cid();
+    let mut strict = Vec::new();
+    let taken = for_each_link_bytes(&cid, data, &Limits::default(), |link| strict.push(link));
+    if taken.is_ok() {
+        assert!(!shallow(data) || canonical(data), "the full decoder refuses it");
+        assert!(found.is_ok_and(|found| found.iter().map(Cid::to_bytes).eq(strict)));
+    }
 }
 
 /// As many links as the limit are found, and one more is refused.

@@ -32,6 +32,7 @@ fn main() -> io::Result<()> {
     write("car_check", framed(7))?;
     write("car_decode", cars())?;
     write_as("v2", "car_decode", &framed(5))?;
+    write_as("padded", "car_decode", &padded())?;
     write("car_reader", framed(2))?;
     write("car_v2_header", v2_headers())?;
     write("car_header", headers())?;
@@ -276,6 +277,20 @@ fn framed(choices: usize) -> Vec<Vec<u8>> {
         [choices, file.clone()].concat()
     };
     files.iter().enumerate().map(with).collect()
+}
+
+/// The same, with padding let through, and with sections that reach beyond the data.
+fn padded() -> Vec<Vec<u8>> {
+    let mut all = framed(5);
+    all.iter_mut().for_each(|input| input[0] = 28);
+    let mut short = all[7].clone();
+    short[5 + 35] -= 1;
+    let mut zeros = all[2].clone();
+    zeros.push(1);
+    let mut gap = all[3].clone();
+    gap[5 + 35] -= 1;
+    all.extend([short, zeros, gap]);
+    all
 }
 
 fn v2_headers() -> Vec<Vec<u8>> {
