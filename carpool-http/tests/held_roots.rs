@@ -55,7 +55,7 @@ async fn a_server_that_holds_the_old_root_sends_the_difference() {
 async fn one_that_does_not_says_so_and_goes_by_the_next_step() {
     let (old, new) = versions();
     let url = serve_default(holding(&new.blocks)).await;
-    // One that is known to read the extension is asked for blocks with links, and then for leaves.
+    // One that is known to read the extension is asked in another way at once: the refusal is a round.
     for (knows, most) in [(true, 3), (false, 1)] {
         let sink = holding(&old.blocks);
         let totals = pull(&url, &new, &old, &sink, knows).await;
