@@ -17,6 +17,8 @@ pub(crate) struct Asking {
     rounds: u32,
     /// Rounds in a row that brought what was named alone, where more is missing below it.
     meagre: u8,
+    /// Whether filters were given up for good.
+    last_resort: bool,
 }
 
 /// Levels after which a DAG is no tree.
@@ -34,7 +36,8 @@ impl Asking {
             Step::HeldRoots => false,
         };
         let steps = steps.iter().copied().filter(taken).collect();
-        Self { steps, extended, bitmaps: extended, filtered: false, rounds: 0, meagre: 0 }
+        let (filtered, last_resort) = (false, false);
+        Self { steps, extended, bitmaps: extended, filtered, rounds: 0, meagre: 0, last_resort }
     }
 
     pub(crate) fn step(&self) -> Step {
@@ -69,6 +72,14 @@ impl Asking {
         }
     }
 
+    /// A message goes out. To ask for everything is of use once: what is left after that, as after a
+    /// cut, lies beside what has come.
+    pub(crate) fn begin(&mut self) {
+        if self.step() == Step::Everything && !self.last_resort {
+            self.steps = [Step::Filter].into();
+        }
+    }
+
     /// Takes the next step.
     pub(crate) fn fall_back(&mut self) {
         self.steps.pop_front();
@@ -80,5 +91,6 @@ impl Asking {
         let next = if self.step() == Step::Filter { Step::Everything } else { Step::Filter };
         self.fall_back();
         self.steps.push_front(next);
+        self.last_resort |= next == Step::Everything;
     }
 }

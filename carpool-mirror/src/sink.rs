@@ -409,6 +409,9 @@ impl Sink {
     }
 
     fn open_round(&mut self, asked: Vec<Cid>, told: u64) {
+        if let Some(asking) = self.asking.as_mut().filter(|_| !asked.is_empty()) {
+            asking.begin();
+        }
         let trail = self.asking.as_ref().map(|_| Trail::default());
         self.round = Round { open: true, asked, told, trail, ..Round::default() };
     }

@@ -297,12 +297,15 @@ impl Source {
         self.answered.take()
     }
 
-    /// Whether the round that ended sent blocks with links, and nothing beside what was named: what a
-    /// filter hid may lie below them.
-    #[must_use]
-    pub fn sent_only_named(&self) -> bool {
-        let sent = |round: &Round| round.over && round.sent_interior && round.sent <= round.named;
-        self.round.as_ref().is_some_and(sent)
+    /// Whether the round that ended sent nothing beside what was named.
+    pub(crate) fn sent_only_named(&self) -> bool {
+        let only = |round: &Round| round.over && round.sent <= round.named;
+        self.round.as_ref().is_some_and(only)
+    }
+
+    /// Whether the round sent blocks that can have links.
+    pub(crate) fn sent_interior(&self) -> bool {
+        self.round.as_ref().is_some_and(|round| round.sent_interior)
     }
 
     /// Whether a filter stays in force where the next message has a bitmap and no filter.
@@ -318,7 +321,7 @@ impl Source {
     }
 
     /// Forgets the filter of the last round, so that it does not stay in force.
-    pub fn forget_filter(&mut self) {
+    pub(crate) fn forget_filter(&mut self) {
         self.close_trail();
         if let Some(answered) = &mut self.answered {
             answered.filter = None;

@@ -94,7 +94,11 @@ impl Events {
         let links = (names & 0x10 == 0 || want.is_empty()).then(|| {
             let bits = (0..self.trail.links()).map(|_| choices.byte() & 1 == 1);
             let bits: Vec<bool> = bits.collect();
-            LinkBits { check, bits: bitmap::encode(bits).expect("few bits") }
+            let bits = match names & 8 {
+                0 => bitmap::encode(bits).expect("few bits"),
+                _ => choices.bytes(5).to_vec(),
+            };
+            LinkBits { check, bits }
         });
         let request = Request { want: want.clone(), scope, links, ..Request::default() };
         let asked = Asked::decode(request.encode(), &self.limits, 1).expect("within the limits");

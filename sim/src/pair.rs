@@ -1,9 +1,8 @@
 use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
-    Outcome, SinkOutput, Status,
-    extension::{self, Request},
-    planner::Step,
+    Outcome, Question, SinkOutput, Status,
+    extension::{self, Offer, Request},
     sketch::{CellRange, MAX_MESSAGES},
 };
 use std::{collections::VecDeque, time::Duration};
@@ -14,7 +13,7 @@ use crate::{
     lies::{SinkLie, SourceLie},
     link::{Arrival, Conditions, Cut, Link},
     message::{self, Dialect, Kind},
-    sender::{Sender, Sending, Sketched, Tamper},
+    sender::{NAMED, Sender, Sending, Sketched, Tamper},
     taker::{Asked, Taker},
 };
 
@@ -85,12 +84,12 @@ pub struct Pair {
     meddling: Option<Meddling>,
     /// Whether the message that is under way is in the extension's form.
     extended: bool,
-    /// Whether the source of a push asks for that form.
-    asks: bool,
-    /// The cells that the source needs, of a pull until it is told.
+    /// The cells that the source of a pull needs, until the sink is told.
     need: Option<CellRange>,
     /// Messages of cells that the source of a push has taken.
     sketched: u32,
+    /// What the source of a push asks for.
+    question: Question,
     forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
@@ -104,20 +103,19 @@ impl Pair {
     /// A transfer of the DAG below `root`, about to begin.
     #[must_use]
     pub fn new(setup: &Setup, root: Cid, source: Store, sink: Store) -> Self {
-        Self::begun(setup, root, source, sink, (None, None))
+        Self::begun(setup, root, source, sink, None, None)
     }
 
-    /// As [`new`](Self::new), with `meddle` changing the sink's messages of the extension from the first
-    /// on.
+    /// As [`new`](Self::new), with what `meddle` makes of the sink's messages of the extension.
     #[must_use]
-    pub fn meddled(
+    pub fn with_meddling(
         setup: &Setup,
         root: Cid,
         source: Store,
         sink: Store,
         meddle: impl FnMut(&mut Request) + 'static,
     ) -> Self {
-        Self::begun(setup, root, source, sink, (None, Some(Box::new(meddle))))
+        Self::begun(setup, root, source, sink, None, Some(Box::new(meddle)))
     }
 
     /// As [`new`](Self::new), with what `forge` makes of it in place of each filter of the sink.
@@ -129,7 +127,7 @@ impl Pair {
         sink: Store,
         forge: impl FnMut(Option<Filter>) -> Option<Filter> + 'static,
     ) -> Self {
-        Self::begun(setup, root, source, sink, (Some(Box::new(forge)), None))
+        Self::begun(setup, root, source, sink, Some(Box::new(forge)), None)
     }
 
     fn begun(
@@ -137,7 +135,8 @@ impl Pair {
         root: Cid,
         source: Store,
         sink: Store,
-        (forge, meddling): (Option<Forge>, Option<Meddling>),
+        forge: Option<Forge>,
+        meddling: Option<Meddling>,
     ) -> Self {
         let conditions = &setup.network;
         let statuses = Conditions { reader: None, ..conditions.clone() };
@@ -152,9 +151,9 @@ impl Pair {
             sink_lie: None,
             meddling,
             extended: false,
-            asks: true,
             need: None,
             sketched: 0,
+            question: Question::keyed(&setup.steps, Some(NAMED)),
             forge,
             sending: false,
             body_empty: true,
@@ -183,13 +182,6 @@ impl Pair {
     #[must_use]
     pub const fn with_sink_lie(mut self, lie: SinkLie) -> Self {
         self.sink_lie = Some(lie);
-        self
-    }
-
-    /// Lets `meddle` change the sink's messages of the extension before they are sent.
-    #[must_use]
-    pub fn with_meddling(mut self, meddle: impl FnMut(&mut Request) + 'static) -> Self {
-        self.meddling = Some(Box::new(meddle));
         self
     }
 
@@ -284,13 +276,8 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        let sketched = self.setup.steps.first() == Some(&Step::Sketch);
-        // Once it has given up it asks for the step after that.
-        let nth = usize::from(sketched && self.sketched >= MAX_MESSAGES);
-        let step = self.setup.steps.get(nth).copied().filter(|_| self.asks);
-        let cells = self.need.take().unwrap_or(CellRange::BEGIN);
-        let cells = (step == Some(Step::Sketch)).then_some(cells);
-        let keeps_filter = self.sender.keeps_filter();
+        let Offer { ask: step, keeps_filter, cells, .. } =
+            self.sender.offer(&self.question).unwrap_or_default();
         self.taker.begin_push(Asked { step, keeps_filter, cells })
     }
 
@@ -417,6 +404,7 @@ impl Pair {
             self.sender.renew();
         }
         (self.sending, self.need) = (false, None);
+        self.question.handle_need(CellRange::BEGIN);
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
         }
@@ -591,14 +579,19 @@ impl Pair {
 
     /// A source that gave up, or that was sent cells too often, asks in another way from now on.
     fn push_on_by_cells(&mut self, sketched: &Sketched) -> Result<(), Failure> {
-        let goes_on = matches!(sketched, Sketched::Need(_));
-        self.sketched = if goes_on { self.sketched + 1 } else { MAX_MESSAGES };
+        self.sketched += 1;
+        match sketched {
+            Sketched::Need(range) if self.sketched < MAX_MESSAGES => {
+                self.question.handle_need(*range);
+            }
+            _ => self.question.end_sketch(),
+        }
         self.wanted_before = Vec::new();
         self.begin_push()
     }
 
     fn push_on_as_asked(&mut self, asked: extension::Asked) -> Result<(), Failure> {
-        let mut asked = match self.take_cells(asked) {
+        let asked = match self.take_cells(asked) {
             Ok(Ok(asked)) => asked,
             Ok(Err(sketched)) => return self.push_on_by_cells(&sketched),
             Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
@@ -608,15 +601,8 @@ impl Pair {
         };
         let mut wanted: Vec<Cid> = asked.want.iter().collect();
         let links = asked.links.clone();
-        match self.sender.handle_asked(asked.clone()) {
-            Err(Failure::Mirror(carpool_mirror::Error::UnknownTrail)) => {
-                self.report.refusals += 1;
-                // What it names is sent, and from now on it is to name all.
-                (self.asks, asked.links) = (false, None);
-                self.sender.handle_asked(asked)?;
-            }
-            begun => begun?,
-        }
+        let understood = self.sender.answer_asked(&mut self.question, asked)?;
+        self.report.refusals += u32::from(!understood);
         let rounds = self.report.rounds;
         let repeats = links.is_none() && wanted == self.wanted_before;
         if repeats || rounds >= self.setup.limits.max_rounds {

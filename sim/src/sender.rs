@@ -1,8 +1,8 @@
 use carpool_bloom::sketch::Key;
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Unverified};
 use carpool_mirror::{
-    Answered, Narrowing, Source, SourceOutput, Status,
-    extension::{Asked, Memory},
+    Answered, Narrowing, Question, Source, SourceOutput, Status,
+    extension::{Asked, Memory, Offer},
     sketch::{CellRange, NamedKey, Reconciliation, Reconciling},
 };
 use std::collections::VecDeque;
@@ -84,9 +84,19 @@ impl Sender {
         (self.opened, self.rests) = (false, false);
     }
 
-    /// Whether the filter of the round stays in force for a bitmap.
-    pub(crate) fn keeps_filter(&self) -> bool {
-        self.source.keeps_filter()
+    /// What goes with the next request of a push.
+    pub(crate) fn offer(&self, question: &Question) -> Option<Offer> {
+        question.offer(&self.source)
+    }
+
+    /// Answers a message of the extension to a push; whether its bitmap was understood.
+    pub(crate) fn answer_asked(
+        &mut self,
+        question: &mut Question,
+        asked: Asked,
+    ) -> Result<bool, Failure> {
+        self.begin();
+        Ok(question.handle_asked(&mut self.source, asked)?)
     }
 
     /// As [`handle_asked`](Self::handle_asked), of a message with cells. A client goes by what the first of

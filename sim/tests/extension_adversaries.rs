@@ -37,8 +37,8 @@ fn meddled(
 ) -> Report {
     let setup = Setup { steps: vec![step], seeds: vec![old.root], ..setup.clone() };
     let (source, sink) = (blocks(new), blocks(old));
-    let pair = Pair::new(&setup, new.root, source.clone().into(), sink.clone().into());
-    let mut pair = pair.with_meddling(meddle);
+    let (here, there) = (source.clone().into(), sink.clone().into());
+    let mut pair = Pair::with_meddling(&setup, new.root, here, there, meddle);
     let report = pair.drive(STEPS).expect("a transfer ends");
     let expected = reference::expected(new.root, &source, &sink);
     let held = pair.into_sink_store().blocks().clone();
@@ -116,7 +116,9 @@ fn more_hashes_than_the_limit_are_refused_before_the_work() {
         {
             let report = meddled(&setup, Step::Filter, &versions(), move |request| {
                 if let Some(have) = &mut request.have {
-                    *have = Filter::new(Params::new(have.as_bytes().len(), k).unwrap());
+                    let wide = carpool_bloom::Limits { max_bytes: 1 << 23, max_k: 100 };
+                    let bits = have.as_bytes().to_vec();
+                    *have = Filter::from_wire(bits, k, &wide).unwrap().unwrap();
                 }
             });
             let fault = matches!(report.end, End::Failed(Failure::Mirror(Error::Bloom(_))));

@@ -48,7 +48,7 @@ fn transfer(setup: &Setup, new: &Dag, old: &Dag, says: Says) -> (Report, u64) {
         }
     };
     let (from, to) = (source.clone().into(), held.clone().into());
-    let mut pair = Pair::meddled(&setup, new.root, from, to, meddle);
+    let mut pair = Pair::with_meddling(&setup, new.root, from, to, meddle);
     let report = pair.drive(STEPS).expect("a transfer ends");
     let expected = reference::expected(new.root, &source, &held);
     assert!(pair.sink_store().blocks().keys().eq(&expected.held), "{report:?}");

@@ -162,6 +162,7 @@ impl Client {
                 }
             };
             let opened = self.open_round(|| Call::Request(said.wants()));
+            let filtered = said.wants().filter.is_some() && driver.sink().held_roots().is_empty();
             let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
             (driver, round) = self.pull_round(driver, root, said, &mut session).await;
@@ -191,6 +192,9 @@ impl Client {
                 // What is left can be asked for in fewer bytes.
                 extended = true;
                 driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
+                if filtered {
+                    driver.sink().handle_kept_filter();
+                }
                 self.tell_key(driver.sink());
             }
         }

@@ -1,9 +1,9 @@
 use carpool_core::Cid;
 use carpool_mirror::{
-    Source, Status,
+    Question, Source, Status,
     extension::{self, Asked, Offer},
-    planner::{Plan, Step},
-    sketch::NamedKey,
+    planner::Plan,
+    sketch::CellRange,
 };
 use carpool_selector::Order;
 use carpool_store::BlockStore;
@@ -11,7 +11,6 @@ use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -79,89 +78,34 @@ impl Said {
     }
 }
 
-/// How the server is asked to say what it lacks.
+/// How the server is asked to say what it lacks, and what is made of its cells.
 struct Asking {
-    /// The step that is taken, and what comes after it; nothing where the server is asked for
-    /// nothing.
-    steps: VecDeque<Step>,
-    /// Rounds in a row that sent what was named alone.
-    meagre: u8,
-    /// Whether the filter that is in force goes with the step that was given up.
-    drops_filter: bool,
-    /// What was made of cells, as long as they are asked for.
+    question: Question,
     sketching: Option<Sketching>,
 }
 
-/// As many rounds say that a filter hides too much.
-const MEAGRE: u8 = 2;
-
 impl Asking {
-    /// Sketches are asked for under a key of this side's.
-    fn new(plan: Option<&Plan>, key: Option<NamedKey>) -> Self {
-        let asked = |step: &Step| match step {
-            Step::HeldRoots => false,
-            Step::Sketch => key.is_some(),
-            _ => true,
-        };
-        let steps = plan.map_or(Vec::new(), steps).into_iter().filter(asked).collect();
-        Self { steps, meagre: 0, drops_filter: false, sketching: key.map(Sketching::new) }
+    /// After a cut nobody knows what was held then.
+    fn begin_anew(&mut self) {
+        self.question.handle_need(CellRange::BEGIN);
+        self.sketching = self.sketching.take().map(Sketching::begun_anew);
     }
 
-    /// Whether cells are asked for.
-    fn sketches(&self) -> bool {
-        self.steps.front() == Some(&Step::Sketch)
-    }
-
-    /// Goes on to the step after the sketch, which is of use once.
-    fn end_sketch(&mut self) {
-        self.sketching = None;
-        if self.sketches() {
-            self.steps.pop_front();
-            if self.steps.is_empty() {
-                self.steps.push_back(Step::Filter);
-            }
-        }
-    }
-
-    fn offer(&self, keeps_filter: bool) -> Option<Offer> {
-        let ask = self.steps.front().copied();
-        let keeps_filter = keeps_filter && !self.drops_filter;
-        let sketching = self.sketching.as_ref().filter(|_| self.sketches());
-        let (key, cells) = sketching.map(|it| (it.named(), it.range())).unzip();
-        ask.map(|ask| Offer { ask: Some(ask), keeps_filter, key, cells, ..Offer::default() })
-    }
-
-    fn judge(&mut self, only_named: bool) {
-        let filters = [Step::Filter, Step::InteriorFilter];
-        let hides = self.steps.front().is_some_and(|step| filters.contains(step));
-        self.meagre = if hides && only_named { self.meagre + 1 } else { 0 };
-        if self.meagre >= MEAGRE {
-            (self.meagre, self.drops_filter) = (0, true);
-            let last = self.steps.front() == Some(&Step::Filter);
-            self.steps = [if last { Step::Everything } else { Step::Filter }].into();
-        }
-    }
-
-    /// Begins the round that answers the server. One that speaks of what was not sent is answered as
-    /// far as it names blocks, and not asked for that any more.
+    /// Begins the round that answers the server.
     fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
-        self.end_sketch();
-        let asked = match said {
-            Said::Plain(status) => return Ok(source.handle_status(status)?),
-            Said::Extended(asked) => asked,
-        };
-        if std::mem::take(&mut self.drops_filter) {
-            source.forget_filter();
+        match said {
+            Said::Plain(status) => source.handle_status(status)?,
+            Said::Extended(asked) => drop(self.question.handle_asked(source, asked)?),
         }
-        let named = Asked { links: None, ..asked.clone() };
-        match source.handle_asked(asked) {
-            Err(carpool_mirror::Error::UnknownTrail) => {
-                self.steps.clear();
-                Ok(source.handle_asked(named)?)
-            }
-            begun => Ok(begun?),
-        }
+        Ok(())
     }
+}
+
+/// What is pushed, and where to.
+struct Target<'a, S: ?Sized> {
+    root: Cid,
+    path: &'a str,
+    store: &'a Arc<S>,
 }
 
 /// Bytes of the largest block that car-mirror 0.1.0 takes.
@@ -216,19 +160,19 @@ impl Client {
             Dialect::CarMirror => None,
         };
         let key = self.options.sketch_keys.drawn(&self.base, Instant::now());
-        let mut asking = Asking::new(plan.as_ref(), key);
+        let question = Question::keyed(&plan.as_ref().map_or(Vec::new(), steps), key);
+        let mut asking = Asking { question, sketching: key.map(Sketching::new) };
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
             let driver = self.first_call(root, std::mem::take(&mut held), store);
-            match self
-                .push_rounds(driver, call, root, &path, &mut asking, &mut answered, store)
-                .await
-            {
+            let target = Target { root, path: &path, store };
+            match self.push_rounds(driver, call, &target, &mut asking, &mut answered).await {
                 Ok(()) => return Ok(plan),
                 Err(error) => {
+                    asking.begin_anew();
                     // What was sent into a connection that broke may have arrived nowhere.
                     let done =
                         answered + u64::from(matches!(error, Error::Cut(_)) && answered == 0);
@@ -293,18 +237,16 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         mut call: Call,
-        root: Cid,
-        path: &str,
+        target: &Target<'_, S>,
         asking: &mut Asking,
         answered: &mut u64,
-        store: &Arc<S>,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
             let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
-            let offer = asking.offer(driver.source().keeps_filter());
-            let round = self.push_round(driver, root, path, offer).await;
+            let offer = asking.question.offer(driver.source());
+            let round = self.push_round(driver, target.root, target.path, offer).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
             let mut wanted = said.named();
@@ -314,10 +256,12 @@ impl Client {
             if said.is_content() {
                 return Ok(());
             }
+            if sent.interrupted {
+                driver.source().handle_forgotten();
+            }
             let said = match said {
                 Said::Extended(asked) if asked.cells.is_some() => {
-                    let store = Arc::clone(store);
-                    driver = self.push_by_cells(driver, root, asking, asked, store).await?;
+                    driver = self.push_by_cells(driver, target, asking, asked).await?;
                     wanted_before = Vec::new();
                     continue;
                 }
@@ -328,12 +272,7 @@ impl Client {
                 return Err(stuck(&wanted, &sent));
             }
             wanted_before = if said.has_bitmap() { Vec::new() } else { wanted };
-            if sent.interrupted {
-                driver.source().handle_forgotten();
-            }
-            let only_named = driver.source().sent_only_named();
             asking.answer(driver.source(), said)?;
-            asking.judge(only_named);
         }
         Err(Error::Incomplete {
             missing: wanted_before.len() as u64,
@@ -347,24 +286,26 @@ impl Client {
     async fn push_by_cells<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
-        root: Cid,
+        target: &Target<'_, S>,
         asking: &mut Asking,
         asked: Asked,
-        store: Arc<S>,
     ) -> Result<Driver<S>> {
-        let Some(mut sketching) = asking.sketching.take().filter(|_| asking.sketches()) else {
+        let asks = asking.question.sketches();
+        let Some(mut sketching) = asking.sketching.take().filter(|_| asks) else {
             // Nobody asked for them.
             asking.answer(driver.source(), Said::Extended(Asked { cells: None, ..asked }))?;
             return Ok(driver);
         };
-        let options = Arc::clone(&self.options);
+        let (options, store, root) =
+            (Arc::clone(&self.options), Arc::clone(target.store), target.root);
         let (came, sketching) = blocking(move || {
             let with = (&options.limits, options.seed);
             (sketching.take(asked, root, with, &*store), sketching)
         })
         .await;
         match came? {
-            Came::Need => {
+            Came::Need(range) => {
+                asking.question.handle_need(range);
                 asking.sketching = Some(sketching);
                 driver.rest();
                 return Ok(driver);
@@ -380,7 +321,7 @@ impl Client {
                 driver.rest();
             }
         }
-        asking.end_sketch();
+        asking.question.end_sketch();
         Ok(driver)
     }
 
