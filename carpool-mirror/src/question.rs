@@ -1,8 +1,11 @@
+use alloc::vec::Vec;
+
 use crate::{
     Error, Source,
     asking::Asking,
     extension::{Asked, Offer},
     planner::Step,
+    sketch::{CellRange, NamedKey},
 };
 
 /// How the source of a push asks its sink to say what it lacks, and when it asks in another way: what a
@@ -13,25 +16,42 @@ pub struct Question {
     asking: Option<Asking>,
     /// Whether the filter that is in force goes with the step that was given up.
     drops_filter: bool,
+    /// The key of sketches that this side drew, and the cells that it needs.
+    sketch: Option<(NamedKey, CellRange)>,
 }
 
 impl Question {
-    /// Asks for these steps, the first one first; without any, for nothing.
+    /// Asks for these steps, the first one first, but for sketches; without any, for nothing.
     #[must_use]
     pub fn new(steps: &[Step]) -> Self {
-        let asking = (!steps.is_empty()).then(|| Asking::new(steps, true));
-        Self { asking, drops_filter: false }
+        Self::keyed(steps, None)
     }
 
-    /// The step that the sink is asked for.
+    /// As [`new`](Self::new), for sketches too under a key that was drawn for the sink.
     #[must_use]
-    pub fn step(&self) -> Option<Step> {
-        self.asking.as_ref().map(Asking::step)
+    pub fn keyed(steps: &[Step], key: Option<NamedKey>) -> Self {
+        let can = |step: &Step| key.is_some() || *step != Step::Sketch;
+        let asking = (!steps.is_empty())
+            .then(|| Asking::new(&steps.iter().copied().filter(can).collect::<Vec<_>>(), true));
+        Self { asking, drops_filter: false, sketch: key.map(|key| (key, CellRange::BEGIN)) }
     }
 
-    /// Goes on to the next step: a sketch is of use once.
-    pub fn end_step(&mut self) {
-        if let Some(asking) = &mut self.asking {
+    /// Whether the sink is asked for cells.
+    #[must_use]
+    pub fn sketches(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.step() == Step::Sketch)
+    }
+
+    /// Says which cells are needed next.
+    pub const fn handle_need(&mut self, range: CellRange) {
+        if let Some((_, cells)) = &mut self.sketch {
+            *cells = range;
+        }
+    }
+
+    /// Goes on to the step after the sketch: it was decoded, or will not be.
+    pub fn end_sketch(&mut self) {
+        if let Some(asking) = self.asking.as_mut().filter(|it| it.step() == Step::Sketch) {
             asking.fall_back();
         }
     }
@@ -41,7 +61,8 @@ impl Question {
     pub fn offer(&self, source: &Source) -> Option<Offer> {
         let asking = self.asking.as_ref()?;
         let keeps_filter = source.keeps_filter() && !self.drops_filter;
-        Some(Offer { ask: Some(asking.step()), keeps_filter, ..Offer::default() })
+        let (key, cells) = self.sketch.filter(|_| self.sketches()).unzip();
+        Some(Offer { ask: Some(asking.step()), keeps_filter, key, cells, ..Offer::default() })
     }
 
     /// Begins the round that answers the sink's extended message. One with a bitmap over what was not
@@ -51,6 +72,7 @@ impl Question {
     /// # Errors
     /// [`Error::TooManyWanted`].
     pub fn handle_asked(&mut self, source: &mut Source, asked: Asked) -> Result<bool, Error> {
+        self.end_sketch();
         let (only_named, interior) = (source.sent_only_named(), source.sent_interior());
         if core::mem::take(&mut self.drops_filter) {
             source.forget_filter();

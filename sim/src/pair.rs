@@ -2,8 +2,7 @@ use carpool_bloom::Filter;
 use carpool_core::{Bytes, Cid, sha2_256};
 use carpool_mirror::{
     Outcome, Question, SinkOutput, Status,
-    extension::{self, Request},
-    planner::Step,
+    extension::{self, Offer, Request},
     sketch::{CellRange, MAX_MESSAGES},
 };
 use std::{collections::VecDeque, time::Duration};
@@ -14,7 +13,7 @@ use crate::{
     lies::{SinkLie, SourceLie},
     link::{Arrival, Conditions, Cut, Link},
     message::{self, Dialect, Kind},
-    sender::{Sender, Sending, Sketched, Tamper},
+    sender::{NAMED, Sender, Sending, Sketched, Tamper},
     taker::{Asked, Taker},
 };
 
@@ -85,12 +84,12 @@ pub struct Pair {
     meddling: Option<Meddling>,
     /// Whether the message that is under way is in the extension's form.
     extended: bool,
-    /// What the source of a push asks for.
-    question: Question,
-    /// The cells that the source needs, of a pull until it is told.
+    /// The cells that the source of a pull needs, until the sink is told.
     need: Option<CellRange>,
     /// Messages of cells that the source of a push has taken.
     sketched: u32,
+    /// What the source of a push asks for.
+    question: Question,
     forge: Option<Forge>,
     sending: bool,
     body_empty: bool,
@@ -152,9 +151,9 @@ impl Pair {
             sink_lie: None,
             meddling,
             extended: false,
-            question: Question::new(&setup.steps),
             need: None,
             sketched: 0,
+            question: Question::keyed(&setup.steps, Some(NAMED)),
             forge,
             sending: false,
             body_empty: true,
@@ -277,10 +276,8 @@ impl Pair {
         self.connect();
         self.report.rounds += 1;
         self.sending = true;
-        let offer = self.sender.offer(&self.question).unwrap_or_default();
-        let cells =
-            (offer.ask == Some(Step::Sketch)).then(|| self.need.take().unwrap_or(CellRange::BEGIN));
-        let (step, keeps_filter) = (offer.ask, offer.keeps_filter);
+        let Offer { ask: step, keeps_filter, cells, .. } =
+            self.sender.offer(&self.question).unwrap_or_default();
         self.taker.begin_push(Asked { step, keeps_filter, cells })
     }
 
@@ -407,6 +404,7 @@ impl Pair {
             self.sender.renew();
         }
         (self.sending, self.need) = (false, None);
+        self.question.handle_need(CellRange::BEGIN);
         if matches!(self.cut, Cut::SinkDied(_)) {
             self.taker.restart();
         }
@@ -582,9 +580,11 @@ impl Pair {
     /// A source that gave up, or that was sent cells too often, asks in another way from now on.
     fn push_on_by_cells(&mut self, sketched: &Sketched) -> Result<(), Failure> {
         self.sketched += 1;
-        let goes_on = matches!(sketched, Sketched::Need(_)) && self.sketched < MAX_MESSAGES;
-        if !goes_on && self.question.step() == Some(Step::Sketch) {
-            self.question.end_step();
+        match sketched {
+            Sketched::Need(range) if self.sketched < MAX_MESSAGES => {
+                self.question.handle_need(*range);
+            }
+            _ => self.question.end_sketch(),
         }
         self.wanted_before = Vec::new();
         self.begin_push()

@@ -2,8 +2,8 @@ use carpool_core::Cid;
 use carpool_mirror::{
     Question, Source, Status,
     extension::{self, Asked, Offer},
-    planner::{Plan, Step},
-    sketch::NamedKey,
+    planner::Plan,
+    sketch::CellRange,
 };
 use carpool_selector::Order;
 use carpool_store::BlockStore;
@@ -78,52 +78,34 @@ impl Said {
     }
 }
 
-/// How the server is asked to say what it lacks.
+/// How the server is asked to say what it lacks, and what is made of its cells.
 struct Asking {
     question: Question,
-    /// What was made of cells, as long as they are asked for.
     sketching: Option<Sketching>,
 }
 
 impl Asking {
-    /// Sketches are asked for under a key of this side's.
-    fn new(plan: Option<&Plan>, key: Option<NamedKey>) -> Self {
-        let mut asked = plan.map_or(Vec::new(), steps);
-        asked.retain(|step| *step != Step::Sketch || key.is_some());
-        Self { question: Question::new(&asked), sketching: key.map(Sketching::new) }
-    }
-
-    /// Whether cells are asked for.
-    fn sketches(&self) -> bool {
-        self.question.step() == Some(Step::Sketch)
-    }
-
-    /// Goes on to the step after the sketch, which is of use once.
-    fn end_sketch(&mut self) {
-        self.sketching = None;
-        if self.sketches() {
-            self.question.end_step();
-        }
-    }
-
-    fn offer(&self, source: &Source) -> Option<Offer> {
-        let offer = self.question.offer(source)?;
-        let sketching = self.sketching.as_ref().filter(|_| self.sketches());
-        let (key, cells) = sketching.map(|it| (it.named(), it.range())).unzip();
-        Some(Offer { key, cells, ..offer })
+    /// After a cut nobody knows what was held then.
+    fn begin_anew(&mut self) {
+        self.question.handle_need(CellRange::BEGIN);
+        self.sketching = self.sketching.take().map(Sketching::begun_anew);
     }
 
     /// Begins the round that answers the server.
     fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
-        self.end_sketch();
         match said {
             Said::Plain(status) => source.handle_status(status)?,
-            Said::Extended(asked) => {
-                self.question.handle_asked(source, asked)?;
-            }
+            Said::Extended(asked) => drop(self.question.handle_asked(source, asked)?),
         }
         Ok(())
     }
+}
+
+/// What is pushed, and where to.
+struct Target<'a, S: ?Sized> {
+    root: Cid,
+    path: &'a str,
+    store: &'a Arc<S>,
 }
 
 /// Bytes of the largest block that car-mirror 0.1.0 takes.
@@ -178,19 +160,19 @@ impl Client {
             Dialect::CarMirror => None,
         };
         let key = self.options.sketch_keys.drawn(&self.base, Instant::now());
-        let mut asking = Asking::new(plan.as_ref(), key);
+        let question = Question::keyed(&plan.as_ref().map_or(Vec::new(), steps), key);
+        let mut asking = Asking { question, sketching: key.map(Sketching::new) };
         let path = push_path(dialect, &root, diff);
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
             let driver = self.first_call(root, std::mem::take(&mut held), store);
-            match self
-                .push_rounds(driver, call, root, &path, &mut asking, &mut answered, store)
-                .await
-            {
+            let target = Target { root, path: &path, store };
+            match self.push_rounds(driver, call, &target, &mut asking, &mut answered).await {
                 Ok(()) => return Ok(plan),
                 Err(error) => {
+                    asking.begin_anew();
                     // What was sent into a connection that broke may have arrived nowhere.
                     let done =
                         answered + u64::from(matches!(error, Error::Cut(_)) && answered == 0);
@@ -255,18 +237,16 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         mut call: Call,
-        root: Cid,
-        path: &str,
+        target: &Target<'_, S>,
         asking: &mut Asking,
         answered: &mut u64,
-        store: &Arc<S>,
     ) -> Result<()> {
         let mut wanted_before = Vec::new();
         for _ in 0..self.options.limits.max_rounds {
             let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
-            let offer = asking.offer(driver.source());
-            let round = self.push_round(driver, root, path, offer).await;
+            let offer = asking.question.offer(driver.source());
+            let round = self.push_round(driver, target.root, target.path, offer).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
             let mut wanted = said.named();
@@ -276,10 +256,12 @@ impl Client {
             if said.is_content() {
                 return Ok(());
             }
+            if sent.interrupted {
+                driver.source().handle_forgotten();
+            }
             let said = match said {
                 Said::Extended(asked) if asked.cells.is_some() => {
-                    let store = Arc::clone(store);
-                    driver = self.push_by_cells(driver, root, asking, asked, store).await?;
+                    driver = self.push_by_cells(driver, target, asking, asked).await?;
                     wanted_before = Vec::new();
                     continue;
                 }
@@ -290,9 +272,6 @@ impl Client {
                 return Err(stuck(&wanted, &sent));
             }
             wanted_before = if said.has_bitmap() { Vec::new() } else { wanted };
-            if sent.interrupted {
-                driver.source().handle_forgotten();
-            }
             asking.answer(driver.source(), said)?;
         }
         Err(Error::Incomplete {
@@ -307,24 +286,26 @@ impl Client {
     async fn push_by_cells<S: BlockStore + ?Sized + 'static>(
         &self,
         mut driver: Driver<S>,
-        root: Cid,
+        target: &Target<'_, S>,
         asking: &mut Asking,
         asked: Asked,
-        store: Arc<S>,
     ) -> Result<Driver<S>> {
-        let Some(mut sketching) = asking.sketching.take().filter(|_| asking.sketches()) else {
+        let asks = asking.question.sketches();
+        let Some(mut sketching) = asking.sketching.take().filter(|_| asks) else {
             // Nobody asked for them.
             asking.answer(driver.source(), Said::Extended(Asked { cells: None, ..asked }))?;
             return Ok(driver);
         };
-        let options = Arc::clone(&self.options);
+        let (options, store, root) =
+            (Arc::clone(&self.options), Arc::clone(target.store), target.root);
         let (came, sketching) = blocking(move || {
             let with = (&options.limits, options.seed);
             (sketching.take(asked, root, with, &*store), sketching)
         })
         .await;
         match came? {
-            Came::Need => {
+            Came::Need(range) => {
+                asking.question.handle_need(range);
                 asking.sketching = Some(sketching);
                 driver.rest();
                 return Ok(driver);
@@ -340,7 +321,7 @@ impl Client {
                 driver.rest();
             }
         }
-        asking.end_sketch();
+        asking.question.end_sketch();
         Ok(driver)
     }
 

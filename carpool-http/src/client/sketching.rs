@@ -14,8 +14,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Sketching {
     named: NamedKey,
-    /// The cells that are asked for next.
-    range: CellRange,
     /// What was begun, and the message that brought the first cells: it says what is wanted.
     begun: Option<(Reconciliation, Asked)>,
     messages: u32,
@@ -26,22 +24,23 @@ pub(super) struct Sketching {
 pub(super) enum Came {
     /// What the server lacks below what this message wants.
     Lacking(Asked, Lacking),
-    /// More are asked for.
-    Need,
+    /// These are to be asked for.
+    Need(CellRange),
     GaveUp,
 }
 
 impl Sketching {
     pub(super) const fn new(named: NamedKey) -> Self {
-        Self { named, range: CellRange::BEGIN, begun: None, messages: 0 }
+        Self { named, begun: None, messages: 0 }
+    }
+
+    /// The same, with no cells taken.
+    pub(super) fn begun_anew(self) -> Self {
+        Self { begun: None, ..self }
     }
 
     pub(super) const fn named(&self) -> NamedKey {
         self.named
-    }
-
-    pub(super) const fn range(&self) -> CellRange {
-        self.range
     }
 
     /// Takes a message with cells. It walks the DAG below `root` once, and blocks.
@@ -62,9 +61,8 @@ impl Sketching {
         Ok(match reconcile(&mut machine, store)? {
             Reconciled::Lacking(lacking) => Came::Lacking(asked, lacking),
             Reconciled::Need(range) if self.messages < MAX_MESSAGES => {
-                self.range = range;
                 self.begun = Some((machine, asked));
-                Came::Need
+                Came::Need(range)
             }
             Reconciled::Need(_) | Reconciled::GaveUp => Came::GaveUp,
         })
