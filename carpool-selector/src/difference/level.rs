@@ -99,17 +99,14 @@ impl Level {
         self.is_stale = true;
     }
 
-    /// The last group is below the node that was entered first: it has a counterpart, or the old
-    /// side holds it, so that nothing below it is to be looked for.
-    pub(super) fn end_glance(&mut self, counterpart: Option<u32>, is_held: bool) {
-        let before = self.groups.len().checked_sub(2).map_or(0, |last| self.groups[last].end);
-        if let Some(group) = self.groups.last_mut() {
-            group.counterpart = counterpart;
-        }
-        if is_held {
-            self.items[before..].iter_mut().for_each(|item| item.seen = Seen::Before);
-        }
+    /// Takes the last group out, which is below the node that was entered first: the nodes that are
+    /// to be looked for.
+    pub(super) fn take_last(&mut self) -> Vec<Link> {
+        self.groups.pop();
+        let before = self.groups.last().map_or(0, |group| group.end);
         self.is_stale = true;
+        let below = self.items.drain(before..);
+        below.filter(|item| item.seen != Seen::Before).map(|item| (item.cid, item.hash)).collect()
     }
 
     /// Empties it.

@@ -49,6 +49,8 @@ pub struct Difference {
     links: Links,
     level: Level,
     glance: Glance,
+    /// What a glance found where the tree did not grow, which is of the level below, and its counterpart.
+    ahead: (Vec<Link>, Option<u32>),
     passes: u8,
     depth: u32,
     jobs: VecDeque<Job>,
@@ -132,6 +134,7 @@ impl Difference {
             links: Links::default(),
             level: Level::default(),
             glance: Glance::Before,
+            ahead: (Vec::new(), None),
             passes: 0,
             depth: 0,
             jobs: VecDeque::new(),
@@ -292,7 +295,7 @@ impl Difference {
             return;
         }
         self.passes += 1;
-        let last = self.level.is_empty();
+        let last = self.level.is_empty() && self.ahead.0.is_empty();
         if (self.passes <= PASSES || last) && self.open_counterparts() {
             return;
         }
@@ -317,8 +320,10 @@ impl Difference {
                 }
             }
             Glance::Beside(hash, (_, pair)) => {
-                let is_held = self.nodes.sides(hash).has(Side::Old);
-                self.level.end_glance(self.nodes.opened(pair), is_held);
+                let below = self.level.take_last();
+                if !self.nodes.sides(hash).has(Side::Old) {
+                    self.ahead = (below, self.nodes.opened(pair));
+                }
                 self.glance = Glance::Over;
             }
             Glance::Before | Glance::Over => {}
@@ -387,6 +392,12 @@ impl Difference {
             let counterpart = pair.and_then(|(_, hash)| self.nodes.opened(hash));
             self.jobs.push_back(Job::New(cid, counterpart));
         }
+        let (ahead, counterpart) = core::mem::take(&mut self.ahead);
+        for (cid, hash) in ahead {
+            let seen = self.nodes.wait_again(hash, self.level.next_number());
+            self.level.push(cid, hash, seen);
+        }
+        self.level.end_group(counterpart, None);
         self.passes = 0;
         self.depth += 1;
     }

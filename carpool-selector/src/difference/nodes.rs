@@ -112,6 +112,18 @@ impl Nodes {
         Seen::Never
     }
 
+    /// What is known by now of a node that the new side links to, which waits under a new number.
+    pub(super) fn wait_again(&mut self, hash: u64, number: u32) -> Seen {
+        match self.node_mut(hash) {
+            Some(node) if node.sides.has(Side::Old) => Seen::Old(node.place),
+            Some(node) => {
+                node.waiting = Some(number);
+                Seen::Never
+            }
+            None => Seen::Before,
+        }
+    }
+
     /// Keeps the nodes below an old node.
     pub(super) fn open(&mut self, hash: u64, nodes: Vec<Link>) {
         let (index, parent) = (self.next_index(), self.node(hash).and_then(|node| node.place));
