@@ -83,7 +83,9 @@ fn stream(args: &InspectArgs, input: &Input, stats: &mut Stats) -> Outcome<Openi
                 let data_offset = opening.as_ref().map_or(0, |o| o.data_offset);
                 if let Some((at, cid)) = checked.first_wrong() {
                     let at = data_offset + at;
-                    let what = format_args!("block {cid} at byte {at} is damaged");
+                    let what = format_args!(
+                        "block {cid} at byte {at} is damaged, or its hash function is not known here"
+                    );
                     return Err(Failure::new(Exit::Damaged, what));
                 }
                 for section in window.sections(&args.read).flatten() {
