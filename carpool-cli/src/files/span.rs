@@ -153,7 +153,7 @@ mod tests {
         fs::write(&path, vec![7; len]).unwrap();
         let file = File::open(&path).unwrap();
         let large = Arc::new(Large { file, path, before, metadata: Metadata::NONE });
-        let spans = Spans::new(1 << 18);
+        let spans = Spans::new(Chunking::size(1 << 18).expect("a size"));
         (room, expand(spans.of(&large).map(Event::Span).collect()))
     }
 
