@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_plan_says_what_and_why() {
         let text = alloc::string::ToString::to_string(&plan(&WIDE, &Step::ON_THE_WIRE));
-        assert!(text.starts_with("interior filter ("), "{text}");
+        assert!(text.starts_with("bitmaps (") && text.contains("interior filter ("), "{text}");
         assert!(text.contains(", else everything ("), "{text}");
         assert!(text.contains("no root in common") && text.contains("50 ms"), "{text}");
     }
