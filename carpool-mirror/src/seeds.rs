@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use carpool_core::{Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
@@ -8,6 +8,8 @@ use crate::completeness::Completeness;
 #[derive(Debug)]
 pub(crate) struct Seeds {
     roots: Vec<Cid>,
+    /// Others that are held, of whatever DAGs.
+    others: Vec<Cid>,
     limits: Limits,
     seed: u64,
     walk: Walk,
@@ -24,7 +26,7 @@ enum Gaps {
     /// There are some: the blocks with links are read once more, to leave those out below which they
     /// are.
     Found,
-    Looking(Completeness),
+    Looking(Box<Completeness>),
     /// What was collected is held with all that lies below it.
     LeftOut,
     /// Not all was looked at.
@@ -40,12 +42,19 @@ impl Seeds {
         Self {
             walk: walk(&roots, limits, seed),
             roots,
+            others: Vec::new(),
             limits: limits.clone(),
             seed,
             held: CidSet::with_seed(seed),
             capacity: limits.max_bloom_bytes / BYTES_PER_CID,
             gaps: Gaps::None,
         }
+    }
+
+    pub(crate) fn add(&mut self, others: impl IntoIterator<Item = Cid>) {
+        let before = self.others.len();
+        self.others.extend(others);
+        self.others[before..].iter().for_each(|cid| self.walk.handle_root(*cid));
     }
 
     pub(crate) fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
@@ -57,7 +66,7 @@ impl Seeds {
         loop {
             let next = match &mut self.gaps {
                 Gaps::Looking(_) => self.look_again(),
-                _ => self.collect(),
+                Gaps::None | Gaps::Found | Gaps::LeftOut | Gaps::Unknown => self.collect(),
             };
             if next.is_some() || !self.walk.is_done() {
                 return next;
@@ -65,10 +74,12 @@ impl Seeds {
             match core::mem::replace(&mut self.gaps, Gaps::LeftOut) {
                 Gaps::Found => {
                     self.walk = walk(&self.roots, &self.limits, self.seed);
-                    self.gaps = Gaps::Looking(Completeness::new(&self.limits, self.seed));
+                    self.others.iter().for_each(|cid| self.walk.handle_root(*cid));
+                    let completeness = Completeness::new(&self.limits, self.seed);
+                    self.gaps = Gaps::Looking(Box::new(completeness));
                 }
                 Gaps::Looking(completeness) => completeness.leave(&mut self.held),
-                known => {
+                known @ (Gaps::None | Gaps::LeftOut | Gaps::Unknown) => {
                     self.gaps = known;
                     return None;
                 }

@@ -218,6 +218,14 @@ impl Sink {
         }
     }
 
+    /// Adds blocks that are held, such as all of a small store: the first request is narrowed by those
+    /// of them that are held with all that lies below. Unlike old roots they are never named.
+    #[must_use]
+    pub fn with_held(mut self, held: impl IntoIterator<Item = Cid>) -> Self {
+        self.seeds.add(held);
+        self
+    }
+
     /// Asks for a summary of what else is held before each message that has use for it: what lies
     /// below a block that is missing cannot be told from what is held below the root.
     #[must_use]

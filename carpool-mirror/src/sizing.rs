@@ -124,6 +124,15 @@ mod tests {
     }
 
     #[test]
+    fn it_is_never_larger_and_never_errs_more_than_allowed() {
+        for held in (1..=20_000).step_by(37) {
+            let params = sizing(held).params();
+            assert!(params.bytes() <= recommended(held).bytes(), "{held}");
+            assert!(params.predicted_fpr(held as u64) <= HIGHEST_RATE, "{held}");
+        }
+    }
+
+    #[test]
     fn of_many_it_is_smaller_and_errs_no_more_than_allowed() {
         for (held, share) in [(66_577, 2), (1_000_000, 2), (1_100_000, 4)] {
             let params = sizing(held).params();

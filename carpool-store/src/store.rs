@@ -47,6 +47,16 @@ pub trait BlockStore: Send + Sync {
         cids.iter().map(size).collect()
     }
 
+    /// The CID of every block that is held, as it was put first, where those are at most `most`. `None`
+    /// where there are more, and of a store that does not know.
+    ///
+    /// # Errors
+    /// As [`get_many`](Self::get_many).
+    fn few_cids(&self, most: usize) -> Result<Option<Vec<Cid>>> {
+        let _ = most;
+        Ok(None)
+    }
+
     /// The bytes of one block; `None` when it is not held.
     ///
     /// # Errors
@@ -88,6 +98,9 @@ macro_rules! through {
             }
             fn size_many(&self, cids: &[Cid]) -> Result<Vec<Option<u64>>> {
                 (**self).size_many(cids)
+            }
+            fn few_cids(&self, most: usize) -> Result<Option<Vec<Cid>>> {
+                (**self).few_cids(most)
             }
             fn put_many(&self, blocks: &[Block]) -> Result<()> {
                 (**self).put_many(blocks)

@@ -66,6 +66,9 @@ pub struct ClientOptions {
     pub stall_timeout: Duration,
     /// What a body has to move in that time, in bytes a second, whoever sends it. Default 1,024.
     pub min_bytes_per_second: u64,
+    /// A pull that is told of no old root is narrowed by all of a store that holds at most so many
+    /// blocks; each costs a look, and three bytes of a filter. Default 4,096.
+    pub small_store_blocks: usize,
     /// What lies between client and server, where that is known. Default: the round trip is the time
     /// that a connection took to come up, and what is not known is
     /// [`Path::ASSUMED`](carpool_mirror::planner::Path::ASSUMED).
@@ -92,6 +95,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
             min_bytes_per_second: 1024,
+            small_store_blocks: 4096,
             path: None,
             strategy: None,
             listener: None,

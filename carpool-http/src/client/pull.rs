@@ -126,7 +126,9 @@ impl Client {
         store: Arc<S>,
     ) -> Result<Option<Plan>> {
         let limits = self.pull_limits();
-        let sink = Sink::new([root], seeds, &limits, self.options.seed).with_plan();
+        let others = if seeds.is_empty() { self.all_of(&store).await? } else { Vec::new() };
+        let sink = Sink::new([root], seeds, &limits, self.options.seed).with_held(others);
+        let sink = sink.with_plan();
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let (mut plan, mut extended) = (None, false);
@@ -188,6 +190,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// What a small store holds; nothing of a larger one.
+    async fn all_of<S: BlockStore + ?Sized + 'static>(&self, store: &Arc<S>) -> Result<Vec<Cid>> {
+        let (store, most) = (Arc::clone(store), self.options.small_store_blocks);
+        let held = blocking(move || store.few_cids(most)).await?;
+        Ok(held.unwrap_or_default())
     }
 
     /// car-mirror reads no request above 2 MiB, and without a word takes it for one that asks for

@@ -275,7 +275,7 @@ impl Difference {
         }
         // What is no counterpart may be where leaves came from, as in trees that are cut by content.
         // Of what lies deeper nobody knows yet whether the new side links to it, until its end.
-        let ends = self.level.is_empty() && self.missing.len() > 0;
+        let ends = self.level.is_empty() && !self.missing.is_empty();
         let (most, level) = if ends { (WINDOW, u32::MAX) } else { (unmatched.len(), self.depth) };
         while self.jobs.len() < most && self.credit(unmatched.len()) > 0 {
             let Some(link) = self.old.next_closed(level) else { break };

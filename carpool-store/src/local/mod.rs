@@ -114,6 +114,11 @@ impl BlockStore for LocalStore {
         Ok(rows.iter().zip(cids).map(size).collect())
     }
 
+    fn few_cids(&self, most: usize) -> Result<Option<Vec<Cid>>> {
+        let cids = self.cids_after(None, most.saturating_add(1))?;
+        Ok((cids.len() <= most).then_some(cids))
+    }
+
     fn put_many(&self, blocks: &[Block]) -> Result<()> {
         check_sizes(blocks, self.options.max_block_bytes)?;
         self.writer().put(blocks)
