@@ -94,8 +94,9 @@ fn a_transfer_explains_its_rounds() {
     let server = room.serve("far", &[]);
     let pushed = room.run(["push", "-v", &root, &server.url]).exits(0);
     let lines: Vec<&str> = pushed.err.lines().collect();
-    assert_eq!(lines[0], "the server speaks CAR Mirror over HTTP 0.2.0", "{lines:?}");
-    assert!(lines[1].starts_with("round 1: cold call"), "{lines:?}");
+    assert!(lines[0].starts_with("plan: filter ("), "{lines:?}");
+    assert_eq!(lines[1], "the server speaks CAR Mirror over HTTP 0.2.0", "{lines:?}");
+    assert!(lines[2].starts_with("round 1: cold call"), "{lines:?}");
     assert!(lines.last().expect("lines").ends_with("; the server has all of it"), "{lines:?}");
     let pulled = room.run(["--store", "new", "--json", "pull", "-v", &root, &server.url]).exits(0);
     let came = "round 1: asked for 1 root without a filter; ";

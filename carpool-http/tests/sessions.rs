@@ -82,7 +82,7 @@ async fn until_sample(url: &str, name: &str, value: u64) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{name} is {}, not {value}", sample(url, name).await);
+    unreachable!("{name} is {}, not {value}", sample(url, name).await);
 }
 
 #[tokio::test]

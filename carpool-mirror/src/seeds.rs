@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use carpool_core::{Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
@@ -26,7 +26,7 @@ enum Gaps {
     /// There are some: the blocks with links are read once more, to leave those out below which they
     /// are.
     Found,
-    Looking(Completeness),
+    Looking(Box<Completeness>),
     /// What was collected is held with all that lies below it.
     LeftOut,
     /// Not all was looked at.
@@ -66,7 +66,7 @@ impl Seeds {
         loop {
             let next = match &mut self.gaps {
                 Gaps::Looking(_) => self.look_again(),
-                _ => self.collect(),
+                Gaps::None | Gaps::Found | Gaps::LeftOut | Gaps::Unknown => self.collect(),
             };
             if next.is_some() || !self.walk.is_done() {
                 return next;
@@ -75,10 +75,11 @@ impl Seeds {
                 Gaps::Found => {
                     self.walk = walk(&self.roots, &self.limits, self.seed);
                     self.others.iter().for_each(|cid| self.walk.handle_root(*cid));
-                    self.gaps = Gaps::Looking(Completeness::new(&self.limits, self.seed));
+                    let completeness = Completeness::new(&self.limits, self.seed);
+                    self.gaps = Gaps::Looking(Box::new(completeness));
                 }
                 Gaps::Looking(completeness) => completeness.leave(&mut self.held),
-                known => {
+                known @ (Gaps::None | Gaps::LeftOut | Gaps::Unknown) => {
                     self.gaps = known;
                     return None;
                 }

@@ -118,8 +118,17 @@ mod tests {
 
     #[test]
     fn of_few_blocks_it_is_what_the_specification_recommends() {
-        for held in (1..=3_000).step_by(13) {
+        for held in [1, 2, 10, 100, 273, 1_000, 3_000] {
             assert_eq!(sizing(held).params(), recommended(held), "{held}");
+        }
+    }
+
+    #[test]
+    fn it_is_never_larger_and_never_errs_more_than_allowed() {
+        for held in (1..=20_000).step_by(37) {
+            let params = sizing(held).params();
+            assert!(params.bytes() <= recommended(held).bytes(), "{held}");
+            assert!(params.predicted_fpr(held as u64) <= HIGHEST_RATE, "{held}");
         }
     }
 

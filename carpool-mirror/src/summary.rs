@@ -5,9 +5,7 @@ use carpool_bloom::{
 use carpool_core::{Cid, CidSet, may_link};
 
 use crate::{
-    narrowing::{interior_params, may_link_bytes, with_bytes},
-    planner::Path,
-    sizing::Sizing,
+    narrowing::{interior_params, may_link_bytes, target_rate, with_bytes},
     sketch::Sketches,
 };
 
@@ -153,7 +151,7 @@ impl Summary {
 
 /// The parameters of the filter for `n` keys, and for how many they serve: sizes are powers of two.
 fn roomy(n: usize, max_blocks: usize, max_bytes: usize) -> (usize, Params) {
-    let fitting = |n: usize| params(n, max_bytes);
+    let fitting = |n: usize| Params::fitting(n as u64, target_rate(n), max_bytes);
     let bytes = fitting(n).bytes();
     let (mut fits, mut beyond) = (n, max_blocks.max(n) + 1);
     while beyond - fits > 1 {
@@ -165,12 +163,6 @@ fn roomy(n: usize, max_blocks: usize, max_bytes: usize) -> (usize, Params) {
         }
     }
     (fits, fitting(fits))
-}
-
-/// As for a message to somebody of whom nothing is known.
-fn params(held: usize, max_bytes: usize) -> Params {
-    let (missing, path) = (Sizing::expected_missing(held, 0), Path::ASSUMED);
-    Sizing { held, missing, deep: false, path, max_bytes, doublings: 0 }.params()
 }
 
 /// A [`Summary`] as it travels, and how many more blocks its filter has room for.

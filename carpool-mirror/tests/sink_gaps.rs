@@ -18,7 +18,7 @@ fn first_filter<'a>(
     let mut sink = Sink::new([*absent.cid()], seeds, &Limits::default(), 0);
     match settle(&mut sink, &mut map(held)) {
         Some(SinkOutput::Transmit(status)) => (sink, status.have),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

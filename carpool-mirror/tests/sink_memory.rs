@@ -18,7 +18,7 @@ fn dag() -> Vec<Block> {
 fn status(sink: &mut Sink, held: &mut Blocks) -> Status {
     match settle(sink, held) {
         Some(SinkOutput::Transmit(status)) => status,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

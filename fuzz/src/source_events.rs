@@ -88,7 +88,8 @@ impl Events {
     /// below those blocks may be sent as well.
     fn ask(&mut self, choices: &mut Choices<'_>) {
         let names = choices.byte();
-        let want: Vec<Cid> = (0..names % 4).map(|_| self.pick(choices)).collect();
+        let wanted = usize::from(names % 4).min(self.max_wanted);
+        let want: Vec<Cid> = (0..wanted).map(|_| self.pick(choices)).collect();
         let scope = [Scope::All, Scope::Interior, Scope::Named][usize::from(names >> 6) % 3];
         let check = self.trail.check().filter(|_| names & 0x20 == 0).unwrap_or_default();
         let links = (names & 0x10 == 0 || want.is_empty()).then(|| {

@@ -337,6 +337,6 @@ mod tests {
         }
         let state = sessions.lock();
         assert_eq!(state.unused.len(), state.sessions.len());
-        assert_eq!(state.evicted as usize + state.sessions.len(), 100_000);
+        assert_eq!(state.evicted + state.sessions.len() as u64, 100_000);
     }
 }

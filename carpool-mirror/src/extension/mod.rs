@@ -38,7 +38,7 @@ mod tests {
         let offer = |root| Offer { root, held: vec![a], ..Offer::default() }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
-        let session: [u8; 16] = core::array::from_fn(|i| u8::try_from(i).expect("few"));
+        let session = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128.to_be_bytes();
         let named = Offer { session: Some(session), ..Offer::default() };
         assert_eq!(named.encode(), "v=1; session=000102030405060708090a0b0c0d0e0f");
         let used = Answer { used_held: true, ..Answer::default() };
