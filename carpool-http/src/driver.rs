@@ -342,9 +342,12 @@ impl<S: BlockStore> SourceDriver<S> {
         if let Some(root) = root {
             body.push(&header(&[root]))?;
         }
+        if std::mem::take(&mut self.rests) {
+            body.flush()?;
+            return Ok(sent);
+        }
         let mut loads = Vec::new();
-        let rests = std::mem::take(&mut self.rests);
-        while !rests {
+        loop {
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => loads.push(cid),
                 Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),

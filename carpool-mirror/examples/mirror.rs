@@ -58,7 +58,11 @@ fn send(
                         SinkOutput::Load(cid) => sink.handle_load(&cid, there.get(&cid).cloned()),
                         SinkOutput::Has(cid) => sink.handle_has(&cid, there.contains_key(&cid)),
                         SinkOutput::Store(block) => there.extend([block.into_parts()]),
-                        other => unreachable!("in a round: {other:?}"),
+                        SinkOutput::Plan(_)
+                        | SinkOutput::Summary
+                        | SinkOutput::Transmit(_)
+                        | SinkOutput::Ask(_)
+                        | SinkOutput::Done(_) => unreachable!("in a round"),
                     }
                 }
             }

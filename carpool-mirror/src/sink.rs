@@ -668,13 +668,19 @@ impl Sink {
         let have = match step {
             _ if !narrows => None,
             Way::InteriorFilter => self.interior_filter(),
-            _ => self.filter(),
+            Way::HeldRoots | Way::Filter | Way::Bitmaps | Way::Sketch | Way::Everything => {
+                self.filter()
+            }
         };
         let scope = match step {
-            _ if self.stalled => Scope::All,
-            Way::InteriorFilter => Scope::Interior,
-            Way::Bitmaps => Scope::Named,
-            _ => Scope::All,
+            Way::InteriorFilter if !self.stalled => Scope::Interior,
+            Way::Bitmaps if !self.stalled => Scope::Named,
+            Way::HeldRoots
+            | Way::Filter
+            | Way::InteriorFilter
+            | Way::Bitmaps
+            | Way::Sketch
+            | Way::Everything => Scope::All,
         };
         self.rounds += 1;
         let (links, told) = self.links.take().unzip();

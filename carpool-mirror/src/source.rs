@@ -334,7 +334,10 @@ impl Source {
         let trail = core::mem::take(trail);
         let filter = match core::mem::take(&mut round.narrowing) {
             Narrowing::Bloom(filter) => Some(filter),
-            _ => None,
+            Narrowing::None
+            | Narrowing::Known(_)
+            | Narrowing::Compared(_)
+            | Narrowing::Sketched(_) => None,
         };
         self.answered = trail.check().is_some().then_some(Answered { trail, filter });
     }

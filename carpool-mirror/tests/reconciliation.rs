@@ -36,7 +36,9 @@ fn settle(machine: &mut Reconciliation, store: &Blocks, loads: &mut usize) -> Re
                 *loads += 1;
                 machine.handle_load(&cid, store.get(&cid).cloned());
             }
-            output => return output,
+            output @ (Reconciling::Need(_) | Reconciling::Lacking(_) | Reconciling::GaveUp) => {
+                return output;
+            }
         }
     }
 }
@@ -188,7 +190,7 @@ fn a_dag_at_the_limit_of_blocks_and_past_it() {
 fn cells_of_no_set_end() {
     let all = wide(0..30);
     let mut forged = Vec::new();
-    for n in 0..2 * CellRange::BEGIN.count as u32 {
+    for n in 0..2 * CellRange::BEGIN.count {
         let one = sketch([leaf(&n.to_string()).cid()]);
         forged.extend(one.cells()[0].to_bytes());
     }

@@ -25,10 +25,9 @@ fn sink(roots: &[&Block], seeds: &[&Block]) -> Sink {
 }
 
 fn ask(sink: &mut Sink, held: &mut Blocks) -> Request {
-    match settle(sink, held) {
-        Some(SinkOutput::Ask(request)) => *request,
-        other => panic!("{other:?}"),
-    }
+    let said = settle(sink, held);
+    let Some(SinkOutput::Ask(request)) = said else { unreachable!("{said:?}") };
+    *request
 }
 
 fn sketch<'a>(key: Key, held: impl IntoIterator<Item = &'a Cid>) -> Sketch {

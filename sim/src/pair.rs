@@ -584,7 +584,7 @@ impl Pair {
             Sketched::Need(range) if self.sketched < MAX_MESSAGES => {
                 self.question.handle_need(*range);
             }
-            _ => self.question.end_sketch(),
+            Sketched::Need(_) | Sketched::Sends | Sketched::GaveUp => self.question.end_sketch(),
         }
         self.wanted_before = Vec::new();
         self.begin_push()

@@ -104,7 +104,11 @@ fn first_filter(old: &Dag) -> Filter {
             SinkOutput::Load(cid) => sink.handle_load(&cid, held.get(&cid).cloned()),
             SinkOutput::Has(cid) => sink.handle_has(&cid, held.contains_key(&cid)),
             SinkOutput::Transmit(status) => return status.have.expect("a filter"),
-            other @ (SinkOutput::Store(_) | SinkOutput::Summary | SinkOutput::Done(_)) => {
+            other @ (SinkOutput::Store(_)
+            | SinkOutput::Plan(_)
+            | SinkOutput::Ask(_)
+            | SinkOutput::Summary
+            | SinkOutput::Done(_)) => {
                 unreachable!("{other:?}")
             }
         }

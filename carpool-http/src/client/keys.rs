@@ -130,8 +130,9 @@ mod tests {
     #[test]
     fn each_server_has_its_own_and_clones_share_them() {
         let (keys, now) = (SketchKeys::default(), Instant::now());
-        keys.clone().give("a", named(1), now);
-        assert_eq!((keys.given("a", now), keys.given("b", now)), (Some(named(1)), None));
+        let clone = keys.clone();
+        clone.give("a", named(1), now);
+        assert_eq!((keys.given("a", now), clone.given("b", now)), (Some(named(1)), None));
         assert_ne!(keys.drawn("a", now), keys.drawn("b", now));
         keys.drop_key("b", 1);
         assert_eq!(keys.given("a", now), Some(named(1)));

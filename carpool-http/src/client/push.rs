@@ -48,7 +48,7 @@ pub struct PushReport {
 /// What a server answers.
 enum Said {
     Plain(Status),
-    Extended(Asked),
+    Extended(Box<Asked>),
 }
 
 impl Said {
@@ -60,7 +60,7 @@ impl Said {
     }
 
     const fn has_bitmap(&self) -> bool {
-        matches!(self, Self::Extended(Asked { links: Some(_), .. }))
+        matches!(self, Self::Extended(asked) if asked.links.is_some())
     }
 
     /// Whether nothing is wanted any more.
@@ -71,7 +71,8 @@ impl Said {
     fn wants(&self) -> Wants {
         match self {
             Self::Plain(status) => Wants::of(status),
-            Self::Extended(Asked { want, have, links, cells, .. }) => {
+            Self::Extended(asked) => {
+                let Asked { want, have, links, cells, .. } = &**asked;
                 Wants::of_extended(want.len(), have.as_ref(), links.as_ref(), cells.as_ref())
             }
         }
@@ -95,7 +96,7 @@ impl Asking {
     fn answer(&mut self, source: &mut Source, said: Said) -> Result<()> {
         match said {
             Said::Plain(status) => source.handle_status(status)?,
-            Said::Extended(asked) => drop(self.question.handle_asked(source, asked)?),
+            Said::Extended(asked) => drop(self.question.handle_asked(source, *asked)?),
         }
         Ok(())
     }
@@ -261,11 +262,11 @@ impl Client {
             }
             let said = match said {
                 Said::Extended(asked) if asked.cells.is_some() => {
-                    driver = self.push_by_cells(driver, target, asking, asked).await?;
+                    driver = self.push_by_cells(driver, target, asking, *asked).await?;
                     wanted_before = Vec::new();
                     continue;
                 }
-                said => said,
+                Said::Plain(_) | Said::Extended(_) => said,
             };
             // A bitmap is over what was just sent, so it says something new.
             if wanted == wanted_before && !said.has_bitmap() {
@@ -293,7 +294,10 @@ impl Client {
         let asks = asking.question.sketches();
         let Some(mut sketching) = asking.sketching.take().filter(|_| asks) else {
             // Nobody asked for them.
-            asking.answer(driver.source(), Said::Extended(Asked { cells: None, ..asked }))?;
+            asking.answer(
+                driver.source(),
+                Said::Extended(Box::new(Asked { cells: None, ..asked })),
+            )?;
             return Ok(driver);
         };
         let (options, store, root) =
@@ -310,7 +314,8 @@ impl Client {
                 driver.rest();
                 return Ok(driver);
             }
-            Came::Lacking(asked, lacking) => {
+            Came::Lacking(both) => {
+                let (asked, lacking) = *both;
                 match driver.source().handle_reconciled(asked, lacking) {
                     Err(carpool_mirror::Error::UnknownTrail) => driver.rest(),
                     begun => begun?,
@@ -400,7 +405,7 @@ impl Client {
         let extended = kind.is_some_and(|kind| kind == extension::CONTENT_TYPE);
         let body = collect(response.into_body(), limits.max_message_bytes, pace).await?;
         if extended {
-            return Ok(Said::Extended(Asked::decode(body, limits, self.options.seed)?));
+            return Ok(Said::Extended(Box::new(Asked::decode(body, limits, self.options.seed)?)));
         }
         let plain = message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?;
         Ok(Said::Plain(plain))

@@ -23,7 +23,7 @@ pub(super) struct Sketching {
 #[derive(Debug)]
 pub(super) enum Came {
     /// What the server lacks below what this message wants.
-    Lacking(Asked, Lacking),
+    Lacking(Box<(Asked, Lacking)>),
     /// These are to be asked for.
     Need(CellRange),
     GaveUp,
@@ -59,7 +59,7 @@ impl Sketching {
         };
         machine.handle_cells(&cells);
         Ok(match reconcile(&mut machine, store)? {
-            Reconciled::Lacking(lacking) => Came::Lacking(asked, lacking),
+            Reconciled::Lacking(lacking) => Came::Lacking(Box::new((asked, lacking))),
             Reconciled::Need(range) if self.messages < MAX_MESSAGES => {
                 self.begun = Some((machine, asked));
                 Came::Need(range)

@@ -48,7 +48,7 @@ impl Keys {
     /// Lives of keys that have passed.
     fn age(&self, now: Instant) -> u16 {
         let (passed, life) = (now.duration_since(self.begun), self.life.as_nanos().max(1));
-        (passed.as_nanos() / life % (1 << 16)) as u16
+        u16::try_from(passed.as_nanos() / life % (1 << 16)).expect("a remainder")
     }
 
     fn of(&self, begin: [u8; 5]) -> (Key, [u8; 3]) {

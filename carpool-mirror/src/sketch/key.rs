@@ -56,7 +56,7 @@ mod tests {
         let table = [
             (format!("1.{digits}"), true),
             (format!("1.{}", digits.to_uppercase()), true),
-            (format!("{digits}"), false),
+            (digits.into(), false),
             (format!(".{digits}"), false),
             (format!("+1.{digits}"), false),
             (format!("18446744073709551616.{digits}"), false),

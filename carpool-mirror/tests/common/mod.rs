@@ -42,7 +42,11 @@ pub(crate) fn settle(sink: &mut Sink, held: &mut Blocks) -> Option<SinkOutput> {
             SinkOutput::Load(cid) => sink.handle_load(&cid, held.get(&cid).cloned()),
             SinkOutput::Has(cid) => sink.handle_has(&cid, held.contains_key(&cid)),
             SinkOutput::Store(block) => held.extend([block.into_parts()]),
-            other => return Some(other),
+            SinkOutput::Plan(_)
+            | SinkOutput::Summary
+            | SinkOutput::Transmit(_)
+            | SinkOutput::Ask(_)
+            | SinkOutput::Done(_) => return Some(output),
         }
     }
     None
