@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
+    sync::oneshot,
+    task::JoinHandle,
 };
 
 /// A runtime with `threads` workers.
@@ -23,11 +25,32 @@ pub fn runtime(threads: usize) -> Runtime {
 /// # Panics
 /// When loopback has no port.
 pub fn serve(runtime: &Runtime, store: Arc<dyn Store>) -> String {
+    begin(runtime, store, std::future::pending()).0
+}
+
+/// What `with` makes of the URL at which `store` is served. Afterwards the server and its hold of
+/// the store are gone, so that what one run stored is not beside the next.
+///
+/// # Panics
+/// When loopback has no port, or the server does not end well.
+pub fn served<T>(runtime: &Runtime, store: Arc<dyn Store>, with: impl FnOnce(&str) -> T) -> T {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (url, server) = begin(runtime, store, async { drop(stopped.await) });
+    let made = with(&url);
+    drop(stop);
+    runtime.block_on(server).expect("a server that ends").expect("a server that ends well");
+    made
+}
+
+fn begin(
+    runtime: &Runtime,
+    store: Arc<dyn Store>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> (String, JoinHandle<std::io::Result<()>>) {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let server = Server::new(store, ServerOptions::default());
-    runtime.spawn(async move { server.serve(listener, std::future::pending()).await });
-    url
+    (url, runtime.spawn(async move { server.serve(listener, stop).await }))
 }
 
 /// A client of `url`.

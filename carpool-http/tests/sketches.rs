@@ -2,13 +2,14 @@
 
 mod common;
 
-use carpool_core::{Block, Cid};
+use bytes::Bytes;
+use carpool_core::{Block, Cid, may_link};
 use carpool_http::{
     ClientOptions, ServerOptions, Totals,
     client::{Call, Event, Listener, SketchKeys},
 };
 use carpool_mirror::{
-    extension::{CONTENT_TYPE, Request},
+    extension::{Answer, CONTENT_TYPE, Request},
     planner::Step,
     sketch::{Cells, MAX_CELLS},
 };
@@ -295,4 +296,19 @@ async fn messages_of_cells_at_the_limits_and_past_them() {
     odd[at] = 0x49;
     odd.remove(at + 1);
     assert_eq!(ask(&odd).await, 400, "nine bytes are no cell");
+}
+
+/// 50 bytes that come too late to be of use, where an answer may be one small leaf.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_leaves_alone_is_given_no_key() {
+    let (_, dag) = versions(1);
+    let url = serve_default(holding(&dag.blocks)).await;
+    let leaf = dag.blocks.iter().find(|block| !may_link(block.cid())).expect("a leaf");
+    for (want, brings) in [(dag.root, true), (*leaf.cid(), false)] {
+        let request = Request { root: Some(dag.root), want: vec![want], ..Request::default() };
+        let body = Bytes::from(request);
+        let answer = exchange("POST", format!("{url}/api/v0/dag/pull"), CONTENT_TYPE, &body).await;
+        let said = answer.extension.as_deref().and_then(Answer::decode).expect("a header");
+        assert_eq!(said.key.is_some(), brings, "{want}");
+    }
 }

@@ -83,10 +83,12 @@ fn in_memory(case: &Change, name: &str, peer: u64, each: &mut dyn FnMut(Row)) {
 /// Both ways together, heads and all.
 fn over_http(case: &Change, name: &str, http2: bool, each: &mut dyn FnMut(Row)) {
     let runtime = loopback::runtime(2);
-    let url = loopback::serve(&runtime, Arc::new(memory::holding(&case.new.blocks)));
+    let from = Arc::new(memory::holding(&case.new.blocks));
     let to: Arc<MemoryStore> = Arc::new(memory::holding(&case.old.blocks));
-    let client = loopback::client(&url, http2);
-    let pulled = runtime.block_on(client.pull(case.new.root, vec![case.old.root], to));
+    let pulled = loopback::served(&runtime, from, |url| {
+        let client = loopback::client(url, http2);
+        runtime.block_on(client.pull(case.new.root, vec![case.old.root], to))
+    });
     let totals = pulled.expect("the server has all").totals;
     assert_eq!((totals.rounds, totals.duplicate, totals.blocks_received), (1, 0, case.missing));
     let least = (case.car_bytes + case.request_bytes()) as f64;

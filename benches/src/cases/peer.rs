@@ -88,8 +88,10 @@ fn cold(runtime: &Runtime, dag: &Dag, from: &Arc<MemoryStore>, way: Way, push: b
         (Way::Memory, true) => timed(|| memory::push(dag.root, &**from, &*to)).0,
         (Way::Http { http2 }, push) => {
             let served = if push { &to } else { from };
-            let url = loopback::serve(runtime, Arc::clone(served) as _);
-            over_http(runtime, dag.root, &url, http2, if push { from } else { &to }, push)
+            let near = if push { from } else { &to };
+            loopback::served(runtime, Arc::clone(served) as _, |url| {
+                over_http(runtime, dag.root, url, http2, near, push)
+            })
         }
     };
     assert_eq!(to.len(), dag.blocks.len(), "all came");
@@ -481,13 +483,16 @@ fn http_cost(runtime: &Runtime, case: &Case, http2: bool, side: Side) -> Cost {
         Side::Pull => {}
     }
     let (far, near) = (Arc::new(far), Arc::new(near));
-    let url = loopback::serve(runtime, far);
-    let client = loopback::client(&url, http2);
-    let totals = runtime.block_on(async {
-        match side {
-            Side::Push { .. } => client.push(case.root, known, None, near).await.map(|p| p.totals),
-            Side::Pull => client.pull(case.root, known, near).await.map(|p| p.totals),
-        }
+    let totals = loopback::served(runtime, far, |url| {
+        let client = loopback::client(url, http2);
+        runtime.block_on(async {
+            match side {
+                Side::Push { .. } => {
+                    client.push(case.root, known, None, near).await.map(|p| p.totals)
+                }
+                Side::Pull => client.pull(case.root, known, near).await.map(|p| p.totals),
+            }
+        })
     });
     let totals = totals.expect("a transfer");
     Cost::new(totals.requests, totals.bytes_sent, totals.bytes_received)

@@ -1,6 +1,6 @@
 //! Pulls that say which roots the sink holds (`docs/extension.md`).
 
-use carpool_core::Cid;
+use carpool_core::{Cid, may_link};
 use carpool_mirror::{
     Answered, Source,
     extension::{self, Answer, LinkBits, Offer, Scope},
@@ -62,8 +62,8 @@ impl Asked {
         }
         let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
         // Who has a key goes on with it.
-        let offer = || server.sketching.offer();
-        let answer = Some(if cells.is_some() { Answer::default() } else { offer() });
+        let answer =
+            Some(if cells.is_some() { Answer::default() } else { answer_to(server, &wanted) });
         let (relies, cells, lacking) = (true, root.zip(cells), None);
         Ok(Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking })
     }
@@ -75,7 +75,7 @@ impl Asked {
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
         self.session = offer.session;
-        self.answer = Some(server.sketching.offer());
+        self.answer = Some(answer_to(server, &self.wanted));
         self
     }
 
@@ -120,6 +120,13 @@ impl Asked {
             Err(error) => Err(Error::from(error).into()),
         }
     }
+}
+
+/// What the answer says. A sink that asks for nothing but leaves is at the end of its transfer, and
+/// brings no cells.
+fn answer_to(server: &Server, wanted: &Wanted) -> Answer {
+    let only_leaves = !wanted.want.is_empty() && !wanted.want.iter().any(|cid| may_link(&cid));
+    if only_leaves { Answer::default() } else { server.sketching.offer() }
 }
 
 /// The header of an answer.

@@ -144,6 +144,7 @@ pub async fn post(url: &str, path: &str, body: &[u8]) -> u16 {
 pub struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
+    pub extension: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -158,9 +159,11 @@ pub async fn exchange(method: &str, url: String, content_type: &str, body: &[u8]
     let answer = client.request(request).await.expect("an answer");
     let content_type = answer.headers().get("content-type");
     let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());
+    let extension = answer.headers().get(carpool_mirror::extension::HEADER);
+    let extension = extension.map(|value| value.to_str().expect("text").to_owned());
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("a whole body").to_bytes().to_vec();
-    Answer { status, content_type, body }
+    Answer { status, content_type, extension, body }
 }
 
 /// A server that knows the routes of one dialect only.
