@@ -82,7 +82,8 @@ fn wanted(wants: &Wants, what: &str) -> String {
         return format!("{roots} without a filter");
     };
     let (bytes, keys) = (size(bytes), counted(keys, "block"));
-    format!("{roots} with a filter of {bytes} over about {keys} (k {k})")
+    let only = if wants.held_back { ", unless the server knows a root that is held" } else { "" };
+    format!("{roots} with a filter of {bytes} over about {keys} (k {k}){only}")
 }
 
 fn counted(n: u64, what: &str) -> String {

@@ -9,6 +9,7 @@ pub mod client;
 mod driver;
 mod error;
 mod joined;
+mod late;
 pub mod message;
 mod names;
 mod pace;

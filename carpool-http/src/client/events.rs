@@ -80,6 +80,9 @@ pub struct Wants {
     pub bitmap: Option<u64>,
     /// Cells of a sketch of what is held.
     pub cells: Option<u64>,
+    /// Whether the message waits for the server to say that it knows none of the roots that are
+    /// named, and stays where it knows one.
+    pub held_back: bool,
 }
 
 /// A Bloom filter, in numbers.
@@ -97,7 +100,8 @@ pub struct FilterSize {
 impl Wants {
     pub(super) fn of(status: &Status) -> Self {
         let filter = status.have.as_ref().map(FilterSize::of);
-        Self { roots: status.want.len() as u64, filter, bitmap: None, cells: None }
+        let roots = status.want.len() as u64;
+        Self { roots, filter, bitmap: None, cells: None, held_back: false }
     }
 
     /// A message in the extension's form.
@@ -110,7 +114,8 @@ impl Wants {
         let bitmap = links.map(|links| links.bits.len() as u64);
         let roots = if bitmap.is_some() { want } else { want.max(1) };
         let cells = cells.map(|cells| cells.cells().len() as u64);
-        Self { roots: roots as u64, filter: have.map(FilterSize::of), bitmap, cells }
+        let (roots, filter) = (roots as u64, have.map(FilterSize::of));
+        Self { roots, filter, bitmap, cells, held_back: false }
     }
 }
 

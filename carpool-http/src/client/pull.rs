@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use carpool_bloom::Filter;
 use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
@@ -9,6 +10,7 @@ use carpool_mirror::{
 use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,13 +19,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Call, Client, End, Wants, blocking, full, patience::Patience, planning::steps, session_name,
-    speech::pull_path,
+    Call, Client, End, RequestBody, Wants, blocking, full, patience::Patience, planning::steps,
+    session_name, speech::pull_path,
 };
 use crate::{
     Error, Result, Totals,
     body::pump,
     driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    late::{Late, Unanswered},
     message::{self, Dialect, Kind},
     progress::add,
     routes,
@@ -163,7 +166,9 @@ impl Client {
                     return pulled(&driver, &outcome).map(|()| plan);
                 }
             };
-            let opened = self.open_round(|| Call::Request(said.wants()));
+            let held_back = self.is_late(&said, root, driver.sink());
+            let wants = || Wants { held_back, ..said.wants() };
+            let opened = self.open_round(|| Call::Request(wants()));
             let filtered = said.wants().filter.is_some() && driver.sink().held_roots().is_empty();
             let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
@@ -267,13 +272,28 @@ impl Client {
             }
         };
         let form = kind;
-        let sent =
-            self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), full(message));
+        let late = offer.as_ref().is_some_and(|offer| offer.want.is_some());
+        let (body, _unanswered) = if late { self.late(message) } else { (full(message), None) };
+        let sent = self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), body);
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
             Ok(Ok(response)) => self.pull_answer(driver, form, response).await,
         }
+    }
+
+    /// Whether the message goes only where the server turns out to know none of the roots that are
+    /// named beside it.
+    fn is_late(&self, said: &Said, root: Cid, sink: &Sink) -> bool {
+        let Said::Plain(Status { want, have }) = said else { return false };
+        let offers = self.speech.dialect() == Dialect::Spec && !sink.tells_roots();
+        offers && !sink.held_roots().is_empty() && may_wait(want, have.as_ref(), root)
+    }
+
+    /// A message that a server which knows a held root does not need.
+    fn late(&self, message: Bytes) -> (RequestBody, Option<Unanswered>) {
+        let (late, unanswered) = Late::new(message, self.progress());
+        (late.boxed_unsync(), Some(unanswered))
     }
 
     /// A request in the extension's form where the server is known to read it, and otherwise one of
@@ -300,8 +320,14 @@ impl Client {
             return (extension::CONTENT_TYPE, None, request.into());
         }
         let dialect = self.speech.dialect();
-        let named = (!whole && !held.is_empty()).then_some(root);
-        let offer = Offer { root: named, held, session, ..Offer::default() };
+        let offer = if held.is_empty() {
+            Offer { session, ..Offer::default() }
+        } else if may_wait(&want, have.as_ref(), root) {
+            // A session would be of use only where the message is.
+            Offer { want: Some(root), held, ..Offer::default() }
+        } else {
+            Offer { root: (!whole).then_some(root), held, session, ..Offer::default() }
+        };
         let offer = (dialect == Dialect::Spec).then_some(offer);
         let status = Status { want, have };
         (routes::DAG_CBOR, offer, message::encode(dialect, Kind::PullRequest, &status))
@@ -347,6 +373,11 @@ impl Client {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// Whether a header says all of it but the filter.
+fn may_wait(want: &[Cid], have: Option<&Filter>, root: Cid) -> bool {
+    want == [root] && have.is_some()
 }
 
 /// The cells that an answer asks for.

@@ -69,9 +69,29 @@ impl Asked {
     }
 
     /// Adds what the header beside a message of the specification says.
-    pub(super) fn with_header(mut self, headers: &HeaderMap, server: &Server) -> Self {
-        let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
-        let Some(offer) = value.and_then(Offer::decode) else { return self };
+    pub(super) fn with_header(self, headers: &HeaderMap, server: &Server) -> Self {
+        match offer_of(headers) {
+            Some(offer) => self.with_offer(offer, server),
+            None => self,
+        }
+    }
+
+    /// What the header asks for by itself, where a root that it names is here: its message may come
+    /// late, and is not needed.
+    pub(super) async fn by_header(
+        headers: &HeaderMap,
+        server: &Server,
+    ) -> Result<Option<Self>, Refusal> {
+        let offer = offer_of(headers).filter(|offer| !offer.held.is_empty());
+        let Some((want, offer)) = offer.and_then(|offer| Some((offer.want?, offer))) else {
+            return Ok(None);
+        };
+        let wanted = Wanted::of(&[want], server.options.seed);
+        let asked = Self::from(wanted).with_offer(offer, server).compare_with(server).await?;
+        Ok(asked.answer.is_some_and(|answer| answer.used_held).then_some(asked))
+    }
+
+    fn with_offer(mut self, offer: Offer, server: &Server) -> Self {
         let only = || self.wanted.want.iter().next().filter(|_| self.wanted.want.len() == 1);
         self.held = offer.root.or_else(only).map(|root| (root, offer.held));
         self.session = offer.session;
@@ -120,6 +140,11 @@ impl Asked {
             Err(error) => Err(Error::from(error).into()),
         }
     }
+}
+
+fn offer_of(headers: &HeaderMap) -> Option<Offer> {
+    let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
+    value.and_then(Offer::decode)
 }
 
 /// What the answer says. A sink that asks for nothing but leaves is at the end of its transfer, and

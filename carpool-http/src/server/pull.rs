@@ -33,14 +33,7 @@ pub(super) async fn pull(
     Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let headers = request.headers().clone();
-    let body = message(&server, request).await?;
-    let asked = if held::is_extended(&headers) {
-        Asked::decode(body, &server)?
-    } else {
-        Asked::from(decode(&server, Dialect::Spec, body)?).with_header(&headers, &server)
-    };
-    let mut asked = asked.compare_with(&server).await?;
+    let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
             Outcome::Lacking(lacking) => asked.lacking = Some(lacking),
@@ -58,6 +51,23 @@ pub(super) async fn pull(
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
     Ok(response)
+}
+
+/// A request in either form; of one whose header suffices the message is only taken off the line.
+async fn read(server: &Server, request: Request) -> Result<Asked, Refusal> {
+    let headers = request.headers().clone();
+    if held::is_extended(&headers) {
+        let body = message(server, request).await?;
+        return Asked::decode(body, server)?.compare_with(server).await;
+    }
+    if let Some(asked) = Asked::by_header(&headers, server).await? {
+        let server = server.clone();
+        tokio::spawn(async move { server.drain(request).await });
+        return Ok(asked);
+    }
+    let body = message(server, request).await?;
+    let asked = Asked::from(decode(server, Dialect::Spec, body)?);
+    asked.with_header(&headers, server).compare_with(server).await
 }
 
 /// `GET` and `POST /dag/pull/{root}`, as car-mirror 0.1.0 has them: a `GET` without a body asks for

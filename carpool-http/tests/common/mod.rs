@@ -3,6 +3,7 @@
 
 use carpool_core::{Block, Cid};
 use carpool_http::{Client, ClientOptions, Server, ServerOptions};
+use carpool_mirror::extension::{HEADER, Offer};
 use carpool_store::{BlockStore, MemoryStore, Store};
 use std::sync::{
     Arc,
@@ -150,16 +151,31 @@ pub struct Answer {
 
 /// One request and its answer, over HTTP/1.1.
 pub async fn exchange(method: &str, url: String, content_type: &str, body: &[u8]) -> Answer {
+    send(http::Request::builder().method(method).uri(url), content_type, body).await
+}
+
+/// The same with the header of the extension.
+pub async fn exchange_offering(
+    method: &str,
+    url: String,
+    content_type: &str,
+    offer: &Offer,
+    body: &[u8],
+) -> Answer {
+    let request = http::Request::builder().method(method).uri(url);
+    send(request.header(HEADER, offer.encode()), content_type, body).await
+}
+
+async fn send(request: http::request::Builder, content_type: &str, body: &[u8]) -> Answer {
     use http_body_util::{BodyExt, Full};
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-    let request = http::Request::builder().method(method).uri(url);
     let request = request.header("content-type", content_type);
     let request = request.body(Full::new(bytes::Bytes::copy_from_slice(body))).expect("good");
     let client = Client::builder(TokioExecutor::new()).build_http();
     let answer = client.request(request).await.expect("an answer");
     let content_type = answer.headers().get("content-type");
     let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());
-    let extension = answer.headers().get(carpool_mirror::extension::HEADER);
+    let extension = answer.headers().get(HEADER);
     let extension = extension.map(|value| value.to_str().expect("text").to_owned());
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("a whole body").to_bytes().to_vec();

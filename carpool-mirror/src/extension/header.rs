@@ -15,6 +15,9 @@ const VERSION: &str = "v=1";
 pub struct Offer {
     /// The root of the DAG that is transferred, where the message beside the header wants others.
     pub root: Option<Cid>,
+    /// In a pull, the one CID that the message beside the header wants, which may come late: a source
+    /// that knows a held root answers without it.
+    pub want: Option<Cid>,
     /// The roots that are held, the best first; at most [`MAX_HELD`] count.
     pub held: Vec<Cid>,
     /// The session under which the source may remember what it sends.
@@ -37,6 +40,9 @@ impl Offer {
         let mut value = String::from(VERSION);
         if let Some(root) = &self.root {
             value += &format!("; root={root}");
+        }
+        if let Some(want) = &self.want {
+            value += &format!("; want={want}");
         }
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
@@ -62,6 +68,7 @@ impl Offer {
         for (key, value) in parameters(value)? {
             match key {
                 "root" => offer.root = Some(value.parse().ok()?),
+                "want" => offer.want = Some(value.parse().ok()?),
                 "held" => offer.held = cids(value)?,
                 "session" => offer.session = Some(session(value)?),
                 // A step that is not known here is one that nobody can be asked for.
@@ -186,6 +193,7 @@ mod tests {
                 ..Offer::default()
             },
             Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { want: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
         ] {
             let value = offer.encode();

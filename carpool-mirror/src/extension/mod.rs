@@ -38,6 +38,8 @@ mod tests {
         let offer = |root| Offer { root, held: vec![a], ..Offer::default() }.encode();
         assert_eq!(offer(None), format!("v=1; held={text}"));
         assert_eq!(offer(Some(a)), format!("v=1; root={text}; held={text}"));
+        let late = Offer { want: Some(a), held: vec![a], ..Offer::default() };
+        assert_eq!(late.encode(), format!("v=1; want={text}; held={text}"));
         let session = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128.to_be_bytes();
         let named = Offer { session: Some(session), ..Offer::default() };
         assert_eq!(named.encode(), "v=1; session=000102030405060708090a0b0c0d0e0f");
