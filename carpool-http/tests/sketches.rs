@@ -119,9 +119,23 @@ async fn a_push_takes_the_root_the_answers_and_the_difference() {
 
 /// A first contact has no key: that costs the sketch, and no round.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pull_without_a_key_goes_by_the_filter() {
+async fn at_first_contact_the_key_costs_a_request() {
     let (old, new) = versions(16);
     let url = serve_default(holding(&new.blocks)).await;
+    let sink = holding(&old.blocks);
+    let client = client_with(&url, sketching);
+    let report = client.pull(new.root, vec![old.root], Arc::clone(&sink)).await;
+    let totals = report.expect("all is there").totals;
+    assert!(holds_all(&sink, &new.blocks));
+    assert_eq!((totals.requests, totals.rounds), (3, 2), "a greeting, cells, what has no name");
+    assert!(totals.bytes_sent < most(256, 3), "{totals:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_without_a_key_goes_by_the_filter() {
+    let (old, new) = versions(16);
+    // Reads names for nobody, so that there is no key to be had.
+    let url = serve_only(holding(&new.blocks), "/api/v0/dag").await;
     let sink = holding(&old.blocks);
     let client = client_with(&url, sketching);
     let report = client.pull(new.root, vec![old.root], Arc::clone(&sink)).await;

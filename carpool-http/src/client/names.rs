@@ -54,6 +54,12 @@ impl Client {
         parse(status, &body)
     }
 
+    /// Finds out whether the server reads the extension, and takes the key that it gives to those
+    /// who come: a request and no more, and no error where it does not answer.
+    pub(super) async fn greet(&self) {
+        drop(self.json(Method::HEAD, routes::NAMES, Bytes::new()).await);
+    }
+
     async fn json(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Vec<u8>)> {
         let stall = self.options.stall_timeout;
         let sent = self.send(method, path, Some("application/json"), full(body));

@@ -135,6 +135,9 @@ impl Client {
         seeds: Vec<Cid>,
         store: Arc<S>,
     ) -> Result<Option<Plan>> {
+        if self.has_to_ask_first() {
+            self.greet().await;
+        }
         let limits = self.pull_limits();
         let others = if seeds.is_empty() { self.all_of(&store).await? } else { Vec::new() };
         let sink = Sink::new([root], seeds, &limits, self.options.seed).with_held(others);
@@ -205,6 +208,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether the step that is forced is one of the extension, of a server that may not know it.
+    fn has_to_ask_first(&self) -> bool {
+        let of_all_peers = |step| matches!(step, Step::Filter | Step::Everything);
+        let extended = self.options.strategy.is_some_and(|step| !of_all_peers(step));
+        extended && self.speech.dialect() == Dialect::Spec && !self.is_extended()
     }
 
     fn tell_key(&self, sink: &mut Sink) {
