@@ -37,9 +37,9 @@ sources() {
         unixfs_node) echo carpool-unixfs/src/{dag_pb,data,node}.rs ;;
         http_message) echo carpool-http/src/message.rs ;;
         http_request) echo carpool-http/src/names.rs carpool-http/src/server/{mod,names,pull,push,refusal}.rs ;;
-        sink_events) echo carpool-mirror/src/{sink,wants}.rs ;;
+        sink_events) echo carpool-mirror/src/sink/*.rs carpool-mirror/src/wants.rs ;;
         reconciliation) echo carpool-mirror/src/sketch/{cells,lacking,range,reconciliation}.rs ;;
-        source_events) echo carpool-mirror/src/source.rs ;;
+        source_events) echo carpool-mirror/src/source/*.rs ;;
         session_faults) echo carpool-mirror/src/narrowing.rs carpool-selector/src/walk.rs ;;
     esac
 }
