@@ -18,6 +18,7 @@ mod ranges;
 mod reconcile;
 pub mod routes;
 pub mod server;
+mod survey;
 
 pub use client::{Client, ClientOptions, PullReport, PushReport};
 pub use driver::{Gathered, complete, gather};

@@ -27,6 +27,7 @@ mod sketching;
 mod source;
 mod status;
 mod summary;
+mod survey;
 mod trail;
 mod wants;
 
@@ -39,4 +40,5 @@ pub use sink::{Holding, Outcome, Received, Sink, SinkOutput};
 pub use source::{Source, SourceOutput};
 pub use status::Status;
 pub use summary::{Known, Summary};
+pub use survey::{MAX_SURVEYED_BYTES, Survey};
 pub use trail::{MAX_TRAIL_LINKS, Trail};

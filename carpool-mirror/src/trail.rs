@@ -18,6 +18,16 @@ pub struct Trail {
 }
 
 impl Trail {
+    /// Blocks of which nothing but their CIDs is known.
+    pub(crate) fn unread(cids: impl Iterator<Item = Cid>) -> Self {
+        let mut trail = Self::default();
+        for cid in cids {
+            trail.links.push(0);
+            trail.cids.extend_from_slice(&cid.to_bytes());
+        }
+        trail
+    }
+
     /// Adds a block that was sent; one that cannot have links is left out.
     pub fn push(&mut self, cid: &Cid, data: &[u8], limits: &Limits) {
         if !may_link(cid) || self.exceeded {

@@ -1,5 +1,7 @@
-use alloc::vec::Vec;
-use carpool_core::{Cid, CidMap, cid_exact, may_link};
+use alloc::{collections::BTreeMap, vec::Vec};
+use carpool_core::{Cid, CidMap, CidSet, cid_exact, may_link};
+
+use crate::Trail;
 
 /// How often a CID is asked for by name before the source counts as not having it.
 const ATTEMPTS: u8 = 2;
@@ -12,6 +14,8 @@ struct Want {
     misses: u8,
     /// The last round in whose bitmap it is; 0 for none.
     told: u32,
+    /// Which of the parents links to it, from 1; 0 where that is not known.
+    parent: u32,
 }
 
 /// What the sink lacks: CIDs that a held block links to, or the root itself.
@@ -19,16 +23,62 @@ struct Want {
 pub(crate) struct Wants {
     map: CidMap<Want>,
     next_seq: u64,
+    /// Held blocks that link to what is wanted, or once did: binary CIDs of 36 bytes.
+    parents: Vec<[u8; CID_BYTES]>,
 }
+
+/// Bytes of a CID of SHA2-256 and a codec below 128. Of another parent nothing is known.
+const CID_BYTES: usize = 36;
+
+/// Links that are wanted of one block, from which on it is shorter to name that and one bit each.
+const FAMILY: u32 = 2;
+/// Bytes that naming their parents has to save.
+const WORTH: i64 = 64;
 
 impl Wants {
     pub(crate) fn with_seed(seed: u64) -> Self {
-        Self { map: CidMap::with_seed(seed), next_seq: 0 }
+        Self { map: CidMap::with_seed(seed), next_seq: 0, parents: Vec::new() }
     }
 
-    pub(crate) fn insert(&mut self, cid: &Cid, depth: u32) {
-        self.map.insert(cid, Want { seq: self.next_seq, depth, misses: 0, told: 0 });
+    /// `parent` links to it, and is held. What one links to comes one after the other.
+    pub(crate) fn insert(&mut self, cid: &Cid, depth: u32, parent: Option<&Cid>) {
+        if self.map.len() == 0 {
+            self.parents.clear();
+        }
+        let parent = parent.map_or(0, |parent| self.note_parent(parent));
+        self.map.insert(cid, Want { seq: self.next_seq, depth, misses: 0, told: 0, parent });
         self.next_seq += 1;
+    }
+
+    fn note_parent(&mut self, parent: &Cid) -> u32 {
+        let Ok(bytes) = <[u8; CID_BYTES]>::try_from(&parent.to_bytes()[..]) else { return 0 };
+        if self.parents.last() != Some(&bytes) {
+            self.parents.push(bytes);
+        }
+        u32::try_from(self.parents.len()).unwrap_or(0)
+    }
+
+    /// The blocks that are to be named in place of what they link to, up to `most` and in the order in
+    /// which they were met; none where that would save little beside a bitmap over `trail`.
+    pub(crate) fn families(&self, trail: Option<&Trail>, most: usize) -> Vec<Cid> {
+        let mut children: BTreeMap<u32, u32> = BTreeMap::new();
+        self.map.for_each(|_, want| {
+            if want.parent > 0 && want.misses < ATTEMPTS {
+                *children.entry(want.parent).or_default() += 1;
+            }
+        });
+        children.retain(|_, children| *children >= FAMILY);
+        let cid = |number: u32| cid_exact(&self.parents[number as usize - 1]).expect("a CID");
+        let mut came = CidSet::with_seed(0);
+        trail.into_iter().flat_map(Trail::iter).for_each(|(cid, _)| {
+            came.insert(&cid);
+        });
+        let saved = children.iter().map(|(number, children)| {
+            let others = if came.contains(&cid(*number)) { 0 } else { i64::from(*children) };
+            (others - 1) * CID_BYTES as i64
+        });
+        let worth = saved.sum::<i64>() >= WORTH;
+        children.into_keys().take(if worth { most } else { 0 }).map(cid).collect()
     }
 
     /// Strikes out a CID whose block has come; returns its depth, or `None` if nobody wanted it.
@@ -62,6 +112,15 @@ impl Wants {
         let worth = |want: &&mut Want| want.misses < ATTEMPTS && want.told != round;
         let want = self.map.get_mut(cid).filter(worth);
         want.map(|want| want.told = round).is_some()
+    }
+
+    /// Takes back what a bitmap of this round would ask for.
+    pub(crate) fn untell(&mut self, round: u32) {
+        self.map.for_each_mut(|want| {
+            if want.told == round {
+                want.told = 0;
+            }
+        });
     }
 
     /// As [`count_misses`](Self::count_misses), of those that the round's bitmap asked for.

@@ -78,7 +78,8 @@ fn wide(leaves: impl IntoIterator<Item = u32>) -> Vec<Block> {
 /// A message of nothing but wants.
 fn asked(want: CidList) -> Asked {
     let (root, held, have, scope) = (None, Vec::new(), None, Scope::All);
-    Asked { root, want, held, have, scope, links: None, session: None, cells: None }
+    let parents = CidList::with_seed(0);
+    Asked { root, want, held, have, scope, links: None, parents, session: None, cells: None }
 }
 
 /// The blocks of a round for `want`.

@@ -11,6 +11,8 @@ pub(crate) struct Pending {
     pub(crate) hash: u64,
     /// Links between a root and this CID, on the way it was first found.
     pub(crate) depth: u32,
+    /// The number of the block that links to it, see [`Parents`](crate::parents::Parents).
+    pub(crate) parent: u32,
     pub(crate) asked: Asked,
 }
 
@@ -34,8 +36,8 @@ pub(crate) struct Frontier {
 
 impl Frontier {
     /// Adds one link at the end; [`settle`](Self::settle) follows when the block's last was added.
-    pub(crate) fn push(&mut self, cid: Cid, hash: u64, depth: u32) {
-        self.queue.push_back(Pending { cid, hash, depth, asked: Asked::NotYet });
+    pub(crate) fn push(&mut self, cid: Cid, hash: u64, depth: u32, parent: u32) {
+        self.queue.push_back(Pending { cid, hash, depth, parent, asked: Asked::NotYet });
     }
 
     /// Puts all but the first `before` where `order` wants the links of the block that was just

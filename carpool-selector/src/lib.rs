@@ -7,6 +7,7 @@ extern crate alloc;
 mod difference;
 mod frontier;
 mod lookups;
+mod parents;
 pub mod reference;
 mod walk;
 

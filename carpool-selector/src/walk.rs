@@ -3,6 +3,7 @@ use carpool_core::{Block, Bytes, Cid, CidSet, Error, Limits, for_each_link, iden
 use crate::{
     frontier::{Asked, Frontier, Pending},
     lookups::{Lookups, State},
+    parents::{self, Parents},
 };
 
 /// In which order a [`Walk`] visits.
@@ -73,6 +74,9 @@ pub struct Walk {
     /// Identity CIDs that were entered.
     entered: CidSet,
     lookups: Lookups,
+    parents: Parents,
+    /// The number of the block that links to the CID of the last step.
+    parent: u32,
     /// Whether the front is known to await an answer: then nothing moves until one comes.
     blocked: bool,
     /// Links between a root and the deepest CID that was found.
@@ -90,7 +94,7 @@ impl Walk {
     ) -> Self {
         let mut frontier = Frontier::default();
         let seen = CidSet::with_seed(seed);
-        roots.into_iter().for_each(|cid| frontier.push(cid, seen.hash(&cid), 0));
+        roots.into_iter().for_each(|cid| frontier.push(cid, seen.hash(&cid), 0, parents::NONE));
         Self {
             order,
             limits: limits.clone(),
@@ -99,6 +103,8 @@ impl Walk {
             seen,
             entered: CidSet::with_seed(seed),
             lookups: Lookups::default(),
+            parents: Parents::default(),
+            parent: parents::NONE,
             blocked: false,
             deepest: 0,
         }
@@ -119,7 +125,7 @@ impl Walk {
 
     /// Adds a root that is walked after what is known now.
     pub fn handle_root(&mut self, cid: Cid) {
-        self.frontier.push(cid, self.seen.hash(&cid), 0);
+        self.frontier.push(cid, self.seen.hash(&cid), 0, parents::NONE);
     }
 
     /// Makes as if `cid` had not been met: it is visited where it is found next.
@@ -133,7 +139,7 @@ impl Walk {
     /// As [`poll`](Self::poll).
     pub fn handle_block(&mut self, block: &Block, depth: u32) -> Result<(), Error> {
         self.blocked = false;
-        self.descend(block.cid(), block.data(), depth)
+        self.descend(block.cid(), block.data(), depth, self.parents.next(self.order))
     }
 
     /// Answers a [`Step::Load`]: the block's bytes, verified before, or `None` where it is not
@@ -166,6 +172,13 @@ impl Walk {
         self.deepest
     }
 
+    /// After a [`Step::Missing`] of a breadth-first walk: the block that links to that CID, the first
+    /// that was met. `None` for a root, and for what an identity CID links to.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Cid> {
+        self.parents.find(self.parent)
+    }
+
     /// How many CIDs are known and not yet visited, repeats included.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -196,7 +209,7 @@ impl Walk {
             return Ok(self.next_load(gate).map(Step::Load));
         }
         while let Some(front) = self.frontier.front() {
-            let Pending { cid, depth, asked, .. } = *front;
+            let Pending { cid, depth, parent, asked, .. } = *front;
             if identity_data(&cid).is_some() {
                 self.enter_identity(&cid, depth)?;
                 continue;
@@ -204,6 +217,8 @@ impl Walk {
             match asked {
                 Asked::Slot(slot) => match self.lookups.state(slot, &cid) {
                     State::Answered => {
+                        self.parents.reach(parent);
+                        self.parent = parent;
                         if let Some(step) = self.visit(slot, &cid, depth, gate)? {
                             return Ok(Some(step));
                         }
@@ -266,7 +281,7 @@ impl Walk {
     fn enter_identity(&mut self, cid: &Cid, depth: u32) -> Result<(), Error> {
         self.frontier.pop();
         if self.entered.insert(cid) {
-            self.descend(cid, identity_data(cid).unwrap_or(&[]), depth)?;
+            self.descend(cid, identity_data(cid).unwrap_or(&[]), depth, parents::NONE)?;
         }
         Ok(())
     }
@@ -286,7 +301,7 @@ impl Walk {
         if !gate.keep(cid, &data) {
             return Ok(None);
         }
-        self.descend(cid, &data, depth)?;
+        self.descend(cid, &data, depth, self.parents.next(self.order))?;
         Ok(Some(Step::Visit(Block::new_unchecked(*cid, data))))
     }
 
@@ -302,10 +317,10 @@ impl Walk {
     }
 
     /// Adds what a block links to; nothing of a block that does not parse.
-    fn descend(&mut self, cid: &Cid, data: &[u8], depth: u32) -> Result<(), Error> {
+    fn descend(&mut self, cid: &Cid, data: &[u8], depth: u32, number: u32) -> Result<(), Error> {
         let (before, frontier, seen) = (self.frontier.len(), &mut self.frontier, &self.seen);
         let scanned = for_each_link(cid, data, &self.limits, |link| {
-            frontier.push(link, seen.hash(&link), depth + 1);
+            frontier.push(link, seen.hash(&link), depth + 1, number);
         });
         let added = frontier.len() - before;
         let too_deep = depth >= self.limits.max_depth && added > 0;
@@ -318,6 +333,9 @@ impl Walk {
             self.deepest = self.deepest.max(depth + 1);
         }
         self.drop_known(before);
+        if self.frontier.len() > before {
+            self.parents.push(number, cid);
+        }
         self.frontier.settle(before, self.order);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Visits come in the reference's order, whatever the window and the order of the answers.
 
-use carpool_core::{Block, Bytes, Cid, Limits, codec};
+use carpool_core::{Block, Bytes, Cid, Limits, codec, links};
 use carpool_selector::{Order, Step, Walk, reference};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -32,6 +32,24 @@ fn dag(shape: &[Vec<usize>], holes: bool) -> (Cid, BTreeMap<Cid, Bytes>) {
     (root, held.map(|(_, block)| block.into_parts()).collect())
 }
 
+/// The first of `met` that links to `cid`; depth first that is not known.
+fn parent(
+    root: Cid,
+    met: &[Cid],
+    blocks: &BTreeMap<Cid, Bytes>,
+    order: Order,
+    cid: &Cid,
+) -> Option<Cid> {
+    let links_to = |parent: &&Cid| {
+        let data = blocks.get(parent);
+        data.is_some_and(|data| {
+            links(parent, data, &Limits::default()).expect("it parses").contains(cid)
+        })
+    };
+    let known = order == Order::BreadthFirst && *cid != root;
+    met.iter().find(links_to).copied().filter(|_| known)
+}
+
 /// Answers wait in a pile, and `shuffle` says which of them is given next, and when.
 fn walked(
     root: Cid,
@@ -46,7 +64,10 @@ fn walked(
         match walk.poll(|_| true).expect("good blocks") {
             Some(Step::Load(cid)) => waiting.push(cid),
             Some(Step::Visit(block)) => out.push(*block.cid()),
-            Some(Step::Missing { cid, .. }) => out.push(cid),
+            Some(Step::Missing { cid, .. }) => {
+                assert_eq!(walk.parent(), parent(root, &out, blocks, order, &cid).as_ref());
+                out.push(cid);
+            }
             None if waiting.is_empty() => break,
             None => {
                 let pick = shuffle[at % shuffle.len()] % waiting.len();

@@ -19,9 +19,9 @@ pub fn extension(data: &[u8]) {
 
 fn read(data: &[u8], limits: &Limits) -> Option<Request> {
     let asked = Asked::decode(data.to_vec(), limits, 1).ok()?;
-    let Asked { root, want, held, have, scope, links, session, cells } = asked;
-    let want = want.iter().collect();
-    Some(Request { root, want, held, have, scope, links, session, cells })
+    let Asked { root, want, held, have, scope, links, parents, session, cells } = asked;
+    let (want, parents) = (want.iter().collect(), parents.iter().collect());
+    Some(Request { root, want, held, have, scope, links, parents, session, cells })
 }
 
 fn header(value: &str) {

@@ -1,7 +1,7 @@
 use carpool_bloom::Filter;
 use carpool_core::{Block, Bytes, Cid, Limits, Unverified, codec, verify};
 use carpool_mirror::{
-    Error, Known, Outcome, Sink, SinkOutput, Source, SourceOutput, Status, Summary,
+    Error, Known, Outcome, Sink, SinkOutput, Source, SourceOutput, Status, Summary, Survey,
     extension::{Asked, Request},
     planner::Step,
 };
@@ -232,6 +232,7 @@ impl Session {
             let source = Source::forgetful(Order::DepthFirst, &self.limits, 2);
             self.source = source.with_trail(answered);
         }
+        self.survey(&asked);
         let named = Asked { links: None, ..asked.clone() };
         match self.source.handle_asked(asked) {
             Err(Error::UnknownTrail) if self.push => self.source.handle_asked(named)?,
@@ -243,6 +244,15 @@ impl Session {
         }
         self.round_open = true;
         self.fill_wire()
+    }
+
+    /// Reads the blocks that the message names to speak of their links.
+    fn survey(&mut self, asked: &Asked) {
+        let mut survey = Survey::new(&asked.parents, &self.limits);
+        while let Some(cid) = survey.poll() {
+            survey.handle_load(&cid, self.source_store.get(&cid).cloned());
+        }
+        survey.finish().into_iter().for_each(|trail| self.source.handle_surveyed(trail));
     }
 
     fn fill_wire(&mut self) -> Result<(), Error> {

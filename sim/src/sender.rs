@@ -1,7 +1,7 @@
 use carpool_bloom::sketch::Key;
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Unverified};
 use carpool_mirror::{
-    Answered, Narrowing, Question, Source, SourceOutput, Status,
+    Answered, Narrowing, Question, Source, SourceOutput, Status, Survey,
     extension::{Asked, Memory, Offer},
     sketch::{CellRange, NamedKey, Reconciliation, Reconciling},
 };
@@ -96,6 +96,7 @@ impl Sender {
         asked: Asked,
     ) -> Result<bool, Failure> {
         self.begin();
+        self.survey(&asked);
         Ok(question.handle_asked(&mut self.source, asked)?)
     }
 
@@ -150,7 +151,22 @@ impl Sender {
     /// As [`handle_status`](Self::handle_status), of a message of the extension.
     pub(crate) fn handle_asked(&mut self, asked: Asked) -> Result<(), Failure> {
         self.begin();
+        self.survey(&asked);
         Ok(self.source.handle_asked(asked)?)
+    }
+
+    /// Reads the blocks that the message names to speak of their links.
+    fn survey(&mut self, asked: &Asked) {
+        let (mut survey, mut loads) = (Survey::new(&asked.parents, &self.setup.limits), Vec::new());
+        loop {
+            while let Some(cid) = survey.poll() {
+                loads.push(cid);
+            }
+            self.answers.arrange(&mut loads);
+            let Some(cid) = loads.pop() else { break };
+            survey.handle_load(&cid, self.store.get(&cid));
+        }
+        survey.finish().into_iter().for_each(|trail| self.source.handle_surveyed(trail));
     }
 
     /// A server at a request: where it keeps sessions, it goes on from what it has sent.

@@ -29,6 +29,7 @@ use crate::{
     message::{self, Dialect, Kind},
     progress::add,
     routes,
+    survey::survey,
 };
 
 /// What a push did.
@@ -268,6 +269,7 @@ impl Client {
                 }
                 Said::Plain(_) | Said::Extended(_) => said,
             };
+            self.survey(driver.source(), target.store, &said).await?;
             // A bitmap is over what was just sent, so it says something new.
             if wanted == wanted_before && !said.has_bitmap() {
                 return Err(stuck(&wanted, &sent));
@@ -280,6 +282,25 @@ impl Client {
             example: wanted_before.first().copied(),
             reason: format!("no end after {} rounds", self.options.limits.max_rounds),
         })
+    }
+
+    /// Reads the blocks that the server names to speak of their links. Where that fails the source finds
+    /// that its bitmap is over nothing.
+    async fn survey<S: BlockStore + ?Sized + 'static>(
+        &self,
+        source: &mut Source,
+        store: &Arc<S>,
+        said: &Said,
+    ) -> Result<()> {
+        let Said::Extended(asked) = said else { return Ok(()) };
+        if asked.parents.is_empty() {
+            return Ok(());
+        }
+        let (store, options) = (Arc::clone(store), Arc::clone(&self.options));
+        let parents = asked.parents.clone();
+        let surveyed = blocking(move || survey(&parents, &options.limits, &*store)).await?;
+        surveyed.into_iter().for_each(|trail| source.handle_surveyed(trail));
+        Ok(())
     }
 
     /// Makes of cells what can be made: the next round sends what is lacking, or nothing but a

@@ -1,8 +1,8 @@
 //! Pulls that say which roots the sink holds (`docs/extension.md`).
 
-use carpool_core::{Cid, may_link};
+use carpool_core::{Cid, CidList, may_link};
 use carpool_mirror::{
-    Answered, Source,
+    Answered, Source, Trail,
     extension::{self, Answer, LinkBits, Offer, Scope},
     sketch::{Cells, Lacking},
 };
@@ -10,7 +10,7 @@ use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Server, refusal::Refusal, sessions::Name};
-use crate::{Error, client::blocking, message::Request as Wanted};
+use crate::{Error, client::blocking, message::Request as Wanted, survey::survey};
 
 /// What a pull asks for, in either form.
 pub(super) struct Asked {
@@ -25,6 +25,9 @@ pub(super) struct Asked {
     scope: Scope,
     links: Option<LinkBits>,
     before: Option<Answered>,
+    /// What the bitmap is over where it is not what was sent, and what was found there.
+    parents: CidList,
+    surveyed: Option<Trail>,
     /// The session under which the sink wants to be remembered.
     pub(super) session: Option<Name>,
     /// What the answer says of the extension, where the request knows of it.
@@ -37,12 +40,24 @@ pub(super) struct Asked {
 
 impl From<Wanted> for Asked {
     fn from(wanted: Wanted) -> Self {
-        let (held, session, links, before, answer) = (None, None, None, None, None);
-        let (relies, scope, cells, lacking) = (false, Scope::All, None, None);
-        Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking }
+        Self {
+            wanted,
+            held: None,
+            relies: false,
+            session: None,
+            scope: Scope::All,
+            links: None,
+            before: None,
+            parents: CidList::with_seed(0),
+            surveyed: None,
+            answer: None,
+            cells: None,
+            lacking: None,
+        }
     }
 }
 
+const NO_PARENTS: &str = "the blocks that are named are not held here, or have no links";
 const UNKNOWN: &str = "this was not sent here, or too long ago";
 
 pub(super) fn is_extended(headers: &HeaderMap) -> bool {
@@ -55,17 +70,40 @@ impl Asked {
         let options = &server.options;
         let read = extension::Asked::decode(body, &options.limits, options.seed);
         let asked = read.map_err(Error::from)?;
-        let extension::Asked { root, want, held, have, scope, links, session, cells } = asked;
-        let before = links.as_ref().and_then(|links| server.trails.find(&links.check));
-        if links.is_some() && before.is_none() {
+        let extension::Asked { root, want, held, have, scope, links, parents, session, cells } =
+            asked;
+        let over_what_was_sent = links.as_ref().filter(|_| parents.is_empty());
+        let before = over_what_was_sent.and_then(|links| server.trails.find(&links.check));
+        if over_what_was_sent.is_some() && before.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
         }
         let (wanted, held) = (Wanted { want, have }, root.map(|root| (root, held)));
         // Who has a key goes on with it.
         let answer =
             Some(if cells.is_some() { Answer::default() } else { answer_to(server, &wanted) });
-        let (relies, cells, lacking) = (true, root.zip(cells), None);
-        Ok(Self { wanted, held, relies, session, scope, links, before, answer, cells, lacking })
+        let (relies, cells) = (true, root.zip(cells));
+        let asked = Self::from(wanted);
+        let asked = Self { held, relies, session, scope, links, ..asked };
+        Ok(Self { parents, before, answer, cells, ..asked })
+    }
+
+    /// Reads the blocks that the message names to speak of their links.
+    pub(super) async fn survey(mut self, server: &Server) -> Result<Self, Refusal> {
+        if self.parents.is_empty() {
+            return Ok(self);
+        }
+        let (store, limits) = (server.store.clone(), server.options.limits.clone());
+        let (place, parents) = (server.place()?, self.parents.clone());
+        let surveyed = blocking(move || {
+            let surveyed = survey(&parents, &limits, &*store);
+            drop(place);
+            surveyed
+        });
+        self.surveyed = surveyed.await?;
+        match self.surveyed {
+            Some(_) => Ok(self),
+            None => Err(Refusal::new(StatusCode::PRECONDITION_FAILED, NO_PARENTS)),
+        }
     }
 
     /// Adds what the header beside a message of the specification says.
@@ -121,13 +159,18 @@ impl Asked {
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
     pub(super) fn begin(self, mut source: Source, server: &Server) -> Result<Source, Refusal> {
-        let Self { wanted: Wanted { want, have }, held, scope, links, before, answer, .. } = self;
+        let Self { wanted: Wanted { want, have }, held, scope, links, parents, .. } = self;
+        let (before, answer) = (self.before, self.answer);
         if answer.is_some() && server.trails.is_on() {
             source = source.with_trail(before);
         }
         let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
+        if let Some(surveyed) = self.surveyed {
+            source.handle_surveyed(surveyed);
+        }
         let (session, cells) = (None, None);
-        let asked = extension::Asked { root, want, held, have, scope, links, session, cells };
+        let asked =
+            extension::Asked { root, want, held, have, scope, links, parents, session, cells };
         let begun = match self.lacking {
             Some(lacking) => source.handle_reconciled(asked, lacking),
             None => source.handle_asked(asked),

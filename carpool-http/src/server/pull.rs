@@ -58,7 +58,7 @@ async fn read(server: &Server, request: Request) -> Result<Asked, Refusal> {
     let headers = request.headers().clone();
     if held::is_extended(&headers) {
         let body = message(server, request).await?;
-        return Asked::decode(body, server)?.compare_with(server).await;
+        return Asked::decode(body, server)?.survey(server).await?.compare_with(server).await;
     }
     if let Some(asked) = Asked::by_header(&headers, server).await? {
         let server = server.clone();

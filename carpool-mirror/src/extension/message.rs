@@ -69,8 +69,10 @@ pub struct Request {
     pub have: Option<Filter>,
     /// What may be sent beside what is named.
     pub scope: Scope,
-    /// What is wanted of the last round's links.
+    /// What is wanted of the last round's links, or of those of `parents`.
     pub links: Option<LinkBits>,
+    /// Blocks that the sink holds, in place of what the last round sent.
+    pub parents: Vec<Cid>,
     /// The name of the session, if there is one.
     pub session: Option<[u8; SESSION_BYTES]>,
     /// Cells of a sketch of what the sink holds, under a key that the source drew.
@@ -92,6 +94,8 @@ pub struct Asked {
     pub scope: Scope,
     /// As [`Request::links`].
     pub links: Option<LinkBits>,
+    /// As [`Request::parents`]: to be read in a [`Survey`](crate::Survey) first.
+    pub parents: CidList,
     /// As [`Request::session`].
     pub session: Option<[u8; SESSION_BYTES]>,
     /// As [`Request::cells`].
@@ -128,6 +132,7 @@ impl Request {
         if self.scope != Scope::All {
             write_number(&mut out, "m", self.scope.number());
         }
+        write_cids(&mut out, "p", &self.parents);
         if let Some(root) = &self.root {
             write_key(&mut out, "r");
             write_bytes(&mut out, &root.to_bytes());
@@ -141,11 +146,12 @@ impl Request {
     }
 
     fn keys(&self) -> u64 {
-        let Self { root, want, held, have, scope, links, session, cells } = self;
+        let Self { root, want, held, have, scope, links, parents, session, cells } = self;
         let filter = 2 * u64::from(have.is_some());
         let others = [
             !held.is_empty(),
             links.is_some(),
+            !parents.is_empty(),
             *scope != Scope::All,
             root.is_some(),
             session.is_some(),
@@ -175,14 +181,17 @@ impl Asked {
             return Err(malformed("the end"));
         }
         draft.name_root().ok_or_else(|| malformed("a root"))?;
+        if !draft.parents.is_empty() && draft.links.is_none() {
+            return Err(malformed("a bitmap"));
+        }
         let bits = draft.bits.len();
         body.copy_within(draft.bits, 0);
         body.truncate(bits);
         let bloom =
             carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k };
         let have = Filter::from_wire(body, draft.k, &bloom).map_err(Error::Bloom)?;
-        let Draft { root, want, held, scope, links, session, cells, .. } = draft;
-        Ok(Self { root, want, held, have, scope, links, session, cells })
+        let Draft { root, want, held, scope, links, parents, session, cells, .. } = draft;
+        Ok(Self { root, want, held, have, scope, links, parents, session, cells })
     }
 }
 
@@ -195,18 +204,20 @@ struct Draft {
     held: Vec<Cid>,
     scope: Scope,
     links: Option<LinkBits>,
+    parents: CidList,
     session: Option<[u8; SESSION_BYTES]>,
     cells: Option<Cells>,
 }
 
 /// Keys that there are.
-const KEYS: u64 = 9;
+const KEYS: u64 = 10;
 
 impl Draft {
     fn new(seed: u64) -> Self {
-        let (want, held) = (CidList::with_seed(seed), Vec::new());
+        let (want, parents) = (CidList::with_seed(seed), CidList::with_seed(seed));
         let (root, links, session, cells) = (None, None, None, None);
-        Self { bits: 0..0, k: 0, root, want, held, scope: Scope::All, links, session, cells }
+        let (bits, k, held, scope) = (0..0, 0, Vec::new(), Scope::All);
+        Self { bits, k, root, want, held, scope, links, parents, session, cells }
     }
 
     fn read(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), Fault> {
@@ -219,22 +230,12 @@ impl Draft {
                 b"k" => self.k = read_k(reader).ok_or(None)?,
                 b"l" => self.links = Some(read_links(reader)?),
                 b"m" => self.scope = reader.head(UNSIGNED).and_then(Scope::of).ok_or(None)?,
+                b"p" => read_list(reader, &mut self.parents, limits.max_wanted as u64)?,
                 b"r" => self.root = Some(read_cid(reader).ok_or(None)?),
                 b"s" => self.session = Some(read_exact(reader).ok_or(None)?),
-                b"w" => self.read_want(reader, limits.max_wanted as u64)?,
+                b"w" => read_list(reader, &mut self.want, limits.max_wanted as u64)?,
                 _ => return Err(None),
             }
-        }
-        Ok(())
-    }
-
-    fn read_want(&mut self, reader: &mut Reader<'_>, max: u64) -> Result<(), Fault> {
-        let wanted = reader.head(ARRAY).ok_or(None)?;
-        if wanted > max {
-            return Err(Some(Error::TooManyWanted { wanted, max }));
-        }
-        for _ in 0..wanted {
-            self.want.push(&read_cid(reader).ok_or(None)?);
         }
         Ok(())
     }
@@ -256,6 +257,18 @@ impl Draft {
 
 /// `None` where a value is not of the form that its key has.
 type Fault = Option<Error>;
+
+/// What is named, or whose links are.
+fn read_list(reader: &mut Reader<'_>, list: &mut CidList, max: u64) -> Result<(), Fault> {
+    let wanted = reader.head(ARRAY).ok_or(None)?;
+    if wanted > max {
+        return Err(Some(Error::TooManyWanted { wanted, max }));
+    }
+    for _ in 0..wanted {
+        list.push(&read_cid(reader).ok_or(None)?);
+    }
+    Ok(())
+}
 
 /// Where the bytes of a string lie.
 fn read_place(reader: &mut Reader<'_>) -> Option<Range<usize>> {
@@ -362,10 +375,11 @@ mod tests {
     /// What is read of a message, as it would be written.
     fn read(request: &Request, limits: &Limits) -> Result<Request, Error> {
         let asked = Asked::decode(request.encode(), limits, 0)?;
-        let Asked { root, want, held, have, scope, links, session, cells } = asked;
+        let Asked { root, want, held, have, scope, links, parents, session, cells } = asked;
+        let parents = parents.iter().collect();
         let want: Vec<Cid> = want.iter().collect();
         let want = if root.is_some_and(|root| want == [root]) { Vec::new() } else { want };
-        Ok(Request { root, want, held, have, scope, links, session, cells })
+        Ok(Request { root, want, held, have, scope, links, parents, session, cells })
     }
 
     #[test]
@@ -378,6 +392,7 @@ mod tests {
             Request { want: vec![cid(5)], ..Request::default() },
             Request { links: links(3), scope: Scope::Named, ..Request::default() },
             Request { links: links(0), want: vec![cid(4)], ..Request::default() },
+            Request { links: links(2), parents: vec![cid(7), cid(8)], ..Request::default() },
             Request { links: links(1), session: Some([9; 16]), ..of_root() },
             Request { cells: cells(0, 256), ..of_root() },
             Request { cells: cells(256, 769), want: vec![cid(4)], ..of_root() },
@@ -400,12 +415,15 @@ mod tests {
             ..of_root()
         };
         let bits = |bytes| Request { links: links(bytes), ..Request::default() };
+        let parents = |n: u8| Request { parents: (0..n).map(cid).collect(), ..bits(1) };
         let mut limits = Limits::default();
         limits.max_wanted = 3;
         let (bytes, max) = (MAX_BITMAP_BYTES as u64 + 1, MAX_BITMAP_BYTES as u64);
         for (request, fault) in [
             (request(3, 16), None),
             (request(4, 0), Some(Error::TooManyWanted { wanted: 4, max: 3 })),
+            (parents(3), None),
+            (parents(4), Some(Error::TooManyWanted { wanted: 4, max: 3 })),
             (request(0, 17), Some(Error::TooManyHeld { held: 17, max: 16 })),
             (bits(MAX_BITMAP_BYTES), None),
             (bits(MAX_BITMAP_BYTES + 1), Some(Error::BitmapTooLong { bytes, max })),

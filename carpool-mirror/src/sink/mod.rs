@@ -10,8 +10,13 @@ use carpool_core::{Block, Bytes, Cid, CidSet, Limits, may_link};
 use carpool_selector::{Order, Step, Walk};
 
 use crate::{
-    Error, Known, Trail, asking::Asking, composition::Composition, extension::LinkBits,
-    planner::Path, seeds::Seeds, sketching::Sketching, wants::Wants,
+    Error, Known, Trail,
+    asking::Asking,
+    composition::{Composed, Composition},
+    planner::Path,
+    seeds::Seeds,
+    sketching::Sketching,
+    wants::Wants,
 };
 pub use output::{Holding, Outcome, Received, SinkOutput};
 use round::Round;
@@ -55,7 +60,7 @@ pub struct Sink {
     root: Option<Cid>,
     sketching: Option<Sketching>,
     /// What the message that is being made asks for by its bitmap.
-    links: Option<(LinkBits, u64)>,
+    links: Option<Composed>,
     /// Whether the old roots are told and not put into a filter.
     tells_roots: bool,
     /// Whether the source forgets what it sent.
@@ -236,7 +241,9 @@ impl Sink {
             match self.walk.poll(|cid| !self.seeds.cover(cid))? {
                 Some(Step::Load(cid)) => return Ok(Some(cid)),
                 Some(Step::Visit(_)) => {}
-                Some(Step::Missing { cid, depth }) => self.wants.insert(&cid, depth),
+                Some(Step::Missing { cid, depth }) => {
+                    self.wants.insert(&cid, depth, self.walk.parent());
+                }
                 None => return Ok(None),
             }
         }

@@ -3,8 +3,8 @@ use carpool_core::may_link;
 
 use super::{Asked, Outcome, Planning, Sink, SinkOutput};
 use crate::{
-    Known, Status,
-    composition::Composition,
+    Known, Status, Trail,
+    composition::{Composed, Composition},
     extension::{Request, Scope},
     planner::Step as Way,
 };
@@ -75,8 +75,14 @@ impl Sink {
         let asking = self.asking.as_mut()?;
         // The first message of a step is by name: beside a bitmap the last filter would stay.
         let speaks = asking.bitmaps && !self.stalled && !fell_back;
+        let by_filter = asking.filtered && !fell_back;
         let trail = self.trail.take().filter(|_| speaks);
-        self.composition = trail.and_then(|trail| Composition::new(trail, self.rounds + 1));
+        self.composition = if asking.bitmaps && !self.stalled {
+            self.compose_over(trail, by_filter)
+        } else {
+            None
+        };
+        let asking = self.asking.as_mut()?;
         let held_back = matches!(asking.step(), Way::InteriorFilter | Way::Bitmaps);
         if self.composition.is_none() && held_back && self.wants.len() > self.limits.max_wanted {
             // Too many to be named one by one: subgraphs are fewer.
@@ -94,8 +100,22 @@ impl Sink {
         if !composition.is_done() {
             return Some(None);
         }
-        self.links = self.composition.take().and_then(Composition::finish);
+        let composition = self.composition.take();
+        self.links = composition.and_then(|made| made.finish(&mut self.wants));
         Some(self.ask())
+    }
+
+    /// A bitmap over what came, or over blocks that were held before and are named: as after a cut,
+    /// when much is wanted below few. Beside those no filter stays in force.
+    fn compose_over(&self, trail: Option<Trail>, by_filter: bool) -> Option<Composition> {
+        let round = self.rounds + 1;
+        if !by_filter || !self.wants.any_interior() {
+            let families = self.wants.families(trail.as_ref(), self.limits.max_wanted);
+            if let Some(over) = Composition::over(families, round) {
+                return Some(over);
+            }
+        }
+        Composition::new(trail?, round)
     }
 
     pub(super) fn ask(&mut self) -> Option<SinkOutput> {
@@ -129,9 +149,11 @@ impl Sink {
             | Way::Everything => Scope::All,
         };
         self.rounds += 1;
-        let (links, told) = self.links.take().unzip();
+        let composed = self.links.take();
+        let told = composed.as_ref().map_or(0, |composed| composed.wanted);
+        let (links, parents) = composed.map(|it| (it.links, it.parents)).unzip();
+        let parents = parents.unwrap_or_default();
         let mut want = self.wants.untold(self.limits.max_wanted, self.rounds);
-        let told = told.unwrap_or(0);
         self.open_round(want.clone(), told);
         let all = want.len() as u64 + told == self.wants.len() as u64;
         self.round.may_hide = have.is_some() && scope == Scope::All && all;
@@ -142,7 +164,8 @@ impl Sink {
             None => root,
         };
         if let Some(asking) = &mut self.asking {
-            asking.filtered = narrows || links.is_some() && asking.filtered;
+            let stays = links.is_some() && parents.is_empty();
+            asking.filtered = narrows || stays && asking.filtered;
         }
         let (held, session) = (Vec::new(), None);
         Some(SinkOutput::Ask(Box::new(Request {
@@ -152,6 +175,7 @@ impl Sink {
             have,
             scope,
             links,
+            parents,
             session,
             cells,
         })))
@@ -161,7 +185,8 @@ impl Sink {
     /// with the source from bitmap to bitmap.
     fn needs_filter(&self) -> bool {
         let Some(asking) = &self.asking else { return false };
-        let kept = self.links.is_some() && asking.filtered;
+        let over_what_came = |composed: &Composed| composed.parents.is_empty();
+        let kept = self.links.as_ref().is_some_and(over_what_came) && asking.filtered;
         let filters = matches!(asking.step(), Way::Filter | Way::InteriorFilter);
         filters && !kept && self.may_filter() && self.wants.any_interior()
     }

@@ -41,6 +41,8 @@ pub struct Source {
     /// What the round sent, or the last one, for a sink that speaks of it.
     trail: Option<Trail>,
     answered: Option<Answered>,
+    /// What the next message's bitmap is over, where it says so itself.
+    surveyed: Option<Trail>,
     /// Rounds in which the sink's filter hid what it then wanted.
     hidings: u32,
     round: Option<Round>,
@@ -62,7 +64,7 @@ impl Source {
     #[must_use]
     pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
         let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
-        let (trail, answered, round) = (None, None, None);
+        let (trail, answered, surveyed, round) = (None, None, None, None);
         let (remembers, hidings) = (true, 0);
         Self {
             limits,
@@ -73,6 +75,7 @@ impl Source {
             remembers,
             trail,
             answered,
+            surveyed,
             hidings,
             round,
         }

@@ -4,7 +4,9 @@ use carpool_core::{Cid, CidList, CidSet};
 use carpool_selector::Difference;
 
 use super::{RECOGNISED, Source};
-use crate::{Error, Narrowing, Status, extension::Asked, naming::Naming, sketch::Lacking};
+use crate::{
+    Answered, Error, Narrowing, Status, extension::Asked, naming::Naming, sketch::Lacking,
+};
 
 /// After so many rounds in which a filter hid what the sink lacks, filters count no more: a sink that
 /// begins each answer anew cannot know it.
@@ -77,7 +79,8 @@ impl Source {
     }
 
     /// Begins a round that answers the sink's extended message. A bitmap has to be over what the last
-    /// round sent, whose filter stays in force unless the message has another.
+    /// round sent, whose filter stays in force unless the message has another, or over what the
+    /// message names and [`handle_surveyed`](Self::handle_surveyed) told.
     ///
     /// # Errors
     /// [`Error::TooManyWanted`]; [`Error::UnknownTrail`], after which no round has begun.
@@ -96,10 +99,15 @@ impl Source {
     }
 
     pub(super) fn answer(&mut self, asked: Asked, lacking: Option<Lacking>) -> Result<(), Error> {
-        let Asked { root, want, held, have, scope, links, .. } = asked;
+        let Asked { root, want, held, have, scope, links, parents, .. } = asked;
         self.check_wanted(want.len())?;
         self.close_trail();
-        let before = self.answered.take().unwrap_or_default();
+        let (answered, surveyed) = (self.answered.take(), self.surveyed.take());
+        let before = if parents.is_empty() {
+            answered.unwrap_or_default()
+        } else {
+            Answered { trail: surveyed.unwrap_or_default(), filter: None }
+        };
         let mut narrowing = have;
         let naming = match links {
             Some(links) => {

@@ -10,6 +10,12 @@ impl Source {
         self
     }
 
+    /// Says what a [`Survey`](crate::Survey) made of the blocks that the next message's bitmap is over,
+    /// before [`handle_asked`](Self::handle_asked).
+    pub fn handle_surveyed(&mut self, trail: Trail) {
+        self.surveyed = Some(trail);
+    }
+
     /// What the round that came to its [`EndRound`](super::SourceOutput::EndRound) sent, for
     /// [`with_trail`](Self::with_trail) of another source; `None` where no bitmap can speak of it.
     pub fn take_answered(&mut self) -> Option<Answered> {
