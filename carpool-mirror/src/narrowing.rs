@@ -79,9 +79,7 @@ pub fn filter_of(
     Some(filter)
 }
 
-/// A filter for `n` binary CIDs of blocks with links, 5.5 bits each. It errs in 1 of 14 queries, but a
-/// block is left out only where all its links are hit as well, and what a source leaves out just
-/// above the leaves is asked for by a bitmap. As [`filter_of`] otherwise.
+/// A filter for `n` binary CIDs of blocks with links. As [`filter_of`] otherwise.
 pub(crate) fn interior_filter_of(
     n: usize,
     limits: &Limits,
@@ -97,14 +95,20 @@ pub(crate) fn interior_filter_of(
     Some(filter)
 }
 
-/// Sixteenths of a byte for each block, and hashes.
+/// Sixteenths of a byte for each block.
 const INTERIOR_SIXTEENTHS: usize = 11;
-const INTERIOR_HASHES: u32 = 4;
+/// Up to this many bytes it is two bytes a block: what is hidden costs a round, and they cost nothing.
+const INTERIOR_LITTLE: usize = 2048;
 
+/// 5.5 bits a block err in 1 of 14 queries, but one is left out only where all its links are hit as
+/// well, and what a source leaves out just above the leaves is asked for by a bitmap.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
 pub(crate) fn interior_params(n: usize, max_bytes: usize) -> Params {
-    let bytes = n.saturating_mul(INTERIOR_SIXTEENTHS).div_ceil(16);
+    let ample = n.saturating_mul(2).min(INTERIOR_LITTLE);
+    let bytes = n.saturating_mul(INTERIOR_SIXTEENTHS).div_ceil(16).max(ample);
     let bytes = bytes.clamp(1, max_bytes.max(1));
-    Params::new(bytes, INTERIOR_HASHES).expect("a size and a count within their bounds")
+    let hashes = (bytes as f64 * 8.0 * core::f64::consts::LN_2 / n.max(1) as f64) as u32;
+    Params::new(bytes, (hashes + 1).min(11)).expect("a size and a count within their bounds")
 }
 
 /// As [`may_link`], of a CID in bytes.

@@ -13,6 +13,7 @@ mod peer;
 mod stream;
 mod throughput;
 mod tree;
+mod workloads;
 
 pub use peak::{pull as peak_pull, push as peak_push, serve_sink, serve_source};
 
@@ -33,7 +34,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 13] = [
+pub const ALL: [Case; 14] = [
     Case { name: "hash", long: false, keeps_memory: false, measure: hash::measure },
     Case { name: "cold", long: false, keeps_memory: false, measure: cold::measure },
     Case { name: "linear", long: false, keeps_memory: true, measure: linear::measure },
@@ -45,6 +46,7 @@ pub const ALL: [Case; 13] = [
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },
     Case { name: "peer", long: false, keeps_memory: false, measure: peer::measure },
+    Case { name: "workloads", long: false, keeps_memory: false, measure: workloads::measure },
     Case { name: "peak", long: true, keeps_memory: false, measure: peak::measure },
     Case { name: "stream", long: true, keeps_memory: false, measure: stream::measure },
 ];

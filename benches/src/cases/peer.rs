@@ -180,7 +180,7 @@ fn hash_rate(blocks: &[Block]) -> f64 {
 
 /// What a transfer took: rounds, and bytes from client to server and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Cost {
+pub(super) struct Cost {
     rounds: u64,
     up: u64,
     down: u64,
@@ -206,23 +206,23 @@ impl Cost {
 
 /// What the sink holds before.
 #[derive(Clone, Copy)]
-enum Held {
+pub(super) enum Held {
     /// Another version: so many leaves differ.
     Scattered(u64),
     /// So many of the first blocks, breadth first.
     First(usize),
 }
 
-struct Case {
-    root: Cid,
+pub(super) struct Case {
+    pub(super) root: Cid,
     /// The version before, where the sink holds it.
-    old: Option<Dag>,
-    new: Dag,
-    held: Vec<Block>,
+    pub(super) old: Option<Dag>,
+    pub(super) new: Dag,
+    pub(super) held: Vec<Block>,
 }
 
 impl Case {
-    fn new(shape: &Shape, held: Held) -> Self {
+    pub(super) fn new(shape: &Shape, held: Held) -> Self {
         let old = original(shape);
         match held {
             Held::Scattered(leaves) => {
@@ -235,12 +235,12 @@ impl Case {
         }
     }
 
-    fn missing(&self) -> usize {
+    pub(super) fn missing(&self) -> usize {
         let held: BTreeSet<&Cid> = self.held.iter().map(Block::cid).collect();
         self.new.blocks.iter().filter(|block| !held.contains(block.cid())).count()
     }
 
-    fn seeds(&self) -> Vec<Cid> {
+    pub(super) fn seeds(&self) -> Vec<Cid> {
         self.old.iter().map(|old| old.root).collect()
     }
 }
@@ -249,7 +249,7 @@ impl Case {
 /// `results/incr-mem.jsonl`: shape, what is held, missing blocks, pull, push. Those without streaming
 /// are never fewer, in rounds or bytes.
 #[rustfmt::skip]
-const RECORDED: [(&str, Shape, &str, Held, usize, Cost, Cost); 12] = [
+pub(super) const RECORDED: [(&str, Shape, &str, Held, usize, Cost, Cost); 12] = [
     ("big", Shape::BIG, "scatter 0.9", Held::Scattered(26), 41, Cost::new(3, 3_580, 7_090_238), Cost::new(3, 7_090_238, 3_519)),
     ("big", Shape::BIG, "scatter 0.99", Held::Scattered(3), 7, Cost::new(3, 2_006, 1_052_384), Cost::new(3, 1_052_384, 1_945)),
     ("big", Shape::BIG, "scatter 0.999", Held::Scattered(1), 3, Cost::new(3, 2_274, 526_628), Cost::new(3, 526_628, 2_213)),

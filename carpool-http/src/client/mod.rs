@@ -124,6 +124,10 @@ impl ClientOptions {
     }
 }
 
+/// What a round takes however near the server is, in microseconds: both sides look blocks up, and
+/// threads take turns.
+const LEAST_ROUND: u64 = 1_000;
+
 type RequestBody = UnsyncBoxBody<Bytes, Error>;
 pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, Joined<RequestBody>>;
 
@@ -214,7 +218,7 @@ impl Client {
         let known = |measured: u64, assumed| if measured == 0 { assumed } else { measured };
         let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
         let measured = Path {
-            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros),
+            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros).max(LEAST_ROUND),
             bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
         };
         self.options.path.unwrap_or(measured)

@@ -12,6 +12,8 @@ use alloc::{format, string::String, vec::Vec};
 use carpool_bloom::Params;
 use core::fmt;
 
+use crate::narrowing::interior_params;
+
 pub use path::{Connection, INITIAL_WINDOW, Path};
 pub use predict::Cost;
 pub(crate) use predict::DEEPEST_TREE;
@@ -256,6 +258,16 @@ pub fn filter_for(n: u64, missing: f64, path: &Path) -> Params {
     let best = steps.filter(enough).min_by(|a, b| seconds(a).total_cmp(&seconds(b)));
     best.unwrap_or_else(|| of(largest))
 }
+
+/// The filter of so many blocks with links, of those whose leaves are held back. On the wire it is made
+/// by it.
+#[must_use]
+pub fn interior_filter_for(interior: u64) -> Params {
+    interior_params(usize::try_from(interior).unwrap_or(usize::MAX), MAX_INTERIOR_BYTES)
+}
+
+/// No message has more.
+const MAX_INTERIOR_BYTES: usize = 1 << 30;
 
 #[cfg(test)]
 mod tests {

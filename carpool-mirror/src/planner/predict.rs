@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use carpool_bloom::Params;
 
-use super::{Connection, Facts, Path, Step, filter_for};
+use super::{Connection, Facts, Path, Step, filter_for, interior_filter_for};
 
 /// Bytes of a message around what it carries, of a want, and of a section around its block.
 const MESSAGE: f64 = 60.0;
@@ -15,9 +15,6 @@ const FIRST_CELLS: f64 = 256.0;
 const SKETCH_GROWTH: f64 = 4.0;
 /// Levels beyond which a DAG counts as a chain: there rounds follow the change and not the depth.
 pub(crate) const DEEPEST_TREE: u64 = 64;
-/// Bytes of an interior filter for each interior block, and its rate.
-const INTERIOR_BYTES: f64 = 0.69;
-const INTERIOR_RATE: f64 = 0.072;
 
 /// What a step is thought to cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,10 +131,12 @@ fn filter(facts: &Facts, missing: &Missing, rounds: &mut Rounds) {
 }
 
 fn interior_filter(facts: &Facts, missing: &Missing, rounds: &mut Rounds) {
-    rounds.round(MESSAGE + INTERIOR_BYTES * facts.interior as f64, missing.interior_payload());
+    let params = interior_filter_for(facts.interior);
+    rounds.round(MESSAGE + params.bytes() as f64, missing.interior_payload());
     let links = missing.links * missing.interior();
     rounds.round(MESSAGE + entropy(links, missing.leaves()) / 8.0, missing.leaf_payload());
-    let rate = if missing.chain { INTERIOR_RATE * INTERIOR_RATE } else { INTERIOR_RATE };
+    let rate = params.predicted_fpr(facts.interior);
+    let rate = if missing.chain { rate * rate } else { rate };
     let stragglers = rate * missing.levels.get(1).copied().unwrap_or(0.0);
     let again = if missing.chain { stragglers } else { stragglers.min(1.0) };
     rounds.cost.seconds += again * facts.path.rtt();
@@ -179,7 +178,7 @@ fn fallback_bytes(facts: &Facts, missing: &Missing) -> f64 {
     if missing.chain {
         return filter_for(facts.blocks, missing.all(), &facts.path).bytes() as f64;
     }
-    INTERIOR_BYTES * facts.interior as f64
+    interior_filter_for(facts.interior).bytes() as f64
 }
 
 /// Bits that tell which `d` of `n` it is: log2 of the binomial coefficient, nearly.

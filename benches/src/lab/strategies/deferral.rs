@@ -1,4 +1,4 @@
-use carpool_bloom::Params;
+use carpool_mirror::planner::interior_filter_for;
 
 use super::bitmaps::asking;
 use crate::lab::{FilterModel, Node, Sink, Source, Strategy, Transcript, request};
@@ -8,13 +8,6 @@ use crate::lab::{FilterModel, Node, Sink, Source, Strategy, Transcript, request}
 /// interior blocks that the filter hid.
 #[derive(Clone, Copy, Debug)]
 pub struct Deferral;
-
-/// Bits of the filter for each interior block, and its hashes: an error in 14 costs a block's way
-/// through one more round, and only for those just above the leaves, since others are hidden only
-/// where all their links are hit as well.
-const BITS: u64 = 11;
-const PER: u64 = 2;
-const HASHES: u32 = 4;
 
 impl Strategy for Deferral {
     fn name(&self) -> &'static str {
@@ -31,14 +24,13 @@ impl Strategy for Deferral {
 impl Deferral {
     /// Bytes of the filter.
     pub(super) fn bytes(sink: &Sink<'_>) -> u64 {
-        (sink.facts.interior * BITS / PER).div_ceil(8).max(1)
+        interior_filter_for(sink.facts.interior).bytes() as u64
     }
 
     /// Sends the filter, whatever was tried before.
     pub(super) fn go_on(self, source: &mut Source<'_>, sink: &Sink<'_>, out: &mut Transcript) {
-        let bytes = Self::bytes(sink);
-        let size = usize::try_from(bytes).expect("a filter fits into memory");
-        let params = Params::new(size, HASHES).expect("a size and a count within their bounds");
+        let params = interior_filter_for(sink.facts.interior);
+        let bytes = params.bytes() as u64;
         let rate = params.predicted_fpr(sink.facts.interior);
         // One filter for all rounds: what it hides is asked for by name.
         let filter = FilterModel { rate, seed: 0 };
