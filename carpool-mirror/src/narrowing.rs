@@ -3,7 +3,7 @@ use carpool_bloom::{Filter, Params};
 use carpool_core::{Cid, CidSet, Limits, cid_exact, may_link};
 use carpool_selector::Difference;
 
-use crate::sketch::Lacking;
+use crate::{sizing::filled, sketch::Lacking};
 
 /// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
 #[derive(Debug, Default)]
@@ -68,39 +68,17 @@ pub fn filter_of(
     limits: &Limits,
     each: impl FnOnce(&mut dyn FnMut(&[u8])),
 ) -> Option<Filter> {
-    if n == 0 {
-        return None;
-    }
-    let params = Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
-    let mut filter = Filter::new(params);
-    let mut batch = filter.batch();
-    each(&mut |cid| batch.insert(cid));
-    drop(batch);
-    Some(filter)
-}
-
-/// A filter for `n` binary CIDs of blocks with links, 5.5 bits each. It errs in 1 of 14 queries, but a
-/// block is left out only where all its links are hit as well, and what a source leaves out just
-/// above the leaves is asked for by a bitmap. As [`filter_of`] otherwise.
-pub(crate) fn interior_filter_of(
-    n: usize,
-    limits: &Limits,
-    each: impl FnOnce(&mut dyn FnMut(&[u8])),
-) -> Option<Filter> {
-    if n == 0 {
-        return None;
-    }
-    let mut filter = Filter::new(interior_params(n, limits.max_bloom_bytes));
-    let mut batch = filter.batch();
-    each(&mut |cid| batch.insert(cid));
-    drop(batch);
-    Some(filter)
+    let params = || Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
+    (n > 0).then(|| filled(params(), each))
 }
 
 /// Sixteenths of a byte for each block, and hashes.
 const INTERIOR_SIXTEENTHS: usize = 11;
 const INTERIOR_HASHES: u32 = 4;
 
+/// Size and number of hashes of a filter for `n` binary CIDs of blocks with links, 5.5 bits each, in at
+/// most so many bytes. It errs in 1 of 14 queries, but a block is left out only where all its links are
+/// hit as well, and what a source leaves out just above the leaves is asked for by a bitmap.
 pub(crate) fn interior_params(n: usize, max_bytes: usize) -> Params {
     let bytes = n.saturating_mul(INTERIOR_SIXTEENTHS).div_ceil(16);
     let bytes = bytes.clamp(1, max_bytes.max(1));
