@@ -1,6 +1,6 @@
 //! Filters merge only where a bit means the same in both.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use carpool_bloom::{Error, Filter, Params, Rejection};
 

@@ -1,6 +1,6 @@
 //! A filter that claims too much is recognised, one that holds nothing claims nothing.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use carpool_bloom::{Filter, Limits, Params};
 

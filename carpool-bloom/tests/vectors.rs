@@ -1,6 +1,6 @@
 //! The bits are those of the published peers.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use carpool_bloom::{Filter, Indices, Limits, Params, Rejection};
 use serde_json::Value;

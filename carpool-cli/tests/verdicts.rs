@@ -1,6 +1,6 @@
 //! What the program says of every odd, broken and hostile CAR on record, held to tables of what it
 //! should say (`verdicts/*.tsv`), which have go-car's and js-car's answers beside ours.
-#![allow(clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::panic, reason = "helpers of tests")]
 
 mod common;
 use common::{Ran, Room, names};

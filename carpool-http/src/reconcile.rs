@@ -2,10 +2,7 @@ use carpool_core::Cid;
 use carpool_mirror::sketch::{CellRange, Lacking, Reconciliation, Reconciling};
 use carpool_store::BlockStore;
 
-use crate::Result;
-
-/// Blocks with links are read from the store this many at a time.
-const READ_BLOCKS: usize = 32;
+use crate::{Result, driver::READ_BLOCKS};
 
 /// What cells came to.
 #[derive(Debug)]

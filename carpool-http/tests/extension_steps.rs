@@ -7,7 +7,7 @@ use carpool_core::CidSet;
 use carpool_http::{ServerOptions, Totals};
 use carpool_mirror::planner::{Path, Step};
 use carpool_store::{MemoryStore, Names};
-use common::{Relay, client_with, holding, holds_all, serve, serve_default, serve_only};
+use common::{Relay, client_with, holding, holds_all, pull_over, serve, serve_default, serve_only};
 use sim::dag::{Dag, Shape, generate, original, scattered};
 use std::sync::Arc;
 
@@ -41,13 +41,7 @@ async fn pull(url: &str, step: Step, sink: &Arc<MemoryStore>) -> Totals {
     let (old, new) = versions();
     let client = client_with(url, |options| options.strategy = Some(step));
     client.names().await.expect("a list");
-    let before = client.progress().totals();
-    let report =
-        client.pull(new.root, vec![old.root], Arc::clone(sink)).await.expect("all is there");
-    assert!(holds_all(sink, &new.blocks));
-    let mut totals = report.totals;
-    totals.bytes_sent -= before.bytes_sent;
-    totals
+    pull_over(&client, &old, &new, sink).await
 }
 
 /// A push of the new version to a server that completed the old one.

@@ -8,7 +8,7 @@ use carpool_http::{
     message::{self, Dialect, Kind},
 };
 use carpool_store::MemoryStore;
-use common::{Relay, client, holding, holds_all, raw, serve_default};
+use common::{Relay, client, holding, pull_over, raw, serve_default};
 use sim::dag::{Dag, Shape, generate, original, scattered};
 use std::sync::Arc;
 
@@ -28,13 +28,7 @@ async fn pull(url: &str, new: &Dag, old: &Dag, sink: &Arc<MemoryStore>, knows: b
     if knows {
         client.names().await.expect("a list");
     }
-    let before = client.progress().totals();
-    let report =
-        client.pull(new.root, vec![old.root], Arc::clone(sink)).await.expect("all is there");
-    assert!(holds_all(sink, &new.blocks));
-    let mut totals = report.totals;
-    totals.bytes_sent -= before.bytes_sent;
-    totals
+    pull_over(&client, old, new, sink).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,9 @@ use carpool_mirror::{
     sketch::{Cells, MAX_CELLS},
 };
 use carpool_store::{MemoryStore, Names};
-use common::{Relay, client_with, exchange, holding, holds_all, serve, serve_default, serve_only};
+use common::{
+    Relay, client_with, exchange, holding, holds_all, pull_over, serve, serve_default, serve_only,
+};
 use sim::dag::{Dag, Shape, generate, original, scattered};
 use std::{
     collections::BTreeSet,
@@ -60,13 +62,7 @@ async fn pull(
         change(options);
     });
     client.names().await.expect("a list");
-    let before = client.progress().totals();
-    let report = client.pull(new.root, vec![old.root], Arc::clone(sink)).await;
-    let mut totals = report.expect("all is there").totals;
-    assert!(holds_all(sink, &new.blocks));
-    totals.bytes_sent -= before.bytes_sent;
-    totals.requests -= before.requests;
-    totals
+    pull_over(&client, old, new, sink).await
 }
 
 /// A push by a client that has nothing but the new version, to a server that has completed the old.

@@ -3,7 +3,7 @@ use carpool_bloom::{Filter, Params};
 use carpool_core::{Cid, CidSet, Limits, cid_exact, may_link};
 use carpool_selector::Difference;
 
-use crate::sketch::Lacking;
+use crate::{sizing::filled, sketch::Lacking};
 
 /// What a source knows of the sink's blocks (CAR Mirror §3.1.2).
 #[derive(Debug, Default)]
@@ -68,31 +68,8 @@ pub fn filter_of(
     limits: &Limits,
     each: impl FnOnce(&mut dyn FnMut(&[u8])),
 ) -> Option<Filter> {
-    if n == 0 {
-        return None;
-    }
-    let params = Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
-    let mut filter = Filter::new(params);
-    let mut batch = filter.batch();
-    each(&mut |cid| batch.insert(cid));
-    drop(batch);
-    Some(filter)
-}
-
-/// A filter for `n` binary CIDs of blocks with links. As [`filter_of`] otherwise.
-pub(crate) fn interior_filter_of(
-    n: usize,
-    limits: &Limits,
-    each: impl FnOnce(&mut dyn FnMut(&[u8])),
-) -> Option<Filter> {
-    if n == 0 {
-        return None;
-    }
-    let mut filter = Filter::new(interior_params(n, limits.max_bloom_bytes));
-    let mut batch = filter.batch();
-    each(&mut |cid| batch.insert(cid));
-    drop(batch);
-    Some(filter)
+    let params = || Params::fitting(n as u64, target_rate(n), limits.max_bloom_bytes);
+    (n > 0).then(|| filled(params(), each))
 }
 
 /// Sixteenths of a byte for each block.
@@ -100,8 +77,9 @@ const INTERIOR_SIXTEENTHS: usize = 11;
 /// Up to this many bytes it is two bytes a block: what is hidden costs a round, and they cost nothing.
 const INTERIOR_LITTLE: usize = 2048;
 
-/// 5.5 bits a block err in 1 of 14 queries, but one is left out only where all its links are hit as
-/// well, and what a source leaves out just above the leaves is asked for by a bitmap.
+/// Size and number of hashes of a filter for `n` binary CIDs of blocks with links, in at most so many
+/// bytes. 5.5 bits a block err in 1 of 14 queries, but one is left out only where all its links are hit
+/// as well, and what a source leaves out just above the leaves is asked for by a bitmap.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
 pub(crate) fn interior_params(n: usize, max_bytes: usize) -> Params {
     let ample = n.saturating_mul(2).min(INTERIOR_LITTLE);

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn bytes_at_the_limit_and_past_it() {
-        let each = MAX_SURVEYED_BYTES as usize / 32;
+        let each = usize::try_from(MAX_SURVEYED_BYTES / 32).expect("2 MiB");
         let mut blocks: Vec<Block> = (0..32).map(|n| node(1, each, n)).collect();
         let bytes: usize = blocks.iter().map(|block| block.data().len()).sum();
         assert_eq!(bytes as u64, MAX_SURVEYED_BYTES);

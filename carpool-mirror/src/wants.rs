@@ -42,7 +42,7 @@ impl Wants {
 
     /// `parent` links to it, and is held. What one links to comes one after the other.
     pub(crate) fn insert(&mut self, cid: &Cid, depth: u32, parent: Option<&Cid>) {
-        if self.map.len() == 0 {
+        if self.map.is_empty() {
             self.parents.clear();
         }
         let parent = parent.map_or(0, |parent| self.note_parent(parent));

@@ -1,5 +1,5 @@
 //! Both stores do the same.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_core::{Block, Cid, Multihash, codec};

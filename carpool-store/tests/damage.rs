@@ -1,5 +1,5 @@
 //! Bytes that changed on the disk are found.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_store::{BlockStore, Error, LocalOptions, LocalStore};

@@ -1,5 +1,5 @@
 //! A real disk that is full, where this machine lets us mount one.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 #![cfg(target_os = "linux")]
 mod common;
 

@@ -1,5 +1,5 @@
 //! What was acknowledged survives the death of the process.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_store::{BlockStore, Recovery};

@@ -1,5 +1,5 @@
 //! Whatever is done, a store holds what a map would hold.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_core::{Bytes, Cid};

@@ -1,5 +1,5 @@
 //! A lost index is made anew from the CAR files and the journal of names.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_store::{BlockStore, Error, Expect, LocalStore, Names, SetName};

@@ -1,5 +1,4 @@
 //! What was put is there after the store was closed and opened again.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 mod common;
 
 use carpool_core::{Block, Cid, codec};

@@ -1,5 +1,5 @@
 //! A segment that ends inside a section is cut back to its last whole one.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use carpool_core::Block;

@@ -1,5 +1,4 @@
 //! Several handles, as of several processes, write to one store at once.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 mod common;
 
 use carpool_store::{BlockStore, Error, Expect, LocalStore, Names, Recovery, SetName};

@@ -1,5 +1,4 @@
 //! Every segment is a CARv1 by itself.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 mod common;
 
 use carpool_store::{BlockStore, LocalStore};

@@ -1,6 +1,6 @@
 //! Chunks that end where their content says: as another implementation cuts them, however the bytes
 //! come, within their bounds, and the same around an insertion.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use carpool_unixfs::{Bytes, Chunker, Chunking, Options, Overrides, Profile};
 use proptest::{collection::vec, prelude::*};

@@ -5,6 +5,8 @@
 mod bitmap;
 mod bloom;
 mod car_check;
+#[path = "../../carpool-car/tests/checking/mod.rs"]
+mod car_checking;
 mod car_decode;
 mod car_header;
 mod car_index;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{STEPS, blocks, missing};
+use common::{STEPS, assert_snapshot, blocks, missing};
 use sim::{
     Blocks, Direction, End, Failure, Pair, Plan, Report, Setup, SinkLie, SourceLie, Store,
     dag::{Dag, Shape, chain, diamond, generate, hamt, scattered},
@@ -154,15 +154,7 @@ fn rows(out: &mut String, rtt: u64, new: &Dag, old: &Dag, held: &Blocks) {
 
 #[test]
 fn costs_are_those_of_the_snapshot() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/faults.txt");
-    let now = grid();
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(path, &now).expect("the snapshot is writable");
-    }
-    let then = std::fs::read_to_string(path).expect("the snapshot is committed");
-    let differs = then.lines().zip(now.lines()).find(|(then, now)| then != now);
-    assert_eq!(differs, None, "(then, now)");
-    assert_eq!(then.len(), now.len());
+    assert_snapshot("faults", &grid());
 }
 
 /// What stood still comes out of the older connection while the newer one is up, and changes

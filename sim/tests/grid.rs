@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{blocks, missing, transfer};
+use common::{assert_snapshot, blocks, missing, transfer};
 use sim::{
     Blocks, End, Report, Setup, Store,
     dag::{Dag, Shape, chain, diamond, generate, hamt, scattered},
@@ -137,13 +137,5 @@ fn grid() -> String {
 
 #[test]
 fn costs_are_those_of_the_snapshot() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/grid.txt");
-    let now = grid();
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(path, &now).expect("the snapshot is writable");
-    }
-    let then = std::fs::read_to_string(path).expect("the snapshot is committed");
-    let differs = then.lines().zip(now.lines()).find(|(then, now)| then != now);
-    assert_eq!(differs, None, "(then, now)");
-    assert_eq!(then.len(), now.len());
+    assert_snapshot("grid", &grid());
 }

@@ -1,4 +1,4 @@
-//! Runs a check, and makes the indexes of the tests.
+//! Runs a check, and makes the indexes of the tests; the fuzzer runs checks with it too.
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use carpool_car::ReadAt;
@@ -18,7 +18,7 @@ pub(crate) fn check_in_order(
     let mut check = Check::new(options.clone());
     let mut chunks = file.chunks(chunk);
     let mut out: Vec<Verdicts> = Vec::new();
-    let (mut findings, mut scratch) = (Vec::new(), Vec::new());
+    let (mut findings, mut scratch, mut ended) = (Vec::new(), Vec::new(), false);
     loop {
         match check.poll() {
             Checking::Batch(batch) => out.push(batch.verify(&Limits::default())),
@@ -29,16 +29,17 @@ pub(crate) fn check_in_order(
             }
             Checking::Part(part) => check.handle_compared(compared(part, &scratch)),
             Checking::Read(read) => check.handle_read(answer(file, read)),
-            Checking::Wait => match chunks.next() {
+            Checking::Wait if !ended => match chunks.next() {
                 Some(chunk) => check.handle_data(Bytes::copy_from_slice(chunk)),
                 None => {
                     check.handle_eof();
-                    if !out.is_empty() {
-                        let n = pick(out.len()) % out.len();
-                        check.handle_verdicts(out.swap_remove(n));
-                    }
+                    ended = true;
                 }
             },
+            Checking::Wait => {
+                let n = pick(out.len()) % out.len();
+                check.handle_verdicts(out.swap_remove(n));
+            }
             Checking::Done => return (findings, check.report().clone()),
         }
     }

@@ -14,4 +14,4 @@ pub(crate) use sink::{Next, SinkDriver};
 pub(crate) use source::{Sent, SourceDriver};
 
 /// Blocks with links are read from the store this many at a time.
-const READ_BLOCKS: usize = 32;
+pub(crate) const READ_BLOCKS: usize = 32;

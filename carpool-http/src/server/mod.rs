@@ -1,5 +1,6 @@
 //! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
+mod aged;
 mod connections;
 mod held;
 mod idle;

@@ -7,7 +7,7 @@ use carpool_mirror::{
 };
 use http_body::{Body, Frame};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashSet,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use super::ServerOptions;
+use super::{ServerOptions, aged::AgedMap};
 use crate::body::ChannelBody;
 
 /// The name of a session: a number that the client drew.
@@ -37,24 +37,11 @@ pub(super) struct Sessions {
     seed: u64,
 }
 
-#[derive(Default)]
 struct State {
-    sessions: HashMap<Name, Entry>,
-    /// Those that nobody uses, longest unused first.
-    unused: BTreeMap<u64, Name>,
-    next: u64,
-    bytes: usize,
-    evicted: u64,
-}
-
-enum Entry {
-    /// A request is under way.
-    Busy,
-    Unused {
-        session: Session,
-        since: Instant,
-        place: u64,
-    },
+    /// Those of which a request is under way.
+    busy: HashSet<Name>,
+    /// The others, by bytes: longest unused first.
+    unused: AgedMap<Name, Session>,
 }
 
 /// What is to be seen of the sessions.
@@ -67,8 +54,9 @@ pub(super) struct SessionTally {
 
 impl Sessions {
     pub(super) fn new(options: &ServerOptions) -> Self {
+        let unused = AgedMap::new(options.max_sessions_bytes, options.session_timeout);
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State { busy: HashSet::new(), unused }),
             max_bytes: options.max_sessions_bytes,
             max_blocks: options.max_session_bytes.saturating_sub(OVERHEAD) / BLOCK_BYTES,
             timeout: options.session_timeout,
@@ -84,42 +72,40 @@ impl Sessions {
     /// The session of this name, or a new one, until the lease ends. `None` where another request has
     /// it, which nobody waits for, and where there is no room.
     pub(super) fn lease(self: &Arc<Self>, name: Name) -> Option<(Session, Lease)> {
-        let mut state = self.lock();
-        state.forget_old(self.timeout);
-        let begun = match state.take(&name) {
-            Taken::Busy => return None,
-            Taken::Unused(session) => Some(session),
-            Taken::Nothing => None,
-        };
-        let memory = if begun.is_some() { Memory::Kept } else { Memory::Begun };
-        let session = begun.unwrap_or_else(|| Session::new(self.max_blocks, self.seed));
-        state.evict(self.max_bytes.checked_sub(OVERHEAD)?);
-        if state.bytes + OVERHEAD > self.max_bytes {
+        let (mut state, now) = (self.lock(), Instant::now().into_std());
+        if state.busy.contains(&name) {
             return None;
         }
-        state.bytes += OVERHEAD;
-        state.sessions.insert(name, Entry::Busy);
+        let begun = state.unused.remove(&name, now);
+        let room = self.room_beside(&state, OVERHEAD)?;
+        state.unused.lighten(room);
+        state.busy.insert(name);
         drop(state);
+        let memory = if begun.is_some() { Memory::Kept } else { Memory::Begun };
+        let session = begun.unwrap_or_else(|| Session::new(self.max_blocks, self.seed));
         Some((session, Lease { sessions: Arc::clone(self), name, memory, over: false }))
     }
 
     fn give_back(&self, name: Name, session: Option<Session>) {
-        let mut state = self.lock();
-        state.remove(&name);
-        state.forget_old(self.timeout);
+        let (mut state, now) = (self.lock(), Instant::now().into_std());
+        state.busy.remove(&name);
         let Some(session) = session else { return };
         let bytes = OVERHEAD + session.bytes();
-        let Some(room) = self.max_bytes.checked_sub(bytes) else { return };
-        state.evict(room);
-        if state.bytes <= room {
-            state.put(name, session);
+        if let Some(room) = self.room_beside(&state, bytes) {
+            state.unused.lighten(room);
+            state.unused.insert(name, session, bytes, now);
         }
+    }
+
+    /// Bytes that are left for unused sessions beside those in use and so many more.
+    fn room_beside(&self, state: &State, bytes: usize) -> Option<usize> {
+        self.max_bytes.checked_sub(state.busy.len() * OVERHEAD + bytes)
     }
 
     /// Looks after the sessions while there are any to look after.
     pub(super) async fn forget_in_time(sessions: Weak<Self>) {
         while let Some(sessions) = sessions.upgrade() {
-            sessions.lock().forget_old(sessions.timeout);
+            sessions.lock().unused.forget_old(Instant::now().into_std());
             let pause = sessions.timeout.max(Duration::from_secs(1));
             drop(sessions);
             tokio::time::sleep(pause).await;
@@ -127,67 +113,12 @@ impl Sessions {
     }
 
     pub(super) fn tally(&self) -> SessionTally {
-        let mut state = self.lock();
-        state.forget_old(self.timeout);
-        let (sessions, bytes) = (state.sessions.len() as u64, state.bytes as u64);
-        SessionTally { sessions, bytes, evicted: state.evicted }
-    }
-}
-
-enum Taken {
-    Nothing,
-    Busy,
-    Unused(Session),
-}
-
-impl State {
-    fn take(&mut self, name: &Name) -> Taken {
-        match self.remove(name) {
-            None => Taken::Nothing,
-            Some(Entry::Unused { session, .. }) => Taken::Unused(session),
-            Some(Entry::Busy) => {
-                self.bytes += OVERHEAD;
-                self.sessions.insert(*name, Entry::Busy);
-                Taken::Busy
-            }
-        }
-    }
-
-    fn put(&mut self, name: Name, session: Session) {
-        self.bytes += OVERHEAD + session.bytes();
-        let place = self.next;
-        self.next += 1;
-        self.unused.insert(place, name);
-        self.sessions.insert(name, Entry::Unused { session, since: Instant::now(), place });
-    }
-
-    fn remove(&mut self, name: &Name) -> Option<Entry> {
-        let entry = self.sessions.remove(name)?;
-        self.bytes -= OVERHEAD;
-        if let Entry::Unused { session, place, .. } = &entry {
-            self.bytes -= session.bytes();
-            self.unused.remove(place);
-        }
-        Some(entry)
-    }
-
-    fn evict_oldest(&mut self, name: Name) {
-        self.evicted += u64::from(self.remove(&name).is_some());
-    }
-
-    /// Until no more than `bytes` are taken, or only what is in use.
-    fn evict(&mut self, bytes: usize) {
-        while let Some(name) = self.unused.values().next().filter(|_| self.bytes > bytes) {
-            self.evict_oldest(*name);
-        }
-    }
-
-    fn forget_old(&mut self, timeout: Duration) {
-        while let Some(name) = self.unused.values().next().copied() {
-            match self.sessions.get(&name) {
-                Some(Entry::Unused { since, .. }) if since.elapsed() < timeout => return,
-                _ => self.evict_oldest(name),
-            }
+        let State { busy, unused } = &mut *self.lock();
+        unused.forget_old(Instant::now().into_std());
+        SessionTally {
+            sessions: (busy.len() + unused.len()) as u64,
+            bytes: (busy.len() * OVERHEAD + unused.weight()) as u64,
+            evicted: unused.evicted(),
         }
     }
 }
@@ -295,7 +226,7 @@ mod tests {
         use_once(&sessions, 1);
         let looking = tokio::spawn(Sessions::forget_in_time(Arc::downgrade(&sessions)));
         tokio::time::sleep(Duration::from_secs(121)).await;
-        assert_eq!(sessions.lock().sessions.len(), 0);
+        assert_eq!(sessions.lock().unused.len(), 0);
         drop(sessions);
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert!(looking.is_finished(), "it goes with the server");
@@ -332,11 +263,10 @@ mod tests {
         let sessions = of_bytes(1 << 20);
         for n in 0..100_000 {
             assert!(use_once(&sessions, n).is_some());
-            let state = sessions.lock();
-            assert!(state.bytes <= 1 << 20 && state.sessions.len() <= (1 << 20) / OVERHEAD);
+            let SessionTally { sessions, bytes, .. } = sessions.tally();
+            assert!(bytes <= 1 << 20 && sessions <= (1 << 20) / OVERHEAD as u64);
         }
-        let state = sessions.lock();
-        assert_eq!(state.unused.len(), state.sessions.len());
-        assert_eq!(state.evicted + state.sessions.len() as u64, 100_000);
+        let SessionTally { sessions, evicted, .. } = sessions.tally();
+        assert_eq!(evicted + sessions, 100_000);
     }
 }

@@ -12,12 +12,11 @@ use carpool_mirror::{
 use carpool_store::BlockStore;
 use http::StatusCode;
 use std::{
-    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{Server, ServerOptions, held, keys::Keys, refusal::Refusal};
+use super::{Server, ServerOptions, aged::AgedMap, held, keys::Keys, refusal::Refusal};
 use crate::{
     Result,
     client::blocking,
@@ -32,15 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The keys, and what waits for more cells. Losing what waits costs its cells a second time.
 pub(super) struct Sketching {
     keys: Option<Keys>,
-    /// Oldest first.
-    waiting: Mutex<VecDeque<Waiting>>,
+    /// By their number.
+    waiting: Mutex<AgedMap<Begun, Reconciliation>>,
 }
 
-struct Waiting {
-    root: Cid,
-    since: Instant,
-    machine: Reconciliation,
-}
+/// What was begun: the number of the key, and the root.
+type Begun = (u64, Cid);
 
 /// What comes of a request with cells.
 pub(super) enum Outcome {
@@ -51,7 +47,8 @@ pub(super) enum Outcome {
 
 impl Sketching {
     pub(super) fn new(options: &ServerOptions) -> Self {
-        Self { keys: Keys::new(options.sketch_key_life), waiting: Mutex::default() }
+        let waiting = Mutex::new(AgedMap::new(MAX_WAITING, PATIENCE));
+        Self { keys: Keys::new(options.sketch_key_life), waiting }
     }
 
     /// What an answer says that brings a key.
@@ -64,25 +61,9 @@ impl Sketching {
         self.keys.as_ref()?.find(number, Instant::now())
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    // Every step leaves it whole.
+    fn waiting(&self) -> MutexGuard<'_, AgedMap<Begun, Reconciliation>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was begun under this key for this root, and is not lost.
-    fn take(&self, named: &NamedKey, root: Cid, now: Instant) -> Option<Reconciliation> {
-        let mut waiting = self.waiting();
-        waiting.retain(|one| now.duration_since(one.since) < PATIENCE);
-        let is_it = |one: &Waiting| one.root == root && one.machine.named() == named;
-        let at = waiting.iter().position(is_it)?;
-        waiting.remove(at).map(|one| one.machine)
-    }
-
-    fn put(&self, machine: Reconciliation, root: Cid, now: Instant) {
-        let mut waiting = self.waiting();
-        if waiting.len() >= MAX_WAITING {
-            waiting.pop_front();
-        }
-        waiting.push_back(Waiting { root, since: now, machine });
     }
 }
 
@@ -117,15 +98,14 @@ fn decode_here(server: &Server, named: NamedKey, root: Cid, cells: &Cells) -> Re
     if !server.store.has(&root)? {
         return Ok(Reconciled::GaveUp);
     }
-    let now = Instant::now();
-    let mut machine = server
-        .sketching
-        .take(&named, root, now)
-        .unwrap_or_else(|| Reconciliation::new(named, root, &options.limits, options.seed));
+    let begun = (named.number, root);
+    let waiting = server.sketching.waiting().remove(&begun, Instant::now());
+    let mut machine =
+        waiting.unwrap_or_else(|| Reconciliation::new(named, root, &options.limits, options.seed));
     machine.handle_cells(cells);
     let done = reconcile(&mut machine, &*server.store)?;
     if matches!(done, Reconciled::Need(_)) {
-        server.sketching.put(machine, root, now);
+        server.sketching.waiting().insert(begun, machine, 1, Instant::now());
     }
     Ok(done)
 }

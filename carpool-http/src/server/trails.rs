@@ -2,13 +2,12 @@
 
 use carpool_mirror::{Answered, extension::CHECK_BYTES};
 use std::{
-    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
 
-use super::ServerOptions;
+use super::{ServerOptions, aged::AgedMap};
 
 type Check = [u8; CHECK_BYTES];
 
@@ -21,88 +20,38 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Answers of which the next request may speak, each under its check: who was sent these blocks can
 /// name it, whoever that is. What is forgotten costs a round and nothing else.
 pub(super) struct Trails {
-    state: Mutex<State>,
-    max_bytes: usize,
-}
-
-#[derive(Default)]
-struct State {
-    kept: HashMap<Check, Kept>,
-    /// Oldest first.
-    ages: BTreeMap<u64, Check>,
-    next: u64,
-    bytes: usize,
-}
-
-struct Kept {
-    answered: Answered,
-    since: Instant,
-    place: u64,
+    /// By bytes.
+    kept: Mutex<AgedMap<Check, Answered>>,
+    is_on: bool,
 }
 
 impl Trails {
     pub(super) fn new(options: &ServerOptions) -> Self {
-        Self { state: Mutex::default(), max_bytes: options.max_trail_bytes }
+        let kept = Mutex::new(AgedMap::new(options.max_trail_bytes, TIMEOUT));
+        Self { kept, is_on: options.max_trail_bytes > 0 }
     }
 
     /// Whether any are kept at all.
     pub(super) const fn is_on(&self) -> bool {
-        self.max_bytes > 0
+        self.is_on
     }
 
     // Every step leaves it whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, AgedMap<Check, Answered>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps an answer, and drives out the oldest where there is no room.
     pub(super) fn keep(&self, answered: Answered) {
         let Some(check) = answered.check() else { return };
         let bytes = OVERHEAD + answered.bytes();
-        let Some(room) = self.max_bytes.checked_sub(bytes) else { return };
-        let mut state = self.lock();
-        state.remove(&check);
-        state.forget_old();
-        state.make_room(room);
-        state.bytes += bytes;
-        let (since, place) = (Instant::now(), state.next);
-        state.next += 1;
-        state.ages.insert(place, check);
-        state.kept.insert(check, Kept { answered, since, place });
+        self.lock().insert(check, answered, bytes, Instant::now().into_std());
     }
 
     /// The answer of this check. It stays: what answers this request may be cut, and then it is asked
     /// again.
     pub(super) fn find(&self, check: &Check) -> Option<Answered> {
-        let mut state = self.lock();
-        state.forget_old();
-        state.kept.get(check).map(|kept| kept.answered.clone())
-    }
-}
-
-impl State {
-    fn remove(&mut self, check: &Check) {
-        if let Some(kept) = self.kept.remove(check) {
-            self.ages.remove(&kept.place);
-            self.bytes -= OVERHEAD + kept.answered.bytes();
-        }
-    }
-
-    fn oldest(&self) -> Option<(Check, Instant)> {
-        let check = *self.ages.first_key_value()?.1;
-        self.kept.get(&check).map(|kept| (check, kept.since))
-    }
-
-    fn make_room(&mut self, room: usize) {
-        while let Some((check, _)) = self.oldest().filter(|_| self.bytes > room) {
-            self.remove(&check);
-        }
-    }
-
-    fn forget_old(&mut self) {
-        while let Some((check, _)) = self.oldest().filter(|(_, since)| since.elapsed() >= TIMEOUT) {
-            self.remove(&check);
-        }
+        self.lock().get(check, Instant::now().into_std()).cloned()
     }
 }
 
@@ -151,7 +100,7 @@ mod tests {
         assert!(holds(&trails, 1) && !holds(&trails, 2));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!holds(&trails, 1));
-        assert_eq!(trails.lock().bytes, 0);
+        assert_eq!(trails.lock().weight(), 0);
     }
 
     #[tokio::test]

@@ -2,9 +2,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use carpool_core::{Block, Cid};
-use carpool_http::{Client, ClientOptions, Server, ServerOptions};
+use carpool_http::{Client, ClientOptions, Server, ServerOptions, Totals};
 use carpool_mirror::extension::{HEADER, Offer};
 use carpool_store::{BlockStore, MemoryStore, Store};
+use sim::dag::Dag;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -49,6 +50,17 @@ pub fn holds_all(store: &MemoryStore, blocks: &[Block]) -> bool {
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
     let got = store.get_many(&cids).expect("memory");
     got.iter().zip(blocks).all(|(data, block)| data.as_ref() == Some(block.data()))
+}
+
+/// Pulls a version where another is held, and says what that took: not what the client did before.
+pub async fn pull_over(client: &Client, old: &Dag, new: &Dag, sink: &Arc<MemoryStore>) -> Totals {
+    let before = client.progress().totals();
+    let report = client.pull(new.root, vec![old.root], Arc::clone(sink)).await;
+    let mut totals = report.expect("all is there").totals;
+    assert!(holds_all(sink, &new.blocks));
+    totals.bytes_sent -= before.bytes_sent;
+    totals.requests -= before.requests;
+    totals
 }
 
 /// A TCP relay: counts payload both ways and cuts each connection once `cut_after` bytes went down.

@@ -3,7 +3,7 @@ use carpool_bloom::Filter;
 use super::{Asked, Sink};
 use crate::{
     Known,
-    narrowing::{interior_filter_of, may_link_bytes},
+    narrowing::{interior_params, may_link_bytes},
     planner::DEEPEST_TREE,
     sizing::{Sizing, filled},
 };
@@ -32,7 +32,7 @@ impl Sink {
         known
     }
 
-    /// The same of blocks that can have links.
+    /// As [`filter`](Self::filter), of blocks that can have links.
     pub(super) fn interior_filter(&mut self) -> Option<Filter> {
         let known = self.take_known();
         let own = |each: &mut dyn FnMut(&[u8])| {
@@ -48,7 +48,8 @@ impl Sink {
         }
         let mut n = 0;
         own(&mut |_| n += 1);
-        interior_filter_of(n, &self.limits, own)
+        let params = (n > 0).then(|| interior_params(n, self.limits.max_bloom_bytes));
+        params.map(|params| filled(params, own))
     }
 
     /// In a tree what two filters hid lies side by side, in a history one behind the other.

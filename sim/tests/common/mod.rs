@@ -59,3 +59,15 @@ pub(crate) fn small_tree() -> Dag {
 pub(crate) fn tree() -> Dag {
     original(&Shape { seed: 12, leaves: 600, leaf_size: 700, fanout: 8 })
 }
+
+/// Holds a table to the one that is committed; `UPDATE_SNAPSHOTS=1` writes it anew.
+pub(crate) fn assert_snapshot(name: &str, now: &str) {
+    let path = format!("{}/tests/snapshots/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, now).expect("the snapshot is writable");
+    }
+    let then = std::fs::read_to_string(&path).expect("the snapshot is committed");
+    let differs = then.lines().zip(now.lines()).find(|(then, now)| then != now);
+    assert_eq!(differs, None, "(then, now)");
+    assert_eq!(then.len(), now.len());
+}
