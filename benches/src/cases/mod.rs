@@ -14,6 +14,7 @@ mod stream;
 mod throughput;
 mod tree;
 
+pub use bloom::{Key, key};
 pub use peak::{pull as peak_pull, push as peak_push, serve_sink, serve_source};
 
 use crate::report::Row;
