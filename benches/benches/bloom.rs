@@ -6,31 +6,19 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use benches::cases::{Key, key};
 use carpool_bloom::{Filter, Params};
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
     measurement::WallTime,
 };
 use deterministic_bloom::runtime_size::BloomFilter;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
-
-type Key = [u8; 36];
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
 fn keys(range: std::ops::Range<u64>) -> Vec<Key> {
     range.map(key).collect()
-}
-
-/// Four words of XXH3 stand in for a digest.
-fn key(i: u64) -> Key {
-    let mut key = [0; 36];
-    key[..4].copy_from_slice(&[0x01, 0x55, 0x12, 0x20]);
-    for (word, chunk) in (0_u64..).zip(key[4..].chunks_exact_mut(8)) {
-        let input = [i.to_le_bytes(), word.to_le_bytes()].concat();
-        chunk.copy_from_slice(&xxh3_64(&input).to_le_bytes());
-    }
-    key
 }
 
 /// The rate `Params::for_items` aims at.

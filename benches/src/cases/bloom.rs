@@ -10,7 +10,8 @@ use crate::{
     report::{Goal, Row},
 };
 
-type Key = [u8; 36];
+/// A binary CID of 36 bytes.
+pub type Key = [u8; 36];
 
 // Transfers put their keys in as a batch, so that is what `insert` means here.
 
@@ -94,7 +95,8 @@ fn batches(keys: &[Key], mut work: impl FnMut(&[Key])) -> f64 {
 }
 
 /// A CIDv1 of sha2-256 as far as a filter can tell: four words of XXH3 stand in for a digest.
-fn key(i: u64) -> Key {
+#[must_use]
+pub fn key(i: u64) -> Key {
     let mut key = [0; 36];
     key[..4].copy_from_slice(&[0x01, 0x55, 0x12, 0x20]);
     for (word, chunk) in (0_u64..).zip(key[4..].chunks_exact_mut(8)) {

@@ -15,6 +15,7 @@ mod throughput;
 mod tree;
 mod workloads;
 
+pub use bloom::{Key, key};
 pub use peak::{pull as peak_pull, push as peak_push, serve_sink, serve_source};
 
 use crate::report::Row;
