@@ -33,9 +33,8 @@ impl Sampler {
         compressed < raw - raw / 32
     }
 
-    /// About how many bytes a block has that is sent by operations, or compressed where there are none.
-    pub(crate) fn estimate(&mut self, copies: Option<(&[Operation], &[u8])>, data: &[u8]) -> usize {
-        let (operations, literals) = copies.unwrap_or((&[], data));
+    /// About how many bytes operations and what they insert come to.
+    pub(crate) fn estimate(&mut self, operations: &[Operation], literals: &[u8]) -> usize {
         let mut written = Vec::new();
         write_operations(operations, &mut written);
         let mut out = Vec::with_capacity(zstd_safe::compress_bound(literals.len().max(written.len())));

@@ -551,8 +551,10 @@ impl Decoder {
                 }
                 let hashed = numbers.clone().all(|number| self.waiting.digest(number).is_some());
                 if lost.is_some() || !hashed {
+                    let below = || numbers.clone().find_map(|number| self.waiting.lost_for(number));
+                    let base = lost.flatten().or_else(below);
                     self.waiting.release(taken, |_| {});
-                    return Err(Failure::Lost(lost.flatten()));
+                    return Err(Failure::Lost(base));
                 }
                 self.check_referred(referred)?;
                 self.apply(operations, *len, literals, taken)
@@ -639,9 +641,9 @@ impl Decoder {
         let Self { out, waiting, .. } = self;
         match (naming, made) {
             (Naming::Computed(form), Ok(Made { data, taken })) => {
-                waiting.push(form, len, Some(data), taken);
+                waiting.push(form, data, taken);
             }
-            (Naming::Computed(form), Err(_)) => waiting.push(form, len, None, Vec::new()),
+            (Naming::Computed(form), Err(base)) => waiting.push_lost(form, len, base),
             (Naming::Cid(Some(cid)), Ok(Made { data, taken })) => {
                 out.push_back(Output::Block(Unverified { cid, data }));
                 waiting.release(taken, |block| out.push_back(Output::Hashed(block)));

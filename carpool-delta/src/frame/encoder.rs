@@ -118,9 +118,11 @@ const MAX_STACK: usize = 512;
 const MAX_HELD_BYTES: usize = 4 << 20;
 /// Bytes of windows beside that of the innermost node.
 const MAX_OUTER_BYTES: usize = 4 << 20;
-/// A prefix is tried where so large a share of a block is inserted, and the block is worth it.
-const MIN_INSERTED: usize = 16;
+/// A prefix is tried where copies make a block no smaller than one in so many, and the block is worth it.
+const PREFIX_SHARE: usize = 12;
 const MIN_TRIED: usize = 4 << 10;
+/// Bytes of the piece that it is tried with.
+const TRIED: usize = 64 << 10;
 /// Bytes of a prefix.
 const MAX_PREFIX: usize = 6 << 20;
 /// For how many blocks a trial is believed.
@@ -453,10 +455,9 @@ impl Encoder {
         let (mut operations, mut literals) = (Vec::new(), Vec::new());
         window.scanner.scan(&window.index, data, &mut operations, &mut literals);
         let copied = literals.len() < data.len() && !is_too_long(&operations);
-        let poor = literals.len() > data.len() / MIN_INSERTED && data.len() >= MIN_TRIED;
-        if self.options.prefix && poor {
-            let least = copied.then_some((&operations[..], &literals[..]));
-            if let Some(encoded) = self.with_prefix(data, window, link, least) {
+        let cost = literals.len() + 3 * operations.len();
+        if self.options.prefix && cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED {
+            if let Some(encoded) = self.with_prefix(data, window, link) {
                 return encoded;
             }
         }
@@ -476,30 +477,37 @@ impl Encoder {
         Encoded { content, literals: data.to_vec(), plain: Bytes::new() }
     }
 
-    /// A frame with the old blocks around `link` as its prefix, where that is, or was nearby, smaller.
-    fn with_prefix(
-        &mut self,
-        data: &Bytes,
-        window: &mut Window,
-        link: usize,
-        copies: Option<(&[Operation], &[u8])>,
-    ) -> Option<Encoded> {
-        let trial = window.taste.believed == 0;
-        if !trial {
-            window.taste.believed -= 1;
-            if !window.taste.prefix {
-                return None;
+    /// A frame with the old blocks around `link` as its prefix, where a trial nearby said that it is smaller.
+    fn with_prefix(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Option<Encoded> {
+        let (first, count, prefix) = window.around(link)?;
+        match window.taste.believed.checked_sub(1) {
+            Some(left) => window.taste.believed = left,
+            None => {
+                let prefix = self.prefix_is_smaller(data, window, link);
+                window.taste = Taste { prefix, believed: BELIEVED };
             }
         }
-        let (first, count, prefix) = window.around(link)?;
-        let frame = compress_with(&prefix, data)?;
-        if trial {
-            let other = self.sampler.estimate(copies, data);
-            window.taste = Taste { prefix: frame.len() < other, believed: BELIEVED };
+        let frame = if window.taste.prefix { compress_with(&prefix, data)? } else { return None };
+        if frame.len() >= data.len() {
+            return None;
         }
         let content = Content::Prefix { first, count, frame: frame.len() };
-        let chosen = window.taste.prefix && frame.len() < data.len();
-        chosen.then(|| Encoded { content, literals: Vec::new(), plain: frame.into() })
+        Some(Encoded { content, literals: Vec::new(), plain: frame.into() })
+    }
+
+    /// Tries a piece of a block with the piece of the old one around the same place as its prefix, and with
+    /// copies.
+    fn prefix_is_smaller(&mut self, data: &Bytes, window: &Window, link: usize) -> bool {
+        let start = (data.len() / 2).saturating_sub(TRIED / 2);
+        let piece = data.slice(start..data.len().min(start + TRIED));
+        let Some(old) = window.base(link) else { return false };
+        let from = start.saturating_sub(TRIED).min(old.len());
+        let around = &old[from..old.len().min(start + 2 * TRIED)];
+        let Some(frame) = compress_with(around, &piece) else { return false };
+        let (mut operations, mut literals) = (Vec::new(), Vec::new());
+        let mut scanner = window.scanner;
+        scanner.scan(&window.index, &piece, &mut operations, &mut literals);
+        frame.len() < self.sampler.estimate(&operations, &literals)
     }
 
     fn send(&mut self, block: &Block, form: Option<Form>, encoded: &Encoded) {
@@ -527,6 +535,12 @@ impl Window {
     fn new(first: usize, bases: Vec<Bytes>) -> Self {
         let index = Index::new(bases);
         Self { first, index, scanner: Scanner::default(), taste: Taste::default() }
+    }
+
+    /// The base at a link, or the one next to it.
+    fn base(&self, link: usize) -> Option<&Bytes> {
+        let bases = self.index.bases();
+        bases.get(link.checked_sub(self.first)?.min(bases.len().checked_sub(1)?))
     }
 
     /// The bases next to a link: the first, how many, and their bytes.

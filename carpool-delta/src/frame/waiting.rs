@@ -1,5 +1,5 @@
 use alloc::{collections::VecDeque, vec::Vec};
-use carpool_core::{Block, Bytes, sha2_256_each};
+use carpool_core::{Block, Bytes, Cid, sha2_256_each};
 
 use super::record::Form;
 use crate::limits::{MAX_WAITING, MAX_WAITING_BYTES};
@@ -21,6 +21,8 @@ struct Waiter {
     /// Not there once it was given out, and where it could not be decoded.
     data: Option<Bytes>,
     digest: Option<[u8; 32]>,
+    /// The old block that it is lost for.
+    base: Option<Cid>,
     /// Those whose hashes it took.
     taken: Vec<u64>,
     state: State,
@@ -39,10 +41,20 @@ impl Waiting {
         self.count < MAX_WAITING && self.bytes + len <= MAX_WAITING_BYTES
     }
 
-    /// Adds a block, or none of `len` bytes where it is lost, that took the hashes of others.
-    pub(super) fn push(&mut self, form: Form, len: usize, data: Option<Bytes>, taken: Vec<u64>) {
-        (self.bytes, self.count) = (self.bytes + len, self.count + 1);
-        let waiter = Waiter { form, len, data, digest: None, taken, state: State::Waits };
+    /// Adds a block that took the hashes of others.
+    pub(super) fn push(&mut self, form: Form, data: Bytes, taken: Vec<u64>) {
+        let (len, base, state) = (data.len(), None, State::Waits);
+        self.add(Waiter { form, len, data: Some(data), digest: None, base, taken, state });
+    }
+
+    /// Adds one of `len` bytes that is lost for an old block.
+    pub(super) fn push_lost(&mut self, form: Form, len: usize, base: Option<Cid>) {
+        let (taken, state) = (Vec::new(), State::Waits);
+        self.add(Waiter { form, len, data: None, digest: None, base, taken, state });
+    }
+
+    fn add(&mut self, waiter: Waiter) {
+        (self.bytes, self.count) = (self.bytes + waiter.len, self.count + 1);
         self.blocks.push_back(waiter);
     }
 
@@ -69,6 +81,11 @@ impl Waiting {
     pub(super) fn digest(&self, number: u64) -> Option<[u8; 32]> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.blocks.get(index)?.digest
+    }
+
+    /// The old block that one is lost for, as far as that is known.
+    pub(super) fn lost_for(&mut self, number: u64) -> Option<Cid> {
+        self.get(number)?.base
     }
 
     /// Hashes all blocks that were not hashed, together.
