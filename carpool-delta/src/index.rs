@@ -8,13 +8,13 @@ pub(crate) const GRAIN: usize = 16;
 
 /// Low bits of a slot hold a grain's number plus one, the high byte a tag of its hash.
 const TAG_SHIFT: u32 = 24;
-/// The most grains of one index, which leaves 4 MiB for its table.
-const MAX_GRAINS: usize = 1 << 20;
+/// The most grains of one index, which leaves 2 MiB for its table: that much stays near the processor.
+const MAX_GRAINS: usize = 1 << 19;
 
 /// Where the bytes of old blocks lie, by one grain of 16 bytes in so many.
 ///
 /// The blocks are those of a file, or any others, in the order in which copies name them. The table
-/// has at most 4 MiB: of more than 16 MiB of blocks only every second grain is in it, and so on.
+/// has at most 2 MiB: of more than 8 MiB of blocks only every second grain is in it, and so on.
 #[derive(Clone, Debug)]
 pub struct Index {
     bases: Vec<Bytes>,
@@ -27,7 +27,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Indexes `bases`, with one grain in 16 bytes where they have at most 16 MiB.
+    /// Indexes `bases`, with one grain in 16 bytes where they have at most 8 MiB.
     #[must_use]
     pub fn new(bases: Vec<Bytes>) -> Self {
         Self::sampled(bases, MAX_GRAINS)
@@ -50,7 +50,7 @@ impl Index {
         index
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^20 grains")]
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^19 grains")]
     fn fill(&mut self) {
         let Self { bases, firsts, table, shift, step } = self;
         let mut next = 0;

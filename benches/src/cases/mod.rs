@@ -2,6 +2,7 @@
 
 mod bloom;
 mod cold;
+mod delta;
 mod file;
 mod hash;
 mod hostile;
@@ -33,7 +34,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 13] = [
+pub const ALL: [Case; 14] = [
     Case { name: "hash", long: false, keeps_memory: false, measure: hash::measure },
     Case { name: "cold", long: false, keeps_memory: false, measure: cold::measure },
     Case { name: "linear", long: false, keeps_memory: true, measure: linear::measure },
@@ -43,6 +44,7 @@ pub const ALL: [Case; 13] = [
     Case { name: "throughput", long: false, keeps_memory: false, measure: throughput::measure },
     Case { name: "bloom", long: false, keeps_memory: false, measure: bloom::measure },
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
+    Case { name: "delta", long: false, keeps_memory: true, measure: delta::measure },
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },
     Case { name: "peer", long: false, keeps_memory: false, measure: peer::measure },
     Case { name: "peak", long: true, keeps_memory: false, measure: peak::measure },

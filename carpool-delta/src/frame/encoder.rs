@@ -507,7 +507,8 @@ impl Encoder {
         let (mut operations, mut literals) = (Vec::new(), Vec::new());
         let mut scanner = window.scanner;
         scanner.scan(&window.index, &piece, &mut operations, &mut literals);
-        frame.len() < self.sampler.estimate(&operations, &literals)
+        // Copies share their entropy with the blocks around, which the estimate does not know.
+        4 * frame.len() < 3 * self.sampler.estimate(&operations, &literals)
     }
 
     fn send(&mut self, block: &Block, form: Option<Form>, encoded: &Encoded) {
@@ -543,18 +544,17 @@ impl Window {
         bases.get(link.checked_sub(self.first)?.min(bases.len().checked_sub(1)?))
     }
 
-    /// The bases next to a link: the first, how many, and their bytes.
+    /// The leaves next to a link: the first, how many, and their bytes.
     fn around(&self, link: usize) -> Option<(usize, usize, Vec<u8>)> {
         let bases = self.index.bases();
         let middle = link.checked_sub(self.first)?.min(bases.len().checked_sub(1)?);
-        let (mut first, end) = (middle.saturating_sub(1), bases.len().min(middle + 2));
-        let len = |first: usize| bases[first..end].iter().map(Bytes::len).sum::<usize>();
-        while len(first) > MAX_PREFIX && first < middle {
-            first += 1;
-        }
-        let prefix: Vec<u8> = bases[first..end].iter().flatten().copied().collect();
-        let fits = !prefix.is_empty() && prefix.len() <= MAX_PREFIX;
-        fits.then_some((first, end - first, prefix))
+        // What is empty here is no leaf, or was too much.
+        let is_leaf = |n: &usize| bases.get(*n).is_some_and(|base| !base.is_empty());
+        let first = middle.checked_sub(1).filter(is_leaf).unwrap_or(middle);
+        let last = Some(middle + 1).filter(is_leaf).unwrap_or(middle);
+        let prefix: Vec<u8> = bases[first..=last].iter().flatten().copied().collect();
+        let fits = is_leaf(&middle) && prefix.len() <= MAX_PREFIX;
+        fits.then_some((first, last + 1 - first, prefix))
     }
 }
 
