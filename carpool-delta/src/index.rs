@@ -39,24 +39,26 @@ impl Index {
     pub fn sampled(bases: Vec<Bytes>, max_grains: usize) -> Self {
         let max_grains = max_grains.clamp(1, MAX_GRAINS);
         let count = |step: usize| bases.iter().map(|base| grains(base.len(), step)).sum::<usize>();
-        let mut step = GRAIN;
-        while count(step) > max_grains {
+        let (mut step, longest) = (GRAIN, bases.iter().map(Bytes::len).max().unwrap_or(0));
+        while count(step) > max_grains && step < longest {
             step *= 2;
         }
-        let bits = count(step).next_power_of_two().trailing_zeros().max(4);
+        let bits = count(step).min(max_grains).next_power_of_two().trailing_zeros().max(4);
         let mut index =
             Self { bases, firsts: Vec::new(), table: vec![0; 1 << bits], shift: 32 - bits, step };
-        index.fill();
+        index.fill(max_grains);
         index
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "there are at most 2^19 grains")]
-    fn fill(&mut self) {
+    fn fill(&mut self, max_grains: usize) {
         let Self { bases, firsts, table, shift, step } = self;
         let mut next = 0;
         for base in bases {
             firsts.push(next as u32);
-            for at in (0..grains(base.len(), *step)).map(|n| n * *step) {
+            // More bases than grains: the last of them are not found.
+            let count = grains(base.len(), *step).min(max_grains - next);
+            for at in (0..count).map(|n| n * *step) {
                 next += 1;
                 let hash = hash(&base[at..]);
                 table[slot(hash, *shift)] = tag(hash) | next as u32;
@@ -168,5 +170,7 @@ mod tests {
             assert!(index.table_bytes() <= 8 * max.next_power_of_two());
         }
         assert_eq!(Index::new(Vec::new()).table_bytes(), 64);
+        let many = Index::sampled(alloc::vec![noise(16, 7); 40], 3);
+        assert_eq!((many.table_bytes(), many.firsts.last()), (64, Some(&3)));
     }
 }

@@ -7,6 +7,8 @@ use crate::{Index, Operation, Spot, index::GRAIN, operation::DIGEST};
 const MIN_FAR: usize = 32;
 /// As [`MIN_FAR`], from where the last copy would have gone on.
 const MIN_NEAR: usize = 12;
+/// Bytes that are compared at a time.
+const EIGHT: usize = 8;
 
 /// Finds in new bytes what lies in old ones.
 ///
@@ -34,12 +36,8 @@ impl Scanner {
         literals: &mut Vec<u8>,
     ) {
         let (mut at, mut inserted) = (0, 0);
-        while at + MIN_NEAR <= new.len() {
-            let Some(found) = self.look(index, new, inserted, at) else {
-                at += 1;
-                self.diagonal.at += 1;
-                continue;
-            };
+        while let Some((skipped, found)) = self.search(index, new, inserted, at) {
+            at += skipped;
             insert(&new[inserted..at - found.before], operations, literals);
             at += self.copy(index, &new[at..], &found, operations);
             inserted = at;
@@ -54,21 +52,45 @@ impl Scanner {
         self.diagonal.at += DIGEST;
     }
 
-    /// What lies at `at`, where nothing since `inserted` was found.
-    #[inline]
-    fn look(&self, index: &Index, new: &[u8], inserted: usize, at: usize) -> Option<Match> {
-        let here = &new[at..];
-        self.look_near(index, here).or_else(|| look_far(index, new, inserted, at))
+    /// The first match from `at` on, and how far on, where nothing since `inserted` was found.
+    fn search(
+        &self,
+        index: &Index,
+        new: &[u8],
+        inserted: usize,
+        at: usize,
+    ) -> Option<(usize, Match)> {
+        let old = index.from(self.diagonal);
+        for (n, grain) in new[at..].windows(GRAIN).enumerate() {
+            if old.get(n..n + EIGHT) == Some(&grain[..EIGHT])
+                && let Some(found) = self.measure_near(&new[at + n..], &old[n..], n)
+            {
+                return Some((n, found));
+            }
+            if let Some(spot) = index.find(grain)
+                && let Some(found) = measure_far(index.bases(), spot, new, inserted, at + n)
+            {
+                return Some((n, found));
+            }
+        }
+        self.search_end(new, old, at)
     }
 
-    #[inline]
-    fn look_near(&self, index: &Index, here: &[u8]) -> Option<Match> {
-        let old = index.from(self.diagonal);
-        if old.first_chunk::<8>() != here.first_chunk() || old.len() < MIN_NEAR {
-            return None;
-        }
+    /// As [`search`](Self::search), in the last bytes, which make no grain.
+    fn search_end(&self, new: &[u8], old: &[u8], at: usize) -> Option<(usize, Match)> {
+        let first = (new.len() - at).saturating_sub(GRAIN - 1);
+        (first..new.len() - at).find_map(|n| {
+            let found = self.measure_near(&new[at + n..], old.get(n..)?, n)?;
+            Some((n, found))
+        })
+    }
+
+    /// The match `n` bytes further on than the diagonal, if it is long enough.
+    #[inline(never)]
+    fn measure_near(&self, here: &[u8], old: &[u8], n: usize) -> Option<Match> {
         let len = common(here, old);
-        (len >= MIN_NEAR).then_some(Match { from: self.diagonal, before: 0, len })
+        let from = Spot { at: self.diagonal.at + n, ..self.diagonal };
+        (len >= MIN_NEAR).then_some(Match { from, before: 0, len })
     }
 
     /// Copies what was found, as far as it goes through base after base; returns how many bytes of
@@ -96,19 +118,9 @@ impl Scanner {
     }
 }
 
-#[inline]
-fn look_far(index: &Index, new: &[u8], inserted: usize, at: usize) -> Option<Match> {
-    let here = &new[at..];
-    if here.len() < GRAIN {
-        return None;
-    }
-    let spot = index.find(here)?;
-    measure(index.bases(), spot, new, inserted, at)
-}
-
 /// The match at `spot`, in both directions, if it is long enough.
 #[inline(never)]
-fn measure(
+fn measure_far(
     bases: &[Bytes],
     spot: Spot,
     new: &[u8],

@@ -110,3 +110,48 @@ impl fmt::Debug for Inflating {
         f.debug_struct("Inflating").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn pieces_come_back_in_portions_of_any_size() {
+        let pieces: [&[u8]; 4] = [b"a first piece", b"", &[7; 300_000], b"a first piece again"];
+        let (mut deflating, mut inflating) = (Deflating::new(3, 18), Inflating::new(18));
+        for piece in pieces {
+            let mut compressed = Vec::new();
+            deflating.flush(piece, &mut compressed);
+            let (mut rest, mut out) = (&compressed[..], Vec::new());
+            for portion in [1, 5, 0, 200_000, 1 << 20] {
+                inflating.read(&mut rest, portion, &mut out).unwrap();
+            }
+            assert_eq!((&out[..], rest), (piece, &[][..]));
+            assert_eq!(inflating.read(&mut rest, 1, &mut out), Ok(0));
+        }
+    }
+
+    #[test]
+    fn a_raw_block_comes_back_too() {
+        let head = [0x28, 0xb5, 0x2f, 0xfd, 0, 8 << 3];
+        let mut inflating = Inflating::new(18);
+        for (n, block) in [&b"abc"[..], b"zerotwo"].into_iter().enumerate() {
+            let size = u8::try_from(block.len() << 3).unwrap();
+            let head = if n == 0 { &head[..] } else { &[] };
+            let compressed = [head, &[size, 0, 0], block].concat();
+            let (mut rest, mut out) = (&compressed[..], Vec::new());
+            assert_eq!(inflating.read(&mut rest, 2, &mut out), Ok(2));
+            assert_eq!(inflating.read(&mut rest, block.len() - 2, &mut out), Ok(block.len() - 2));
+            assert_eq!(inflating.read(&mut rest, 1, &mut out), Ok(0));
+            assert_eq!((&out[..], rest), (block, &[][..]));
+        }
+    }
+
+    #[test]
+    fn what_is_no_zstd_is_broken() {
+        for bytes in [&[1_u8, 2, 3, 4, 5][..], &[0x28, 0xb5, 0x2f, 0xfd, 0, 9 << 3, 1, 2, 3]] {
+            assert_eq!(Inflating::new(18).read(&mut &bytes[..], 10, &mut vec![]), Err(Broken));
+        }
+    }
+}

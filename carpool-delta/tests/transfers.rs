@@ -107,7 +107,7 @@ fn matches_that_are_short_go_as_a_prefix() {
     let root = new.file(&data, 1 << 16, 174);
     let Transfer { bytes, came, sent, counts } = transfer(&new, &root, &old, Some(old_root));
     same(&came, &sent);
-    assert_eq!(counts.prefix, 7);
+    assert_eq!(counts.prefix, 6, "the last one is too short");
     assert!(bytes < 150_000, "{bytes}");
 }
 

@@ -320,13 +320,16 @@ impl Decoder {
 
     /// Holds a segment whose records were read to having used all of its parts.
     fn end_segment(&mut self) -> Result<(), Error> {
-        let Segment { literals, plain, .. } = core::mem::take(&mut self.segment);
+        let Segment { control, literals, plain, .. } = core::mem::take(&mut self.segment);
+        if control.is_empty() {
+            return Ok(());
+        }
         if !plain.is_empty() {
             return Err(self.broken("plain"));
         }
         let mut rest = &literals[..];
-        let read = self.literals.read(&mut rest, 0, &mut Vec::new());
-        let used = read.is_ok() && rest.is_empty();
+        let read = self.literals.read(&mut rest, 1, &mut Vec::new());
+        let used = read == Ok(0) && rest.is_empty();
         if used { Ok(()) } else { Err(self.broken("literals")) }
     }
 

@@ -119,13 +119,13 @@ const MAX_HELD_BYTES: usize = 4 << 20;
 /// Bytes of windows beside that of the innermost node.
 const MAX_OUTER_BYTES: usize = 4 << 20;
 /// A prefix is tried where copies make a block no smaller than one in so many, and the block is worth it.
-const PREFIX_SHARE: usize = 12;
-const MIN_TRIED: usize = 4 << 10;
+const PREFIX_SHARE: usize = 8;
+const MIN_TRIED: usize = 16 << 10;
 /// Bytes of the piece that it is tried with.
 const TRIED: usize = 64 << 10;
 /// Bytes of a prefix.
 const MAX_PREFIX: usize = 6 << 20;
-/// For how many blocks a trial is believed.
+/// For how many blocks a trial is believed; one that failed, twice as many each time.
 const BELIEVED: u32 = 8;
 
 impl Encoder {
@@ -479,18 +479,17 @@ impl Encoder {
 
     /// A frame with the old blocks around `link` as its prefix, where a trial nearby said that it is smaller.
     fn with_prefix(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Option<Encoded> {
-        let (first, count, prefix) = window.around(link)?;
         match window.taste.believed.checked_sub(1) {
             Some(left) => window.taste.believed = left,
             None => {
                 let prefix = self.prefix_is_smaller(data, window, link);
-                window.taste = Taste { prefix, believed: BELIEVED };
+                let failed = if prefix { 0 } else { window.taste.failed + 1 };
+                let believed = BELIEVED << failed.min(6);
+                window.taste = Taste { prefix, failed, believed };
             }
         }
-        let frame = if window.taste.prefix { compress_with(&prefix, data)? } else { return None };
-        if frame.len() >= data.len() {
-            return None;
-        }
+        let (first, count, prefix) = window.around(link).filter(|_| window.taste.prefix)?;
+        let frame = compress_with(&prefix, data).filter(|frame| frame.len() < data.len())?;
         let content = Content::Prefix { first, count, frame: frame.len() };
         Some(Encoded { content, literals: Vec::new(), plain: frame.into() })
     }

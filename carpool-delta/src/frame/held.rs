@@ -56,6 +56,8 @@ pub(super) struct Window {
 pub(super) struct Taste {
     pub(super) prefix: bool,
     pub(super) believed: u32,
+    /// How many trials in a row said no.
+    pub(super) failed: u32,
 }
 
 impl Old {

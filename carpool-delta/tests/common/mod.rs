@@ -202,3 +202,62 @@ pub fn mix(mut x: u64) -> u64 {
 pub fn total(body: &[Bytes]) -> usize {
     body.iter().map(Bytes::len).sum()
 }
+
+/// A body written by hand: records are bytes, and its streams are of zstd, flushed.
+pub struct Body {
+    streams: [zstd_safe::CCtx<'static>; 2],
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    pub fn new() -> Self {
+        let stream = |window| {
+            let mut stream = zstd_safe::CCtx::create();
+            let window = zstd_safe::CParameter::WindowLog(window);
+            stream.set_parameter(window).expect("a parameter of zstd");
+            stream
+        };
+        Self { streams: [stream(18), stream(21)], bytes: vec![1] }
+    }
+
+    /// Adds a segment.
+    #[must_use]
+    pub fn segment(mut self, control: &[u8], literals: &[u8], plain: &[u8]) -> Self {
+        let control = flushed(&mut self.streams[0], control);
+        let literals = flushed(&mut self.streams[1], literals);
+        self.bytes.extend(number(control.len() as u64));
+        self.bytes.extend(number(literals.len() as u64));
+        self.bytes.extend(number(plain.len() as u64));
+        self.bytes.extend([&control, &literals, plain].concat());
+        self
+    }
+
+    /// The body with its end mark.
+    #[must_use]
+    pub fn end(mut self) -> Bytes {
+        self.bytes.extend([0; 3]);
+        self.bytes.into()
+    }
+}
+
+fn flushed(stream: &mut zstd_safe::CCtx<'static>, raw: &[u8]) -> Vec<u8> {
+    use zstd_safe::{InBuffer, OutBuffer, zstd_sys::ZSTD_EndDirective::ZSTD_e_flush};
+    let mut out = Vec::with_capacity(zstd_safe::compress_bound(raw.len()) + 1024);
+    if !raw.is_empty() {
+        let (mut output, mut input) = (OutBuffer::around(&mut out), InBuffer::around(raw));
+        while stream.compress_stream2(&mut output, &mut input, ZSTD_e_flush).unwrap() > 0 {}
+    }
+    out
+}
+
+/// A varint.
+pub fn number(value: u64) -> Vec<u8> {
+    let mut out = [0; 10];
+    let n = carpool_core::varint::encode(value, &mut out);
+    out[..n].to_vec()
+}
+
+/// Numbers, one behind another.
+pub fn numbers(values: &[u64]) -> Vec<u8> {
+    values.iter().flat_map(|value| number(*value)).collect()
+}
