@@ -2,6 +2,7 @@
 
 mod bloom;
 mod cold;
+mod delta;
 mod file;
 mod hash;
 mod hostile;
@@ -45,6 +46,7 @@ pub const ALL: [Case; 14] = [
     Case { name: "throughput", long: false, keeps_memory: false, measure: throughput::measure },
     Case { name: "bloom", long: false, keeps_memory: false, measure: bloom::measure },
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
+    Case { name: "delta", long: false, keeps_memory: true, measure: delta::measure },
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },
     Case { name: "peer", long: false, keeps_memory: false, measure: peer::measure },
     Case { name: "workloads", long: false, keeps_memory: false, measure: workloads::measure },

@@ -1,0 +1,689 @@
+use alloc::{collections::VecDeque, vec::Vec};
+use carpool_core::{Block, Bytes, Cid, CidSet, Limits, Unverified, may_link};
+
+use super::{
+    buffer::Buffer,
+    cache::Cache,
+    links::Links,
+    nodes::{Found, Known, Node, Nodes},
+    record::{Content, Context, Form, Name, Place, Range, Record, Unreadable},
+    waiting::Waiting,
+};
+use crate::{
+    Error, Operation, apply,
+    cursor::Cursor,
+    decompress_with,
+    limits::{
+        CONTROL_WINDOW, LITERALS_WINDOW, LOAD_ALLOWANCE, LOAD_RATIO, MAX_CONTROL_BYTES,
+        MAX_RECORD_BYTES, MAX_REFERRED_BYTES, SEGMENT_SLACK, VERSION,
+    },
+    stream::Inflating,
+};
+
+/// What a [`Decoder`] has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Look this old block up, among those that the peer may read, and answer with
+    /// [`Decoder::handle_load`].
+    Load(Cid),
+    /// The next block, parents before children. Its bytes were not hashed against its CID.
+    Block(Unverified),
+    /// As [`Block`](Self::Block), of one whose CID was computed from its bytes, so that it need not be hashed
+    /// again. Whether anybody wants it is another question.
+    Hashed(Block),
+    /// A block that could not be decoded since an old block is not there: it has to be asked for in
+    /// another way.
+    Lost {
+        /// The block; not known where what names it is lost.
+        cid: Option<Cid>,
+        /// An old block that is lacking; not known where what names that is lost.
+        base: Option<Cid>,
+    },
+}
+
+/// Reads a delta body from chunks of any size.
+///
+/// Give it what arrives ([`handle_data`](Self::handle_data)), answer its look-ups, and say when nothing more
+/// will arrive; after each call [`poll`](Self::poll) until `None`. Blocks come out as from a CAR, to be
+/// verified. What it keeps is bounded: one segment, the old blocks that a block refers to, and those
+/// that wait for a parent.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    buffer: Buffer,
+    stage: Stage,
+    control: Inflating,
+    literals: Inflating,
+    segment: Segment,
+    context: Context,
+    /// How many records were read.
+    records: u64,
+    nodes: Nodes,
+    /// The bases that copies refer to.
+    sequence: Vec<Option<Cid>>,
+    current: Option<Current>,
+    cache: Cache,
+    /// What was asked for and not answered.
+    asked: CidSet,
+    waiting: Waiting,
+    out: VecDeque<Output>,
+    /// Bytes of old blocks that were loaded, and of blocks that were decoded.
+    loaded: u64,
+    decoded: u64,
+    eof: bool,
+    failed: Option<Error>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Version,
+    Segments,
+    End,
+}
+
+/// The segment whose records are read.
+#[derive(Debug, Default)]
+struct Segment {
+    control: Vec<u8>,
+    /// Where in `control` the next record begins.
+    at: usize,
+    literals: Bytes,
+    plain: Bytes,
+}
+
+/// A record that was read.
+#[derive(Debug)]
+enum Current {
+    Open(Place),
+    /// Ranges, of which so many were looked up.
+    Bases(Vec<Range>, usize),
+    /// A block whose name is still a place.
+    Named(Place, Pending),
+    /// A block whose bases are awaited.
+    Block(Naming, Pending),
+}
+
+/// What a record says of a block beside its name.
+#[derive(Debug)]
+struct Pending {
+    node: bool,
+    len: usize,
+    content: Content,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Naming {
+    Cid(Option<Cid>),
+    Computed(Form),
+}
+
+/// What a step came to.
+enum Step {
+    /// There is more to do.
+    On,
+    /// A look-up has to be answered first, or more input has to come.
+    Wait,
+}
+
+/// Why a block cannot be made.
+enum Failure {
+    Error(Error),
+    Lost(Option<Cid>),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What an operation refers to.
+#[derive(Default)]
+struct Made {
+    data: Bytes,
+    taken: Vec<u64>,
+}
+
+impl Decoder {
+    /// A decoder at the start of a body. `known` are the CIDs that both sides know, in an order that
+    /// both know: what is wanted, then the old roots.
+    #[must_use]
+    pub fn new(known: impl IntoIterator<Item = Cid>, limits: &Limits, seed: u64) -> Self {
+        let (mut links, mut nodes) = (Links::default(), Nodes::default());
+        known.into_iter().for_each(|cid| links.push(&cid));
+        nodes.push(Node::new(None, Known::All(links)));
+        Self {
+            limits: limits.clone(),
+            buffer: Buffer::default(),
+            stage: Stage::Version,
+            control: Inflating::new(CONTROL_WINDOW),
+            literals: Inflating::new(LITERALS_WINDOW),
+            segment: Segment::default(),
+            context: Context::default(),
+            records: 0,
+            nodes,
+            sequence: Vec::new(),
+            current: None,
+            cache: Cache::new(seed),
+            asked: CidSet::with_seed(seed),
+            waiting: Waiting::default(),
+            out: VecDeque::new(),
+            loaded: 0,
+            decoded: 0,
+            eof: false,
+            failed: None,
+        }
+    }
+
+    /// Takes the next bytes of the body.
+    pub fn handle_data(&mut self, data: Bytes) {
+        self.buffer.push(data);
+    }
+
+    /// Says that the body has ended: one without its end mark is [`Error::Truncated`].
+    pub const fn handle_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// Answers a look-up; `None` where the block is not there, or not for this peer. The bytes have to
+    /// be verified. Other answers are not looked at.
+    pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
+        if !self.asked.remove(cid) {
+            return;
+        }
+        self.loaded += data.as_ref().map_or(0, |data| data.len() as u64);
+        let limits = &self.limits;
+        self.nodes.handle_links(cid, || match &data {
+            Some(data) => Known::All(Links::of(cid, data, limits)),
+            None => Known::Never,
+        });
+        self.cache.insert(*cid, data);
+    }
+
+    /// Whether the end mark was read.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::End
+    }
+
+    /// What comes next; `None` when input or an answer is needed, or, after
+    /// [`handle_eof`](Self::handle_eof), at the end.
+    ///
+    /// # Errors
+    /// Any [`Error`]; the same one again at every later call.
+    #[must_use = "blocks are lost if they are not looked at"]
+    pub fn poll(&mut self) -> Result<Option<Output>, Error> {
+        if let Some(output) = self.out.pop_front() {
+            return Ok(Some(output));
+        }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let advanced = self.advance();
+        if let Err(error) = advanced {
+            self.failed = Some(error);
+        }
+        match (self.out.pop_front(), &self.failed) {
+            (Some(output), _) => Ok(Some(output)),
+            (None, Some(error)) => Err(error.clone()),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Goes on until there is something to say.
+    fn advance(&mut self) -> Result<(), Error> {
+        while self.out.is_empty() {
+            let step = match self.current.take() {
+                Some(current) => self.go_on(current)?,
+                None if self.segment.at < self.segment.control.len() => self.next_record()?,
+                None => self.next_segment()?,
+            };
+            if matches!(step, Step::Wait) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_segment(&mut self) -> Result<Step, Error> {
+        match self.stage {
+            Stage::Version if self.buffer.len() == 0 => self.starved(),
+            Stage::Version => {
+                let version = self.buffer.take(1)[0];
+                if version != VERSION {
+                    return Err(Error::Version { version });
+                }
+                self.stage = Stage::Segments;
+                Ok(Step::On)
+            }
+            Stage::Segments => {
+                self.end_segment()?;
+                self.begin_segment()
+            }
+            Stage::End if self.buffer.len() > 0 => Err(Error::End { expected: "nothing behind it" }),
+            Stage::End => Ok(Step::Wait),
+        }
+    }
+
+    fn starved(&self) -> Result<Step, Error> {
+        if self.eof { Err(Error::Truncated { record: self.records }) } else { Ok(Step::Wait) }
+    }
+
+    fn begin_segment(&mut self) -> Result<Step, Error> {
+        let numbers = self.buffer.three_numbers().map_err(|_| self.expected("three lengths"))?;
+        let Some((lens, head)) = numbers else { return self.starved() };
+        let parts = self.part_limits();
+        let mut sizes = [0; 3];
+        for ((size, bytes), (part, max)) in sizes.iter_mut().zip(lens).zip(parts) {
+            let too_long = Error::PartTooLong { part, bytes, max: max as u64 };
+            *size = usize::try_from(bytes).ok().filter(|n| *n <= max).ok_or(too_long)?;
+        }
+        if self.buffer.len() < head + sizes.iter().sum::<usize>() {
+            return self.starved();
+        }
+        self.buffer.take(head);
+        if sizes == [0; 3] {
+            return self.end();
+        }
+        let [control, literals, plain] = sizes.map(|n| self.buffer.take(n));
+        let control = self.read_control(&control)?;
+        self.segment = Segment { control, at: 0, literals, plain };
+        Ok(Step::On)
+    }
+
+    /// The three parts and the most bytes of each.
+    const fn part_limits(&self) -> [(&'static str, usize); 3] {
+        let block = self.limits.max_block_bytes.saturating_add(SEGMENT_SLACK);
+        [("control", MAX_CONTROL_BYTES), ("literals", block), ("plain", block)]
+    }
+
+    fn end(&mut self) -> Result<Step, Error> {
+        if !self.waiting.is_empty() {
+            return Err(Error::End { expected: "no block that waits" });
+        }
+        self.stage = Stage::End;
+        Ok(Step::On)
+    }
+
+    fn read_control(&mut self, mut compressed: &[u8]) -> Result<Vec<u8>, Error> {
+        const STEP: usize = 32 << 10;
+        let (mut raw, broken) = (Vec::new(), self.broken("control"));
+        while self.control.read(&mut compressed, STEP, &mut raw).map_err(|_| broken.clone())? > 0 {
+            if raw.len() > MAX_CONTROL_BYTES {
+                let (bytes, max) = (raw.len() as u64, MAX_CONTROL_BYTES as u64);
+                return Err(Error::PartTooLong { part: "raw control", bytes, max });
+            }
+        }
+        // A segment of no record would be of no use, and could come for ever.
+        if raw.is_empty() { Err(broken) } else { Ok(raw) }
+    }
+
+    /// Holds a segment whose records were read to having used all of its parts.
+    fn end_segment(&mut self) -> Result<(), Error> {
+        let Segment { control, literals, plain, .. } = core::mem::take(&mut self.segment);
+        if control.is_empty() {
+            return Ok(());
+        }
+        if !plain.is_empty() {
+            return Err(self.broken("plain"));
+        }
+        let mut rest = &literals[..];
+        let read = self.literals.read(&mut rest, 1, &mut Vec::new());
+        let used = read == Ok(0) && rest.is_empty();
+        if used { Ok(()) } else { Err(self.broken("literals")) }
+    }
+
+    const fn broken(&self, part: &'static str) -> Error {
+        Error::Part { part, record: self.records }
+    }
+
+    const fn expected(&self, expected: &'static str) -> Error {
+        Error::Record { record: self.records, cid: None, expected }
+    }
+
+    fn next_record(&mut self) -> Result<Step, Error> {
+        let rest = &self.segment.control[self.segment.at..];
+        let mut cursor = Cursor::new(&rest[..rest.len().min(MAX_RECORD_BYTES)]);
+        let before = cursor.len();
+        let max = self.limits.max_block_bytes;
+        let record = Record::read(&mut cursor, &mut self.context, max);
+        self.segment.at += before - cursor.len();
+        self.current = Some(match record.map_err(|why| self.unreadable(why))? {
+            Record::Open(place) => Current::Open(place),
+            Record::Bases(ranges) => {
+                self.sequence.clear();
+                Current::Bases(ranges, 0)
+            }
+            Record::Block { name: Name::Place(place), node, len, content } => {
+                Current::Named(place, Pending { node, len, content })
+            }
+            Record::Block { name: Name::Computed(form), node, len, content } => {
+                if !self.waiting.has_room(len) {
+                    return Err(self.expected("room for blocks that wait"));
+                }
+                Current::Block(Naming::Computed(form), Pending { node, len, content })
+            }
+        });
+        Ok(Step::On)
+    }
+
+    const fn unreadable(&self, why: Unreadable) -> Error {
+        match why {
+            Unreadable::Expected(expected) => self.expected(expected),
+            Unreadable::TooLong { bytes } => {
+                let max = self.limits.max_block_bytes as u64;
+                Error::BlockTooLong { record: self.records, bytes, max }
+            }
+        }
+    }
+
+    /// Goes on with a record, which is put back where it has to wait.
+    fn go_on(&mut self, current: Current) -> Result<Step, Error> {
+        match current {
+            Current::Open(place) => match self.find(&place)? {
+                Found::Needs(cid) => Ok(self.wait(Current::Open(place), cid)),
+                Found::Is(cid) => {
+                    self.open(cid);
+                    Ok(self.done())
+                }
+            },
+            Current::Bases(ranges, next) => self.go_on_with_bases(ranges, next),
+            Current::Named(place, pending) => match self.find(&place)? {
+                Found::Needs(cid) => Ok(self.wait(Current::Named(place, pending), cid)),
+                Found::Is(cid) => {
+                    self.current = Some(Current::Block(Naming::Cid(cid), pending));
+                    Ok(Step::On)
+                }
+            },
+            Current::Block(naming, pending) => self.go_on_with_block(naming, pending),
+        }
+    }
+
+    const fn done(&mut self) -> Step {
+        self.records += 1;
+        Step::On
+    }
+
+    fn wait(&mut self, current: Current, cid: Cid) -> Step {
+        self.current = Some(current);
+        self.ask(&cid);
+        Step::Wait
+    }
+
+    fn ask(&mut self, cid: &Cid) {
+        if self.asked.insert(cid) {
+            self.loaded += LOOK_UP;
+            self.out.push_back(Output::Load(*cid));
+        }
+    }
+
+    fn open(&mut self, cid: Option<Cid>) {
+        let links = match &cid {
+            Some(cid) if may_link(cid) => Known::NotYet,
+            Some(_) | None => Known::Never,
+        };
+        self.nodes.push(Node::new(cid, links));
+    }
+
+    fn find(&mut self, place: &Place) -> Result<Found, Error> {
+        let (position, link) = match place {
+            Place::Cid(cid) => return Ok(Found::Is(Some(*cid))),
+            Place::Of { position, link } => (*position, *link),
+        };
+        if let Some(cid) = self.look_up_node(position) {
+            return Ok(Found::Needs(cid));
+        }
+        let found = self.nodes.links(position, link, 1);
+        let found = found.ok_or_else(|| self.expected("a link of a node"))?;
+        Ok(Found::Is(found.first().copied().flatten()))
+    }
+
+    /// The node at a position that has to be looked up, unless its links are at hand.
+    fn look_up_node(&mut self, position: usize) -> Option<Cid> {
+        let cid = self.nodes.needs(position)?;
+        let known = match self.cache.get(&cid) {
+            Some(known) => known.cloned(),
+            None if self.may_load() => return Some(cid),
+            None => None,
+        };
+        let limits = &self.limits;
+        self.nodes.handle_links(&cid, || match &known {
+            Some(data) => Known::All(Links::of(&cid, data, limits)),
+            None => Known::Never,
+        });
+        None
+    }
+
+    fn go_on_with_bases(&mut self, ranges: Vec<Range>, next: usize) -> Result<Step, Error> {
+        for (n, range) in ranges.iter().enumerate().skip(next) {
+            match *range {
+                Range::Cid(cid) => self.sequence.push(Some(cid)),
+                Range::Node { position } => {
+                    let cid = self.nodes.itself(position);
+                    self.sequence.push(cid.ok_or_else(|| self.expected("a node"))?);
+                }
+                Range::Links { position, link, count } => {
+                    if let Some(cid) = self.look_up_node(position) {
+                        return Ok(self.wait(Current::Bases(ranges, n), cid));
+                    }
+                    let found = self.nodes.links(position, link, count);
+                    let found = found.ok_or_else(|| self.expected("links of a node"))?;
+                    self.sequence.extend(found);
+                }
+            }
+        }
+        Ok(self.done())
+    }
+
+    fn go_on_with_block(&mut self, naming: Naming, pending: Pending) -> Result<Step, Error> {
+        let referred = self.referred(&pending.content)?;
+        if self.ask_for_bases(&referred) {
+            self.current = Some(Current::Block(naming, pending));
+            return Ok(Step::Wait);
+        }
+        let made = match self.make(&referred, &pending) {
+            Ok(made) => Ok(made),
+            Err(Failure::Lost(base)) => Err(base),
+            Err(Failure::Error(error)) => return Err(named(error, naming)),
+        };
+        self.cache.trim();
+        self.decoded += pending.len as u64;
+        let data = made.as_ref().ok().map(|made| made.data.clone());
+        self.add_node(naming, &pending, data);
+        self.give_out(naming, pending.len, made);
+        Ok(self.done())
+    }
+
+    /// Whether bases have to be awaited.
+    fn ask_for_bases(&mut self, referred: &[Option<Cid>]) -> bool {
+        let mut awaited = false;
+        for cid in referred.iter().flatten().filter(|_| self.may_load()).collect::<Vec<_>>() {
+            if self.cache.get(cid).is_none() {
+                self.ask(cid);
+                awaited = true;
+            }
+        }
+        awaited
+    }
+
+    /// Whether old blocks may be looked up still, for what was decoded so far.
+    const fn may_load(&self) -> bool {
+        self.loaded <= LOAD_ALLOWANCE + LOAD_RATIO * self.decoded
+    }
+
+    /// The bases that a block refers to.
+    fn referred(&self, content: &Content) -> Result<Vec<Option<Cid>>, Error> {
+        let mut numbers: Vec<usize> = match content {
+            Content::Plain => Vec::new(),
+            Content::Prefix { first, count, .. } => (*first..first + count).collect(),
+            Content::Copies(operations) => operations.iter().filter_map(base).collect(),
+        };
+        numbers.sort_unstable();
+        numbers.dedup();
+        let found = numbers.iter().map(|n| self.sequence.get(*n).copied());
+        let found: Option<Vec<_>> = found.collect();
+        found.ok_or_else(|| self.expected("a base of the sequence"))
+    }
+
+    /// Makes a block. What it takes from the parts is taken whether it can be made or not.
+    fn make(
+        &mut self,
+        referred: &[Option<Cid>],
+        pending: &Pending,
+    ) -> Result<Made, Failure> {
+        let Pending { len, content, .. } = pending;
+        let lost = referred.iter().find(|cid| self.base(cid.as_ref()).is_none()).copied();
+        match content {
+            Content::Plain => Ok(Made { data: self.take_plain(*len)?, ..Made::default() }),
+            Content::Prefix { first, count, frame } => {
+                let frame = self.take_plain(*frame)?;
+                lost.map_or(Ok(()), |base| Err(Failure::Lost(base)))?;
+                self.check_referred(referred)?;
+                let prefix = self.joined(*first, *count);
+                let data = decompress_with(&prefix, &frame, *len);
+                let data = data.ok_or_else(|| self.expected("a frame of the block's length"))?;
+                Ok(Made { data: data.into(), ..Made::default() })
+            }
+            Content::Copies(operations) => {
+                let literals = self.take_literals(operations)?;
+                let numbers = operations.iter().filter_map(taken);
+                let taken = self.waiting.take(numbers.clone());
+                let taken = taken.ok_or_else(|| self.expected("a block that waits"))?;
+                if !taken.is_empty() {
+                    self.waiting.hash();
+                }
+                let hashed = numbers.clone().all(|number| self.waiting.digest(number).is_some());
+                if lost.is_some() || !hashed {
+                    let below = || numbers.clone().find_map(|number| self.waiting.lost_for(number));
+                    let base = lost.flatten().or_else(below);
+                    self.waiting.release(taken, |_| {});
+                    return Err(Failure::Lost(base));
+                }
+                self.check_referred(referred)?;
+                self.apply(operations, *len, literals, taken)
+            }
+        }
+    }
+
+    fn apply(
+        &self,
+        operations: &[Operation],
+        len: usize,
+        literals: Vec<u8>,
+        taken: Vec<u64>,
+    ) -> Result<Made, Failure> {
+        if let [Operation::Insert(_)] = operations {
+            return Ok(Made { data: literals.into(), taken });
+        }
+        let base = |n: usize| self.base(self.sequence.get(n)?.as_ref());
+        let digest = |number| self.waiting.digest(number);
+        let data = apply(operations, len, base, &literals, digest);
+        let data = data.ok_or_else(|| self.expected("copies within their bases"))?;
+        Ok(Made { data: data.into(), taken })
+    }
+
+    fn base(&self, cid: Option<&Cid>) -> Option<&Bytes> {
+        self.cache.get(cid?).flatten()
+    }
+
+    fn check_referred(&self, referred: &[Option<Cid>]) -> Result<(), Error> {
+        let bytes = referred.iter().filter_map(|cid| self.base(cid.as_ref())).map(Bytes::len);
+        let few = bytes.sum::<usize>() <= MAX_REFERRED_BYTES;
+        if few { Ok(()) } else { Err(self.expected("bases of at most 32 MiB")) }
+    }
+
+    fn joined(&self, first: usize, count: usize) -> Vec<u8> {
+        let bases = self.sequence.iter().skip(first).take(count);
+        let pieces = bases.filter_map(|cid| self.base(cid.as_ref()));
+        pieces.flat_map(|piece| piece.iter().copied()).collect()
+    }
+
+    fn take_plain(&mut self, n: usize) -> Result<Bytes, Error> {
+        if n > self.segment.plain.len() {
+            return Err(self.broken("plain"));
+        }
+        Ok(self.segment.plain.split_to(n))
+    }
+
+    /// Decodes what operations insert, which is no more than the block has.
+    fn take_literals(&mut self, operations: &[Operation]) -> Result<Vec<u8>, Error> {
+        let inserted = |operation: &Operation| match operation {
+            Operation::Insert(n) => *n,
+            Operation::Copy { .. } | Operation::Take(_) => 0,
+        };
+        let (n, mut out) = (operations.iter().map(inserted).sum(), Vec::new());
+        if n == 0 {
+            return Ok(out);
+        }
+        let literals = &self.segment.literals;
+        let mut rest = &literals[..];
+        let read = self.literals.read(&mut rest, n, &mut out);
+        let used = literals.len() - rest.len();
+        self.segment.literals = literals.slice(used..);
+        if read == Ok(n) { Ok(out) } else { Err(self.broken("literals")) }
+    }
+
+    /// A node is one whether it could be made or not.
+    fn add_node(&mut self, naming: Naming, pending: &Pending, data: Option<Bytes>) {
+        if !pending.node {
+            return;
+        }
+        let (kind, cid) = match naming {
+            Naming::Cid(cid) => (cid, cid),
+            Naming::Computed(form) => (Some(form.cid(&[0; 32])), None),
+        };
+        let links = match (kind, data) {
+            (Some(kind), Some(data)) => Known::All(Links::of(&kind, &data, &self.limits)),
+            _ => Known::Never,
+        };
+        self.nodes.push(Node::new(cid, links));
+    }
+
+    /// Gives a block out with those that waited for it, or lets it wait.
+    fn give_out(&mut self, naming: Naming, len: usize, made: Result<Made, Option<Cid>>) {
+        let Self { out, waiting, .. } = self;
+        match (naming, made) {
+            (Naming::Computed(form), Ok(Made { data, taken })) => {
+                waiting.push(form, data, taken);
+            }
+            (Naming::Computed(form), Err(base)) => waiting.push_lost(form, len, base),
+            (Naming::Cid(Some(cid)), Ok(Made { data, taken })) => {
+                out.push_back(Output::Block(Unverified { cid, data }));
+                waiting.release(taken, |block| out.push_back(Output::Hashed(block)));
+            }
+            (Naming::Cid(None), Ok(Made { taken, .. })) => {
+                waiting.release(taken, |_| {});
+                out.push_back(Output::Lost { cid: None, base: None });
+            }
+            (Naming::Cid(cid), Err(base)) => out.push_back(Output::Lost { cid, base }),
+        }
+    }
+}
+
+/// What a look-up costs beside the bytes of the block.
+const LOOK_UP: u64 = 1 << 10;
+
+/// The base that an operation copies from.
+const fn base(operation: &Operation) -> Option<usize> {
+    match operation {
+        Operation::Copy { from, .. } => Some(from.base),
+        Operation::Insert(_) | Operation::Take(_) => None,
+    }
+}
+
+const fn taken(operation: &Operation) -> Option<u64> {
+    match operation {
+        Operation::Take(number) => Some(*number),
+        Operation::Insert(_) | Operation::Copy { .. } => None,
+    }
+}
+
+/// The same error, with the block that it is about.
+fn named(error: Error, naming: Naming) -> Error {
+    match (error, naming) {
+        (Error::Record { record, expected, .. }, Naming::Cid(cid)) => {
+            Error::Record { record, cid, expected }
+        }
+        (error, _) => error,
+    }
+}

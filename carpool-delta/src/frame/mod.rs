@@ -1,0 +1,14 @@
+mod buffer;
+mod cache;
+mod decoder;
+mod encoder;
+mod held;
+mod links;
+mod nodes;
+mod places;
+mod record;
+mod segments;
+mod waiting;
+
+pub use decoder::{Decoder, Output};
+pub use encoder::{Counts, Encoder, Options, Sending};
