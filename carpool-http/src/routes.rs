@@ -18,6 +18,8 @@ pub const METRICS: &str = "/metrics";
 pub const DAG_CBOR: &str = "application/vnd.ipld.dag-cbor";
 /// Content type of CARv1 bodies.
 pub const CAR: &str = "application/vnd.ipld.car; version=1";
+/// Content type of delta bodies, for those who say that they take it (`docs/delta.md`).
+pub const DELTA: &str = "application/vnd.carpool.delta.v1";
 
 /// Answer header of a push: blocks of this request that the server held already.
 pub const DUPLICATE_BLOCKS: &str = "carpool-duplicate-blocks";

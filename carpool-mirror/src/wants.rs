@@ -90,6 +90,10 @@ impl Wants {
         self.map.len()
     }
 
+    pub(crate) fn contains(&self, cid: &Cid) -> bool {
+        self.map.contains(cid)
+    }
+
     pub(crate) fn contains_bytes(&self, cid: &[u8]) -> bool {
         self.map.contains_bytes(cid)
     }

@@ -248,7 +248,9 @@ impl Encoder {
     fn wants(&self, block: &Block, hint: Option<&Cid>) -> (Vec<Option<Cid>>, Option<usize>) {
         let parent = self.stack.last();
         let pair = parent.and_then(|held| Some((held, held.pair_of(block.cid(), hint)?)));
-        let Some((held, link)) = pair else { return (hint.map(|cid| Some(*cid)).into_iter().collect(), None) };
+        let Some((held, link)) = pair else {
+            return (hint.map(|cid| Some(*cid)).into_iter().collect(), None);
+        };
         let old = held.old.as_ref();
         if may_link(block.cid()) {
             let paired = hint.copied().or_else(|| old?.links.get(link).filter(may_link));
@@ -379,17 +381,21 @@ impl Encoder {
     }
 
     fn send_leaf(&mut self, job: Job) {
-        let link = self.stack.last().and_then(|held| held.pair_of(job.block.cid(), job.hint.as_ref()));
+        let link =
+            self.stack.last().and_then(|held| held.pair_of(job.block.cid(), job.hint.as_ref()));
         let Job { block, wants, first, mut answers, .. } = job;
         let answer = |cid: &Option<Cid>| cid.and_then(|cid| answers.get_mut(&cid)?.clone());
-        let mut bases: Vec<Bytes> = wants.iter().map(answer).map(Option::unwrap_or_default).collect();
+        let mut bases: Vec<Bytes> =
+            wants.iter().map(answer).map(Option::unwrap_or_default).collect();
         if let Some(first) = first {
             self.open_window(first, core::mem::take(&mut bases));
         }
         let form = self.form(&block);
         let encoded = match link {
             Some(link) => self.encode_in_window(block.data(), link),
-            None => self.encode_against(block.data(), bases.pop().zip(wants.first().copied().flatten())),
+            None => {
+                self.encode_against(block.data(), bases.pop().zip(wants.first().copied().flatten()))
+            }
         };
         self.send(&block, form, &encoded);
         if form.is_some() {
@@ -561,7 +567,9 @@ fn has_copies(content: &Content) -> bool {
     match content {
         Content::Plain => false,
         Content::Prefix { .. } => true,
-        Content::Copies(operations) => operations.iter().any(|op| matches!(op, Operation::Copy { .. })),
+        Content::Copies(operations) => {
+            operations.iter().any(|op| matches!(op, Operation::Copy { .. }))
+        }
     }
 }
 

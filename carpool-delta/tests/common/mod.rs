@@ -163,7 +163,8 @@ fn drive(decoder: &mut Decoder, old: &Store, came: &mut Came) -> Result<(), Erro
                 }
             }
             Output::Hashed(block) => {
-                let claim = carpool_core::Unverified { cid: *block.cid(), data: block.data().clone() };
+                let claim =
+                    carpool_core::Unverified { cid: *block.cid(), data: block.data().clone() };
                 assert!(verify(vec![claim])[0].is_ok());
                 came.blocks.push(block);
             }

@@ -87,12 +87,29 @@ pub struct ClientOptions {
     /// The one step to take, where client and server can; for whoever compares them. Default: what a
     /// [`plan`](carpool_mirror::planner::plan) puts first.
     pub strategy: Option<Step>,
+    /// Whether blocks may come as what differs from those below an old root. Default: where the server is
+    /// not on this machine or beside it.
+    pub deltas: Deltas,
     /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
     pub sketch_keys: SketchKeys,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
     pub seed: u64,
+}
+
+/// When a client takes delta bodies (`docs/delta.md`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Deltas {
+    /// Where bytes take longer than making them anew: a round trip of a millisecond or more, or a
+    /// known rate below 100 MB/s.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 impl Default for ClientOptions {
@@ -111,6 +128,7 @@ impl Default for ClientOptions {
             small_store_blocks: 4096,
             path: None,
             strategy: None,
+            deltas: Deltas::default(),
             sketch_keys: SketchKeys::default(),
             listener: None,
             seed: 0,
@@ -130,6 +148,15 @@ const LEAST_ROUND: u64 = 1_000;
 
 type RequestBody = UnsyncBoxBody<Bytes, Error>;
 pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, Joined<RequestBody>>;
+
+/// Headers that not every request has.
+#[derive(Default)]
+struct More<'a> {
+    /// What the header of the extension says.
+    offer: Option<&'a Offer>,
+    /// Media types that are taken.
+    accept: Option<&'static str>,
+}
 
 /// A client of one server.
 #[derive(Clone, Debug)]
@@ -178,16 +205,17 @@ impl Client {
         content_type: Option<&str>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
-        self.send_offering(method, path_and_query, content_type, None, body).await
+        let more = More::default();
+        self.send_offering(method, path_and_query, content_type, more, body).await
     }
 
-    /// As [`send`](Self::send), with what the header of the extension says.
+    /// As [`send`](Self::send), with more headers.
     async fn send_offering(
         &self,
         method: Method,
         path_and_query: &str,
         content_type: Option<&str>,
-        offer: Option<&Offer>,
+        More { offer, accept }: More<'_>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
@@ -203,6 +231,9 @@ impl Client {
         }
         if let Some(value) = offer.and_then(|offer| HeaderValue::try_from(offer.encode()).ok()) {
             request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
+        }
+        if let Some(accept) = accept {
+            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
         }
         let response = self.http.request(request).await.map_err(broken)?;
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
@@ -222,6 +253,21 @@ impl Client {
             bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
         };
         self.options.path.unwrap_or(measured)
+    }
+
+    /// Whether blocks are to come as deltas, where they can.
+    fn takes_deltas(&self) -> bool {
+        const NEAR_MICROS: u64 = 1_000;
+        const FAST: u64 = 100_000_000;
+        let rtt = self
+            .options
+            .path
+            .map_or_else(|| self.progress.connected.load(Relaxed), |path| path.rtt_micros);
+        match self.options.deltas {
+            Deltas::Auto => rtt >= NEAR_MICROS || (1..FAST).contains(&self.rate.load(Relaxed)),
+            Deltas::Always => true,
+            Deltas::Never => false,
+        }
     }
 
     /// A server that does not know the key that was used gives another.

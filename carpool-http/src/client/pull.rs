@@ -8,7 +8,7 @@ use carpool_mirror::{
     sketch::CellRange,
 };
 use carpool_store::BlockStore;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -19,13 +19,13 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Call, Client, End, RequestBody, Wants, blocking, full, patience::Patience, planning::steps,
-    session_name, speech::pull_path,
+    Call, Client, End, More, RequestBody, Wants, blocking, full, patience::Patience,
+    planning::steps, session_name, speech::pull_path,
 };
 use crate::{
     Error, Result, Totals,
     body::pump,
-    driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    driver::{self, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver, Taken},
     late::{Late, Unanswered},
     message::{self, Dialect, Kind},
     progress::add,
@@ -49,6 +49,8 @@ pub struct PullReport {
 /// How a round ended that was not cut.
 enum Round {
     Ended,
+    /// Blocks of a delta body did not come out: it ended, and says nothing of what is held there.
+    InPart,
     /// The server does not know what the request relied on: roots, or what it sent.
     Refused,
     /// The server has sent nothing yet and needs these cells.
@@ -64,6 +66,13 @@ enum Said {
 }
 
 impl Said {
+    /// What both sides know of a message that names held roots.
+    fn common(&self, root: Cid, held: &[Cid]) -> Option<Common> {
+        let Self::Plain(status) = self else { return None };
+        let wanted = if status.want.is_empty() { vec![root] } else { status.want.clone() };
+        Some(Common { wanted, held: held.to_vec() })
+    }
+
     fn wants(&self) -> Wants {
         match self {
             Self::Plain(status) => Wants::of(status),
@@ -95,6 +104,13 @@ impl Naming {
         self.begun = true;
         self.name.filter(|_| useful)
     }
+}
+
+/// How a transfer goes on from round to round.
+struct Manner {
+    session: Naming,
+    /// Whether delta bodies are taken: none came out in part.
+    deltas: bool,
 }
 
 /// What the answer says of the extension.
@@ -145,7 +161,8 @@ impl Client {
         let mut driver = SinkDriver::new(sink, store, &limits, self.progress());
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
-        let mut session = Naming { name: session_name(), begun: false };
+        let session = Naming { name: session_name(), begun: false };
+        let mut manner = Manner { session, deltas: true };
         loop {
             driver.sink().handle_path(self.path());
             let next;
@@ -175,7 +192,7 @@ impl Client {
             let filtered = said.wants().filter.is_some() && driver.sink().held_roots().is_empty();
             let (begun, before) = (Instant::now(), self.progress.totals().bytes_received);
             let round;
-            (driver, round) = self.pull_round(driver, root, said, &mut session).await;
+            (driver, round) = self.pull_round(driver, root, said, &mut manner).await;
             let came = self.progress.totals().bytes_received - before;
             self.note_rate(came, begun.elapsed().as_secs_f64());
             let round = round.map_err(cut_if_truncated);
@@ -183,6 +200,10 @@ impl Client {
             self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
                 Ok(Round::Ended) => driver.sink().handle_end_round(),
+                Ok(Round::InPart) => {
+                    driver.sink().handle_cut();
+                    manner.deltas = false;
+                }
                 Ok(Round::Needs(range)) => driver.sink().handle_need(range),
                 Ok(Round::Refused) => self.refused(driver.sink(), &mut keys),
                 Ok(Round::NotRead) => {
@@ -261,13 +282,14 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         said: Said,
-        session: &mut Naming,
+        Manner { session, deltas }: &mut Manner,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
         let held = driver.sink().held_roots();
         let held: Vec<Cid> = held.iter().take(extension::MAX_HELD).copied().collect();
         let path = pull_path(dialect, &root);
+        let common = said.common(root, &held);
         let told = driver.sink().tells_roots();
         let (kind, offer, message) = match said {
             Said::Plain(status) => {
@@ -281,14 +303,18 @@ impl Client {
                 (extension::CONTENT_TYPE, None, (*request).into())
             }
         };
+        let takes_deltas = *deltas && self.takes_deltas();
+        let common = common.filter(|common| takes_deltas && !common.held.is_empty());
         let form = kind;
+        let accept = common.is_some().then_some(TAKES_DELTAS);
+        let more = More { offer: offer.as_ref(), accept };
         let late = offer.as_ref().is_some_and(|offer| offer.want.is_some());
         let (body, _unanswered) = if late { self.late(message) } else { (full(message), None) };
-        let sent = self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), body);
+        let sent = self.send_offering(Method::POST, &path, Some(kind), more, body);
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
-            Ok(Ok(response)) => self.pull_answer(driver, form, response).await,
+            Ok(Ok(response)) => self.pull_answer(driver, form, common, response).await,
         }
     }
 
@@ -349,6 +375,7 @@ impl Client {
         &self,
         mut driver: Driver<S>,
         form: &str,
+        common: Option<Common>,
         response: Response<Incoming>,
     ) -> (Driver<S>, Result<Round>) {
         let extended = form == extension::CONTENT_TYPE;
@@ -372,10 +399,16 @@ impl Client {
             return (driver, Ok(Round::Ended));
         }
         let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
+        let common = common.filter(|_| is_delta(&response));
         let taken = tokio::task::spawn_blocking(move || {
-            let mut body = Body::new(incoming, driver.limits());
-            let received = driver.receive(&mut body);
-            (driver, received.map(|()| Round::Ended))
+            let received = match common {
+                Some(common) => receive_delta(&mut driver, incoming, &common),
+                None => {
+                    let mut body = Body::new(incoming, driver.limits());
+                    driver.receive(&mut body).map(|()| Round::Ended)
+                }
+            };
+            (driver, received)
         });
         drop(pump(response.into_body(), to, self.options.pace()).await);
         match taken.await {
@@ -383,6 +416,25 @@ impl Client {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+const TAKES_DELTAS: &str =
+    "application/vnd.carpool.delta.v1, application/vnd.ipld.car; version=1; q=0.9";
+
+fn is_delta(response: &Response<Incoming>) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == routes::DELTA)
+}
+
+fn receive_delta<S: BlockStore>(
+    driver: &mut SinkDriver<S>,
+    incoming: driver::Incoming,
+    common: &Common,
+) -> Result<Round> {
+    let mut body = DeltaBody::new(incoming, common, driver.limits());
+    Ok(match driver.receive_delta(&mut body)? {
+        Taken::Whole => Round::Ended,
+        Taken::InPart => Round::InPart,
+    })
 }
 
 /// Whether a header says all of it but the filter.

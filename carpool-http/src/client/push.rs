@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    Call, Client, End, Wants, blocking,
+    Call, Client, End, More, Wants, blocking,
     patience::Patience,
     planning::steps,
     sketching::{Came, Sketching},
@@ -370,11 +370,10 @@ impl Client {
             (driver, sent)
         });
         let body = body.boxed_unsync();
+        let more = More { offer: offer.as_ref(), accept: None };
         let answered = tokio::select! {
             answered =
-                self.send_offering(Method::POST, path, Some(routes::CAR), offer.as_ref(), body) => {
-                answered
-            }
+                self.send_offering(Method::POST, path, Some(routes::CAR), more, body) => answered,
             stalled = self.stalled() => Err(stalled),
         };
         drop(alive);

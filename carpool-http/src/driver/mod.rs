@@ -3,11 +3,13 @@
 //! through bounded channels, which is where a slow reader or a slow disk is felt.
 
 mod body;
+mod delta;
 mod gather;
 mod sink;
 mod source;
 
-pub(crate) use body::{Body, CHANNEL_CHUNKS};
+pub(crate) use body::{Body, CHANNEL_CHUNKS, Incoming};
+pub(crate) use delta::{Common, DeltaBody, Taken};
 pub use gather::{Gathered, complete, gather};
 pub(crate) use gather::{gather_within, larger_than};
 pub(crate) use sink::{Next, SinkDriver};

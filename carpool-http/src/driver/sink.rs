@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use carpool_core::{Block, Cid, Limits, verify};
 use carpool_mirror::{
     Holding, Known, Outcome, Received, Sink, SinkOutput, Status, extension::Request,
@@ -144,7 +145,16 @@ impl<S: BlockStore> SinkDriver<S> {
         if self.pending_bytes >= STORE_BYTES { self.store_pending() } else { Ok(()) }
     }
 
-    fn store_pending(&mut self) -> Result<()> {
+    /// The bytes of a block that is held, stored or not yet.
+    pub(super) fn find(&self, cid: &Cid) -> Result<Option<Bytes>> {
+        let pending = self.pending.iter().find(|block| block.cid() == cid);
+        Ok(match pending {
+            Some(block) => Some(block.data().clone()),
+            None => self.store.get(cid)?,
+        })
+    }
+
+    pub(super) fn store_pending(&mut self) -> Result<()> {
         self.progress.missing.store(self.sink.missing() as u64, Relaxed);
         if !self.pending.is_empty() {
             self.store.put_many(&self.pending)?;
@@ -173,7 +183,7 @@ impl<S: BlockStore> SinkDriver<S> {
         Ok(())
     }
 
-    fn receive_block(&mut self, block: Block) -> Result<()> {
+    pub(super) fn receive_block(&mut self, block: Block) -> Result<()> {
         let bytes = block.data().len() as u64 + 1;
         if self.sink.handle_block(block)? == Received::Duplicate {
             self.progress.count(|of| &of.duplicate, 1);

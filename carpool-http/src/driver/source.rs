@@ -15,8 +15,8 @@ const OWN_CHUNK_BYTES: usize = 16 << 10;
 
 /// A source and the store that it reads.
 pub(crate) struct SourceDriver<S> {
-    source: Source,
-    store: S,
+    pub(super) source: Source,
+    pub(super) store: S,
     progress: Arc<Progress>,
     /// Whether the next round sends nothing.
     rests: bool,
@@ -84,9 +84,13 @@ impl<S: BlockStore> SourceDriver<S> {
     }
 
     fn transmit(&self, body: &mut Frames<'_>, block: &Block) -> Result<()> {
+        self.note_sent(block);
+        body.block(block)
+    }
+
+    pub(super) fn note_sent(&self, block: &Block) {
         self.progress.count(|of| &of.blocks_sent, 1);
         self.progress.count(|of| &of.block_bytes, block.data().len() as u64);
-        body.block(block)
     }
 
     pub(super) fn answer(&mut self, loads: &mut Vec<Cid>) -> Result<()> {

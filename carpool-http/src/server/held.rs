@@ -10,13 +10,15 @@ use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Server, refusal::Refusal, sessions::Name};
-use crate::{Error, client::blocking, message::Request as Wanted, survey::survey};
+use crate::{Error, client::blocking, driver::Common, message::Request as Wanted, survey::survey};
 
 /// What a pull asks for, in either form.
 pub(super) struct Asked {
     pub(super) wanted: Wanted,
     /// The root of the DAG, and the roots that the sink holds.
     held: Option<(Cid, Vec<Cid>)>,
+    /// The roots that the sink named, where any of them is here.
+    named: Vec<Cid>,
     /// Whether a sink that names roots relies on them: beside a message of the specification they are
     /// an offer.
     relies: bool,
@@ -43,6 +45,7 @@ impl From<Wanted> for Asked {
         Self {
             wanted,
             held: None,
+            named: Vec::new(),
             relies: false,
             session: None,
             scope: Scope::All,
@@ -146,15 +149,23 @@ impl Asked {
         let (store, looked_for) = (server.store.clone(), named.clone());
         let here = blocking(move || store.has_many(&looked_for)).await.map_err(Error::from)?;
         let held: Vec<Cid> =
-            named.into_iter().zip(here).filter_map(|(cid, here)| here.then_some(cid)).collect();
+            named.iter().zip(here).filter_map(|(cid, here)| here.then_some(*cid)).collect();
         if held.is_empty() && self.relies && self.wanted.have.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "no such root is held here"));
         }
         if let Some(answer) = self.answer.as_mut().filter(|_| !held.is_empty()) {
             answer.used_held = true;
+            self.named = named;
             self.held = Some((root, held));
         }
         Ok(self)
+    }
+
+    /// What a delta body is held against, where the sink names roots that are here.
+    pub(super) fn take_common(&mut self) -> Option<Common> {
+        let held = std::mem::take(&mut self.named);
+        let wanted = || self.wanted.want.iter().collect();
+        (!held.is_empty()).then(|| Common { wanted: wanted(), held })
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.

@@ -85,6 +85,9 @@ pub struct ServerOptions {
     /// How long a key of sketches is good at least, which a client that pulls was given. Default an
     /// hour.
     pub sketch_key_life: Duration,
+    /// Whether pulls that name a root which is held here, and take delta bodies, are answered with one:
+    /// blocks as what differs from those below that root. Default true.
+    pub deltas: bool,
     /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
     /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
     pub max_trail_bytes: usize,
@@ -121,6 +124,7 @@ impl Default for ServerOptions {
             max_push_roots: 1000,
             max_summary_blocks: 1 << 17,
             sketch_key_life: Duration::from_secs(3600),
+            deltas: true,
             max_trail_bytes: 64 << 20,
             max_session_bytes: 4 << 20,
             max_sessions_bytes: 64 << 20,

@@ -6,7 +6,7 @@ use axum::{
 use carpool_core::Cid;
 use carpool_mirror::{Session, Source, extension};
 use carpool_selector::Order;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
-    driver::SourceDriver,
+    driver::{Common, SourceDriver},
     message::{self, Dialect, Request as Wanted},
     routes,
 };
@@ -33,6 +33,7 @@ pub(super) async fn pull(
     Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let takes_deltas = takes(request.headers(), routes::DELTA);
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
@@ -45,12 +46,32 @@ pub(super) async fn pull(
         answer.memory = lease.memory;
     }
     let answer = asked.answer;
-    let car = send(&server, observed, asked, session, Order::DepthFirst).await?;
-    let mut response = ([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response();
+    let takes_deltas = takes_deltas && server.options.deltas;
+    let common = if takes_deltas { asked.take_common() } else { None };
+    let kind = if common.is_some() { routes::DELTA } else { routes::CAR };
+    let form = common.map_or(Form::Car, Form::Delta);
+    let car = send(&server, observed, asked, session, Order::DepthFirst, form).await?;
+    let mut response = ([(header::CONTENT_TYPE, kind)], Body::new(car)).into_response();
     if let Some(answer) = answer {
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
     Ok(response)
+}
+
+/// In what form blocks go out.
+enum Form {
+    Car,
+    Delta(Common),
+}
+
+/// Whether a media type is among those that are taken by name: nobody means this one by `*/*`.
+fn takes(headers: &HeaderMap, kind: &str) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|taken| {
+        let mut parts = taken.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(kind));
+        named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 /// A request in either form; of one whose header suffices the message is only taken off the line.
@@ -90,7 +111,7 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, wanted.into(), None, Order::BreadthFirst).await?;
+    let car = send(&server, observed, wanted.into(), None, Order::BreadthFirst, Form::Car).await?;
     Ok(Body::new(car).into_response())
 }
 
@@ -117,13 +138,14 @@ async fn send(
     asked: Asked,
     session: Option<(Session, Lease)>,
     order: Order,
+    form: Form,
 ) -> Result<Remembering, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let (source, lease) = source(options, session, order);
     let source = asked.begin(source, server)?;
     let (to, session) = oneshot::channel();
-    let mut car = stream(server, observed, source, to, place);
+    let mut car = stream(server, observed, source, form, to, place);
     if car.has_any().await? {
         return Ok(Remembering::new(car, lease.map(|lease| (lease, session))));
     }
@@ -148,15 +170,20 @@ fn stream(
     server: &Server,
     observed: Observed,
     source: Source,
+    form: Form,
     session: oneshot::Sender<Session>,
     place: OwnedSemaphorePermit,
 ) -> ChannelBody {
     let (mut outgoing, body, alive) = channel(server.options.pace());
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
-    let trails = Arc::clone(&server.trails);
+    let (trails, limits) = (Arc::clone(&server.trails), server.options.limits.clone());
     tokio::task::spawn_blocking(move || {
         let _held = (alive, place);
-        match driver.send(None, &mut outgoing) {
+        let sent = match form {
+            Form::Car => driver.send(None, &mut outgoing),
+            Form::Delta(common) => driver.send_delta(&common, &limits, &mut outgoing),
+        };
+        match sent {
             Ok(sent) => {
                 // Before the end of the body is seen, so that the next request finds it.
                 if let Some(answered) = driver.source().take_answered() {

@@ -178,6 +178,13 @@ pub async fn exchange_offering(
     send(request.header(HEADER, offer.encode()), content_type, body).await
 }
 
+/// A pull of what differs from an old root, by who takes these media types.
+pub async fn exchange_taking(url: String, accept: &str, want: Cid, held: Cid) -> Answer {
+    let offer = Offer { want: Some(want), held: vec![held], ..Offer::default() };
+    let request = http::Request::post(url).header(HEADER, offer.encode());
+    send(request.header("accept", accept), "application/vnd.ipld.dag-cbor", &[]).await
+}
+
 async fn send(request: http::request::Builder, content_type: &str, body: &[u8]) -> Answer {
     use http_body_util::{BodyExt, Full};
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -209,4 +216,67 @@ pub async fn serve_only(store: Arc<dyn Store>, prefix: &'static str) -> String {
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
+}
+
+/// A server that answers the first pull with `body`, as a delta, and is honest from then on.
+pub async fn lie_once(store: Arc<dyn Store>, body: Vec<u8>) -> String {
+    use axum::{extract::Request, middleware::Next, response::IntoResponse};
+    let left = Arc::new(AtomicU64::new(1));
+    let lie = move |request: Request, next: Next| {
+        let (left, body) = (Arc::clone(&left), body.clone());
+        async move {
+            if left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {
+                return next.run(request).await;
+            }
+            let kind = [("content-type", "application/vnd.carpool.delta.v1")];
+            (kind, [(HEADER, "v=1; used=held")], body).into_response()
+        }
+    };
+    let router = Server::new(store, ServerOptions::default()).router();
+    let router = router.layer(axum::middleware::from_fn(lie));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// A store that says that it holds a block, and cannot give it.
+#[derive(Debug)]
+pub struct Losing {
+    inner: Arc<MemoryStore>,
+    lost: Cid,
+}
+
+impl Losing {
+    pub fn new(inner: Arc<MemoryStore>, lost: Cid) -> Self {
+        Self { inner, lost }
+    }
+
+    pub fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+}
+
+impl BlockStore for Losing {
+    fn get_many(&self, cids: &[Cid]) -> carpool_store::Result<Vec<Option<carpool_core::Bytes>>> {
+        let mut got = self.inner.get_many(cids)?;
+        for (cid, data) in cids.iter().zip(&mut got) {
+            if *cid == self.lost {
+                *data = None;
+            }
+        }
+        Ok(got)
+    }
+
+    fn has_many(&self, cids: &[Cid]) -> carpool_store::Result<Vec<bool>> {
+        self.inner.has_many(cids)
+    }
+
+    fn put_many(&self, blocks: &[Block]) -> carpool_store::Result<()> {
+        self.inner.put_many(blocks)
+    }
+
+    fn flush(&self) -> carpool_store::Result<()> {
+        self.inner.flush()
+    }
 }

@@ -1,4 +1,5 @@
 use carpool_bloom::Filter;
+use carpool_core::Cid;
 
 use super::{Asked, Sink};
 use crate::{
@@ -63,6 +64,14 @@ impl Sink {
         let doublings = self.hidings.saturating_sub(u32::from(!deep));
         let max_bytes = self.limits.max_bloom_bytes;
         Sizing { held, missing, deep, path: self.path, max_bytes, doublings }
+    }
+
+    /// Whether this block is known to be held: it lies below an old root that is whole, or below the root
+    /// that is wanted, and is not missing.
+    #[must_use]
+    pub fn holds(&self, cid: &Cid) -> bool {
+        let below_root = self.walk.seen().contains(cid) && !self.wants.contains(cid);
+        below_root || self.seeds.held().contains(cid)
     }
 
     /// What is held below the root and below the old roots. Of the latter, only what is held with all

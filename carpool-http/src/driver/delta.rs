@@ -1,0 +1,238 @@
+use bytes::Bytes;
+use carpool_core::{Block, Cid, Limits, Unverified, verify};
+use carpool_delta::{Decoder, Encoder, Options, Output, Sending};
+use carpool_mirror::SourceOutput;
+use carpool_store::BlockStore;
+
+use super::{Incoming, Sent, SinkDriver, SourceDriver};
+use crate::{Error, Result, body::Outgoing};
+
+/// Blocks are hashed and stored together up to about this many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What both sides of a delta body know, in an order that both know: the CIDs that are wanted, then the
+/// roots that the sink holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) wanted: Vec<Cid>,
+    pub(crate) held: Vec<Cid>,
+}
+
+impl Common {
+    fn cids(&self) -> impl Iterator<Item = Cid> {
+        self.wanted.iter().chain(&self.held).copied()
+    }
+}
+
+/// What became of a delta body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// All of it was read, and every block in it came out.
+    Whole,
+    /// It is no delta body, or blocks in it did not come out: they are to be asked for as they are.
+    InPart,
+}
+
+impl<S: BlockStore> SourceDriver<S> {
+    /// As [`send`](Self::send), as a delta body: blocks as what differs from those below the roots that
+    /// the sink holds. The first of these that is here is taken for what was at the wanted root's place.
+    pub(crate) fn send_delta(
+        &mut self,
+        common: &Common,
+        limits: &Limits,
+        outgoing: &mut Outgoing,
+    ) -> Result<Sent> {
+        let mut encoder = Encoder::new(common.cids(), limits, Options::default(), 0);
+        let before = self.first_held(common)?;
+        let (mut sent, mut loads) = (Sent::default(), Vec::new());
+        loop {
+            match self.source.poll()? {
+                Some(SourceOutput::Load(cid)) => loads.push(cid),
+                Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),
+                Some(SourceOutput::Transmit(block)) => {
+                    self.note_sent(&block);
+                    sent.blocks += 1;
+                    let old = before.filter(|_| common.wanted.first() == Some(block.cid()));
+                    encoder.handle_block(block, old);
+                    self.give_out(&mut encoder, outgoing)?;
+                }
+                Some(SourceOutput::EndRound) => break,
+                None => self.answer(&mut loads)?,
+            }
+        }
+        if sent.blocks > 0 {
+            encoder.finish();
+            self.give_out(&mut encoder, outgoing)?;
+        }
+        Ok(sent)
+    }
+
+    fn first_held(&self, common: &Common) -> Result<Option<Cid>> {
+        let here = self.store.has_many(&common.held)?;
+        Ok(common.held.iter().zip(here).find_map(|(cid, here)| here.then_some(*cid)))
+    }
+
+    /// Answers the encoder's look-ups and sends its bytes, until it takes the next block.
+    fn give_out(&self, encoder: &mut Encoder, outgoing: &mut Outgoing) -> Result<()> {
+        while let Some(sending) = encoder.poll() {
+            match sending {
+                Sending::Load(cid) => encoder.handle_load(&cid, self.store.get(&cid)?),
+                Sending::Data(data) => outgoing.send(data)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A delta body on its way in.
+pub(crate) struct DeltaBody {
+    incoming: Incoming,
+    decoder: Decoder,
+    left: u64,
+    max: u64,
+    ended: bool,
+    /// Decoded, and not stored.
+    batch: Vec<Decoded>,
+    bytes: usize,
+    /// Bytes of blocks that came out as others than they were named.
+    wrong: u64,
+    taken: Taken,
+}
+
+impl DeltaBody {
+    pub(crate) fn new(incoming: Incoming, common: &Common, limits: &Limits) -> Self {
+        Self {
+            incoming,
+            decoder: Decoder::new(common.cids(), limits, 0),
+            left: limits.max_car_bytes,
+            max: limits.max_car_bytes,
+            ended: false,
+            batch: Vec::new(),
+            bytes: 0,
+            wrong: 0,
+            taken: Taken::Whole,
+        }
+    }
+
+    /// Waits for a chunk.
+    fn read(&mut self) -> Result<()> {
+        match self.incoming.blocking_recv().transpose()? {
+            Some(chunk) => self.take(chunk),
+            None => {
+                self.ended = true;
+                self.decoder.handle_eof();
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<()> {
+        let len = chunk.len() as u64;
+        self.left = self.left.checked_sub(len).ok_or(Error::TooLarge { max: self.max })?;
+        self.decoder.handle_data(chunk);
+        Ok(())
+    }
+
+    fn push(&mut self, decoded: Decoded) {
+        self.bytes += match &decoded {
+            Decoded::Named(block) => block.data.len(),
+            Decoded::Hashed(block) => block.data().len(),
+        };
+        self.batch.push(decoded);
+    }
+}
+
+enum Decoded {
+    Named(Unverified),
+    Hashed(Block),
+}
+
+impl Decoded {
+    const fn cid(&self) -> &Cid {
+        match self {
+            Self::Named(block) => &block.cid,
+            Self::Hashed(block) => block.cid(),
+        }
+    }
+}
+
+/// Hashes those that were not, together, and gives all in their order.
+fn verified(
+    batch: Vec<Decoded>,
+) -> impl Iterator<Item = std::result::Result<Block, carpool_core::Error>> {
+    let (mut named, mut order) = (Vec::new(), Vec::new());
+    for decoded in batch {
+        match decoded {
+            Decoded::Named(block) => {
+                named.push(block);
+                order.push(None);
+            }
+            Decoded::Hashed(block) => order.push(Some(block)),
+        }
+    }
+    let mut verdicts = verify(named).into_iter();
+    order.into_iter().filter_map(move |hashed| hashed.map(Ok).or_else(|| verdicts.next()))
+}
+
+impl<S: BlockStore> SinkDriver<S> {
+    /// Takes one delta body to its end. Blocks that came before a fault are kept, and what it is in is
+    /// no fault of the transfer: it can be asked for as it is.
+    pub(crate) fn receive_delta(&mut self, body: &mut DeltaBody) -> Result<Taken> {
+        let taken = self.receive_decoded(body).and_then(|()| self.settle_batch(body));
+        let stored = self.store_pending();
+        taken.and(stored).map(|()| body.taken)
+    }
+
+    fn receive_decoded(&mut self, body: &mut DeltaBody) -> Result<()> {
+        loop {
+            match body.decoder.poll() {
+                Ok(Some(Output::Load(cid))) => self.load_base(&cid, body)?,
+                Ok(Some(Output::Block(block))) => body.push(Decoded::Named(block)),
+                Ok(Some(Output::Hashed(block))) => body.push(Decoded::Hashed(block)),
+                Ok(Some(Output::Lost { .. })) => body.taken = Taken::InPart,
+                Ok(None) if body.ended => return Ok(()),
+                Ok(None) => body.read()?,
+                Err(error) => {
+                    tracing::debug!(%error, "delta body");
+                    body.taken = Taken::InPart;
+                    return Ok(());
+                }
+            }
+            if body.bytes >= BATCH_BYTES {
+                self.settle_batch(body)?;
+            }
+        }
+    }
+
+    /// Only what is known to lie below the old roots, or below the root that is transferred, is a base: a
+    /// peer that names other blocks is answered as if they were not here.
+    fn load_base(&mut self, cid: &Cid, body: &mut DeltaBody) -> Result<()> {
+        if body.batch.iter().any(|decoded| decoded.cid() == cid) {
+            self.settle_batch(body)?;
+        }
+        let data = if self.sink().holds(cid) { self.find(cid)? } else { None };
+        body.decoder.handle_load(cid, data);
+        Ok(())
+    }
+
+    /// Hashes and takes what was decoded. A block that came out wrong is missing still.
+    fn settle_batch(&mut self, body: &mut DeltaBody) -> Result<()> {
+        body.bytes = 0;
+        for block in verified(std::mem::take(&mut body.batch)) {
+            match block {
+                Ok(block) => self.receive_block(block)?,
+                Err(error) => {
+                    body.taken = Taken::InPart;
+                    body.wrong += 1;
+                    if body.wrong > MAX_WRONG {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Blocks of a body that may come out wrong before its sender is given up.
+const MAX_WRONG: u64 = 1024;

@@ -1,0 +1,173 @@
+//! Pulls of which blocks come as what differs from those below an old root.
+
+mod common;
+
+use carpool_core::{Block, Bytes, Cid, cbor, codec};
+use carpool_http::{ClientOptions, ServerOptions, Totals, client::Deltas};
+use carpool_store::MemoryStore;
+use common::{Relay, client_with, exchange_taking, holding, holds_all, serve, serve_default};
+use std::sync::Arc;
+
+/// Blocks in preorder: an array of links to arrays of links to pieces of a text.
+struct Version {
+    root: Cid,
+    blocks: Vec<Block>,
+}
+
+fn node(children: &[Block]) -> Block {
+    let mut data = vec![];
+    cbor::write_head(&mut data, cbor::ARRAY, children.len() as u64);
+    children.iter().for_each(|block| cbor::write_link(&mut data, block.cid()));
+    Block::new(codec::DAG_CBOR, data.into())
+}
+
+fn version(text: &[u8]) -> Version {
+    let leaves: Vec<Block> = text
+        .chunks(16 << 10)
+        .map(|chunk| Block::new(codec::RAW, Bytes::copy_from_slice(chunk)))
+        .collect();
+    let nodes: Vec<(Block, &[Block])> = leaves.chunks(8).map(|few| (node(few), few)).collect();
+    let root = node(&nodes.iter().map(|(node, _)| node.clone()).collect::<Vec<_>>());
+    let below = nodes.iter().flat_map(|(node, few)| [&[node.clone()], *few].concat());
+    Version { root: *root.cid(), blocks: [root].into_iter().chain(below).collect() }
+}
+
+/// Words that come in no order.
+fn text(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut out = Vec::with_capacity(bytes + 16);
+    while out.len() < bytes {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        out.extend_from_slice(format!("{:x} ", state >> 40).as_bytes());
+    }
+    out.truncate(bytes);
+    out
+}
+
+/// An insertion near the start shifts all that follows.
+fn versions() -> (Version, Version) {
+    let old = text(1 << 20);
+    let new = [&old[..100], b"inserted", &old[100..]].concat();
+    (version(&old), version(&new))
+}
+
+fn always(options: &mut ClientOptions) {
+    options.deltas = Deltas::Always;
+}
+
+async fn pull(
+    url: &str,
+    (old, new): (&Version, &Version),
+    sink: &Arc<MemoryStore>,
+    change: impl FnOnce(&mut ClientOptions),
+) -> Totals {
+    let client = client_with(url, change);
+    let report = client.pull(new.root, vec![old.root], Arc::clone(sink)).await;
+    let totals = report.expect("all is there").totals;
+    assert!(holds_all(sink, &new.blocks));
+    totals
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shifted_file_takes_what_was_inserted() {
+    let (old, new) = versions();
+    let url = serve_default(holding(old.blocks.iter().chain(&new.blocks))).await;
+    for http2 in [false, true] {
+        let sink = holding(&old.blocks);
+        let totals = pull(&url, (&old, &new), &sink, |options| {
+            always(options);
+            options.http2 = http2;
+        });
+        let totals = totals.await;
+        assert_eq!((totals.rounds, totals.duplicate), (1, 0), "HTTP/2: {http2}");
+        assert_eq!(totals.blocks_received as usize, new.blocks.len(), "HTTP/2: {http2}");
+        assert!(totals.bytes_received < 2_000, "{} B, HTTP/2: {http2}", totals.bytes_received);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_one_who_does_not_want_it() {
+    let (old, new) = versions();
+    let store = holding(old.blocks.iter().chain(&new.blocks));
+    let url = serve_default(Arc::clone(&store)).await;
+    let mut options = ServerOptions::default();
+    options.deltas = false;
+    let without = serve(store, options).await;
+    // On this machine blocks as they are come sooner.
+    for (url, deltas) in [(&url, Deltas::Never), (&url, Deltas::Auto), (&without, Deltas::Always)] {
+        let sink = holding(&old.blocks);
+        let totals = pull(url, (&old, &new), &sink, |options| options.deltas = deltas).await;
+        assert!(totals.bytes_received > 1 << 20, "{deltas:?}: {} B", totals.bytes_received);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_common_root_it_is_a_car() {
+    let (old, new) = versions();
+    let url = serve_default(holding(&new.blocks)).await;
+    let totals = pull(&url, (&old, &new), &holding(&old.blocks), always).await;
+    assert!(totals.bytes_received > 1 << 20);
+}
+
+/// What was cut comes as deltas as well, and nothing twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_cut_the_rest_comes() {
+    let old = version(&text(8 << 20));
+    let changed: Vec<u8> =
+        text(8 << 20).chunks(40_000).flat_map(|part| [part, b"and more"].concat()).collect();
+    let new = version(&changed);
+    let url = serve_default(holding(old.blocks.iter().chain(&new.blocks))).await;
+    let whole = pull(&url, (&old, &new), &holding(&old.blocks), always).await;
+    for tenth in [1, 5, 9] {
+        let relay = Relay::start(&url, vec![whole.bytes_received * tenth / 10]).await;
+        let sink = holding(&old.blocks);
+        let totals = pull(&relay.url, (&old, &new), &sink, always).await;
+        assert_eq!(totals.duplicate, 0, "{tenth}");
+        assert_eq!(totals.blocks_received, whole.blocks_received, "{tenth}");
+        assert!(totals.rounds > 1, "{tenth}: it was cut");
+    }
+}
+
+/// Loses a block once its pull has begun: it is named as held, and is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_that_is_lost_costs_a_round() {
+    let (old, new) = versions();
+    let url = serve_default(holding(old.blocks.iter().chain(&new.blocks))).await;
+    let sink = Arc::new(common::Losing::new(holding(&old.blocks), *old.blocks[3].cid()));
+    let client = client_with(&url, always);
+    let report = client.pull(new.root, vec![old.root], Arc::clone(&sink)).await;
+    let totals = report.expect("all is there").totals;
+    assert!(holds_all(sink.inner(), &new.blocks));
+    assert_eq!(totals.rounds, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_types_are_matched_by_name() {
+    let (old, new) = versions();
+    let url = serve_default(holding(old.blocks.iter().chain(&new.blocks))).await;
+    for (accept, delta) in [
+        ("application/vnd.carpool.delta.v1", true),
+        ("application/vnd.ipld.car, Application/Vnd.Carpool.Delta.v1; q=0.5", true),
+        ("application/vnd.carpool.delta.v1; q=0, application/vnd.ipld.car", false),
+        ("*/*", false),
+        ("application/*", false),
+    ] {
+        let url = format!("{url}/api/v0/dag/pull");
+        let answer = exchange_taking(url, accept, new.root, old.root).await;
+        let kind = answer.content_type.as_deref().expect("a body has one");
+        assert_eq!(kind == "application/vnd.carpool.delta.v1", delta, "{accept}: {kind}");
+    }
+}
+
+/// A delta body that is none, or of other blocks, ends in blocks that are asked for as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_lies_is_asked_for_as_it_is() {
+    let (old, new) = versions();
+    let honest = holding(old.blocks.iter().chain(&new.blocks));
+    for body in [vec![], vec![0xff; 100], vec![1, 0, 0, 0], vec![1, 5, 0, 0, 1, 2, 3, 4, 5]] {
+        let url = common::lie_once(Arc::clone(&honest) as _, body.clone()).await;
+        let totals = pull(&url, (&old, &new), &holding(&old.blocks), always).await;
+        assert_eq!(totals.rounds, 2, "{body:?}");
+    }
+}
