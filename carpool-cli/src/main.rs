@@ -1,5 +1,6 @@
 //! `carpool`: CAR Mirror on the command line.
 
+mod acquainted;
 mod args;
 mod blocks;
 mod car;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    acquainted::Acquainted,
     args::SyncArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
@@ -27,7 +28,8 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
     let output = &output.explaining(args.remote.verbose);
     let (url, name) = split_name(&args.url);
     let name = name.map_or_else(|| folder_name(&args.dir), |name| Ok(name.to_owned()))?;
-    let client = client(url, &args.remote)?;
+    let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
+    let client = client(url, &args.remote, &acquainted, Some(&name))?;
     let store = blocks::open(store, output)?;
     store.name(&name)?;
     let imported = import_folder(args, &store, output)?;

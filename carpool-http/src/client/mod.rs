@@ -1,8 +1,8 @@
 //! The client: one per transfer, so that its counters are the transfer's.
 
+mod acquaintances;
 mod connection;
 mod events;
-mod keys;
 mod names;
 mod patience;
 mod planning;
@@ -33,7 +33,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -44,9 +44,10 @@ use crate::{
     pace::Pace,
     progress::add,
 };
+pub use acquaintances::Acquaintances;
+use acquaintances::now;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
-pub use keys::SketchKeys;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -87,8 +88,12 @@ pub struct ClientOptions {
     /// The one step to take, where client and server can; for whoever compares them. Default: what a
     /// [`plan`](carpool_mirror::planner::plan) puts first.
     pub strategy: Option<Step>,
-    /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
-    pub sketch_keys: SketchKeys,
+    /// What is known of servers from transfers before, and of this one afterwards; to be shared by the
+    /// clients of one process, and to be kept for the next. Default: nothing yet.
+    pub acquaintances: Acquaintances,
+    /// What the server calls what is transferred, if it has a name: the size of the last change, of
+    /// which a plan makes use, is remembered by it. Default: by the server alone.
+    pub name: Option<String>,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -111,7 +116,8 @@ impl Default for ClientOptions {
             small_store_blocks: 4096,
             path: None,
             strategy: None,
-            sketch_keys: SketchKeys::default(),
+            acquaintances: Acquaintances::default(),
+            name: None,
             listener: None,
             seed: 0,
         }
@@ -157,7 +163,9 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        let (extended, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        let reads = options.acquaintances.reads(&base, now()) == Some(true);
+        let (extended, rate, options) =
+            (Arc::new(AtomicBool::new(reads)), Arc::default(), Arc::new(options));
         Ok(Self { http, base, speech, extended, rate, headers, options, progress })
     }
 
@@ -201,40 +209,59 @@ impl Client {
             request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
         }
         let response = self.http.request(request).await.map_err(broken)?;
+        self.note_answer(&response, offer.is_some());
+        Ok(response)
+    }
+
+    /// Learns from an answer what can be learned of the server; `offered` says whether one that reads
+    /// the extension would have said so.
+    fn note_answer(&self, response: &Response<Incoming>, offered: bool) {
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
         if let Some(answer) = said.and_then(Answer::decode) {
-            self.extended.store(true, Relaxed);
+            self.note_reads(true);
             self.note_key(answer.key, response.status());
+        } else if offered && response.status().is_success() {
+            self.note_reads(false);
         }
-        Ok(response)
+        let connected = self.progress.connected.load(Relaxed);
+        if connected > 0 {
+            self.options.acquaintances.note_round_trip(&self.base, connected, now());
+        }
+    }
+
+    fn note_reads(&self, reads: bool) {
+        self.extended.store(reads, Relaxed);
+        self.options.acquaintances.note_reads(&self.base, reads, now());
     }
 
     /// What lies between here and the server, as far as that is known.
     fn path(&self) -> Path {
-        let known = |measured: u64, assumed| if measured == 0 { assumed } else { measured };
+        let (known, base, now) = (&self.options.acquaintances, &self.base, now());
+        let measured = |counter: &AtomicU64| Some(counter.load(Relaxed)).filter(|n| *n > 0);
+        let round_trip = measured(&self.progress.connected).or_else(|| known.round_trip(base, now));
+        let rate = measured(&self.rate).or_else(|| known.rate(base, now));
         let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
-        let measured = Path {
-            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros),
-            bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
-        };
-        self.options.path.unwrap_or(measured)
+        self.options.path.unwrap_or_else(|| Path {
+            rtt_micros: round_trip.unwrap_or(rtt_micros),
+            bytes_per_second: rate.unwrap_or(bytes_per_second),
+        })
     }
 
     /// A server that does not know the key that was used gives another.
     fn note_key(&self, key: Option<NamedKey>, status: StatusCode) {
-        let (keys, now) = (&self.options.sketch_keys, Instant::now());
+        let known = &self.options.acquaintances;
         match key {
             Some(named) if status == StatusCode::PRECONDITION_FAILED => {
-                keys.replace(&self.base, named, now);
+                known.replace_key(&self.base, named, now());
             }
-            Some(named) => keys.give(&self.base, named, now),
+            Some(named) => known.give_key(&self.base, named, now()),
             None => {}
         }
     }
 
     /// The key of sketches that the server gave, if there is one.
     fn given_key(&self) -> Option<NamedKey> {
-        self.options.sketch_keys.given(&self.base, Instant::now())
+        self.options.acquaintances.given_key(&self.base, now())
     }
 
     /// Whether the server is known to read the extension.

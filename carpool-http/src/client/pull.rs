@@ -10,10 +10,7 @@ use carpool_store::BlockStore;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
 use super::{
@@ -113,7 +110,7 @@ impl Client {
         seeds: Vec<Cid>,
         store: Arc<S>,
     ) -> Result<PullReport> {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), self.progress.totals());
         let plan = loop {
             match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
                 Err(error) if self.turns(&error) => {}
@@ -122,6 +119,7 @@ impl Client {
             }
         };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        self.note_change(totals.blocks_received - before.blocks_received);
         Ok(PullReport { root, totals, seconds, plan })
     }
 
@@ -180,7 +178,7 @@ impl Client {
                 Ok(Round::NotRead) => {
                     driver.sink().handle_cut();
                     driver.sink().handle_plan(&[Step::Filter], false);
-                    self.extended.store(false, Relaxed);
+                    self.note_reads(false);
                 }
                 Err(error) => {
                     driver.sink().handle_cut();
@@ -212,7 +210,7 @@ impl Client {
     /// another try. What does not decode does not decode under the next key, for now.
     fn refused(&self, sink: &mut Sink, keys: &mut u32) {
         let Some(number) = sink.key_in_use() else { return sink.handle_refused() };
-        self.options.sketch_keys.drop_key(&self.base, number);
+        self.options.acquaintances.drop_key(&self.base, number);
         *keys -= 1;
         match self.given_key().filter(|_| *keys > 0) {
             Some(named) => {
