@@ -11,6 +11,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod remote;
+mod savings;
 mod verbs;
 
 use args::{Cli, CompletionsArgs, LogFormat, Verb};
