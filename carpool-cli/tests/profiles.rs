@@ -11,7 +11,7 @@ const FIXED: &str = "--profile=unixfs-v1-2025";
 /// A synced folder in whose large file something was put in near the start.
 fn inserted(profile: &str) -> (Room, Served) {
     let room = Room::new();
-    let mut data = noise(7, 4 * MIB as usize);
+    let mut data = noise(7, 4 << 20);
     room.write("folder/large.bin", &data);
     room.write("folder/in/same.bin", noise(8, 100_000));
     let server = room.serve("far", &[]);

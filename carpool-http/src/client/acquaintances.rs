@@ -108,7 +108,7 @@ impl Acquaintances {
     pub(super) fn give_key(&self, base: &str, named: NamedKey, now: Seconds) {
         self.with(base, |record| {
             let in_use = record.given.filter(|given| given.fresh(now, KEY_LIFE).is_some());
-            record.given = in_use.or(Some(Dated::new(named, now)));
+            record.given = in_use.or_else(|| Some(Dated::new(named, now)));
         });
     }
 

@@ -320,11 +320,20 @@ impl Client {
             StatusCode::PRECONDITION_FAILED if driver.sink().relies() => {
                 return (driver, Ok(Round::Refused));
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_REQUEST if extended => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+                if extended =>
+            {
                 return (driver, Ok(Round::NotRead));
             }
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;
+                let told = matches!(refusal, Error::Status { .. }) && !refusal.is_transient();
+                if extended && told {
+                    // A server that does not know the form may say so: the next transfer finds out.
+                    self.note_reads(false);
+                }
                 return (driver, Err(refusal));
             }
             _ => self.understood(),

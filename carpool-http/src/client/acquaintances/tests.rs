@@ -75,7 +75,9 @@ fn names_at_the_limits_and_past_them() {
     assert!(knows(0) && !knows(1) && knows(MAX), "the one used longest ago goes");
     let name = |bytes: usize| "n".repeat(bytes);
     let longest = Acquaintances::MAX_NAME_BYTES;
-    [longest, longest + 1].map(|bytes| known.note_change("b", &name(bytes), 1));
+    for bytes in [longest, longest + 1] {
+        known.note_change("b", &name(bytes), 1);
+    }
     assert_eq!(known.change("b", &name(longest)), Some(1));
     assert_eq!(known.change("b", &name(longest + 1)), None);
 }
@@ -89,8 +91,9 @@ fn some(now: Seconds) -> Acquaintances {
         known.note_rate(base, u64::MAX, now);
         known.give_key(base, named(u64::MAX), now);
         known.drawn_key(base, now).expect("chance");
-        [("", 0), ("photos", 12), ("a \"name\"\n", u64::MAX)]
-            .map(|(name, blocks)| known.note_change(base, name, blocks));
+        for (name, blocks) in [("", 0), ("photos", 12), ("a \"name\"\n", u64::MAX)] {
+            known.note_change(base, name, blocks);
+        }
     }
     known.note_reads("http://only", true, now);
     known
