@@ -1,5 +1,6 @@
 //! `carpool`: CAR Mirror on the command line.
 
+mod acquainted;
 mod args;
 mod blocks;
 mod car;
@@ -10,6 +11,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod remote;
+mod savings;
 mod verbs;
 
 use args::{Cli, CompletionsArgs, LogFormat, Verb};

@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    acquainted::Acquainted,
     args::{DialectArg, RemoteFlags, ServerFlags},
     explain::event_line,
     failure::{Exit, Failure, Outcome},
@@ -33,9 +34,17 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
     runtime.map_err(|error| Failure::io("starting threads", &error))?.block_on(work)
 }
 
-/// A client of `url` with what the command line says.
-pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
+/// A client of `url` with what the command line says and what is known of servers, for something that
+/// may have a name there.
+pub(crate) fn client(
+    url: &str,
+    flags: &RemoteFlags,
+    acquainted: &Acquainted,
+    name: Option<&str>,
+) -> Outcome<Client> {
     let mut options = client_options(&flags.server)?;
+    options.acquaintances = acquainted.known();
+    options.name = name.map(str::to_owned);
     options.http2 = flags.http2;
     options.dialect = match flags.dialect {
         DialectArg::Auto => None,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use carpool_core::{Block, Cid, may_link};
 use carpool_http::{
     ClientOptions, ServerOptions, Totals,
-    client::{Call, Event, Listener, SketchKeys},
+    client::{Acquaintances, Call, Event, Listener},
 };
 use carpool_mirror::{
     extension::{Answer, CONTENT_TYPE, Request},
@@ -176,8 +176,8 @@ async fn a_server_that_has_lost_its_keys_gives_another_and_that_is_used() {
     let (old, new) = versions(16);
     let [first, second] =
         [serve_default(holding(&new.blocks)).await, serve_default(holding(&new.blocks)).await];
-    let (switch, keys) = (Switch::to(&first).await, SketchKeys::default());
-    let share = |options: &mut ClientOptions| options.sketch_keys = keys.clone();
+    let (switch, known) = (Switch::to(&first).await, Acquaintances::default());
+    let share = |options: &mut ClientOptions| options.acquaintances = known.clone();
     let pulled = async || {
         let sink = holding(&old.blocks);
         pull(&switch.url, (&old, &new), &sink, share).await

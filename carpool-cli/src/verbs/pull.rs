@@ -4,6 +4,7 @@ use carpool_store::{LocalStore, Names};
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use crate::{
+    acquainted::Acquainted,
     args::PullArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
@@ -28,12 +29,17 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
     let output = &output.explaining(args.remote.verbose);
     let what = what(args)?;
     let (What::Root(_, url) | What::Name(_, url)) = what;
-    let client = client(url, &args.remote)?;
+    let name = match what {
+        What::Root(..) => None,
+        What::Name(name, _) => Some(name),
+    };
+    let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
+    let client = client(url, &args.remote, &acquainted, name)?;
     let store = blocks::open(store, output)?;
     block_on(async {
-        let (root, name) = match what {
-            What::Root(root, _) => (root, None),
-            What::Name(name, _) => (named(&client, &store, name).await?, Some(name)),
+        let root = match what {
+            What::Root(root, _) => root,
+            What::Name(name, _) => named(&client, &store, name).await?,
         };
         let seeds = seeds(&store, &args.have, name)?;
         let (begun, progress) = (Instant::now(), client.progress());

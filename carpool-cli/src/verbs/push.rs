@@ -13,7 +13,8 @@ use std::{
 };
 
 use crate::{
-    args::PushArgs,
+    acquainted::Acquainted,
+    args::{PushArgs, parse_cid},
     blocks,
     failure::{Exit, Failure, Outcome},
     output::Output,
@@ -31,7 +32,9 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
         let what = "push sends a root; `sync` sends a folder under a name";
         return Err(Failure::new(Exit::Usage, what));
     }
-    let client = client(url, &args.remote)?;
+    let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
+    let like = args.diff.as_deref().filter(|diff| parse_cid(diff).is_err());
+    let client = client(url, &args.remote, &acquainted, like)?;
     let store = blocks::open(store, output)?;
     if !store.has(&args.root)? {
         let what = format_args!("{} is not held here; add, import or pull it first", args.root);

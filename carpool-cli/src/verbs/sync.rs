@@ -2,6 +2,7 @@ use carpool_core::Cid;
 use carpool_http::{Client, Totals};
 use carpool_mirror::planner::Plan;
 use carpool_store::{BlockStore, Expect, LocalStore, Names, SetName};
+use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,14 +10,16 @@ use std::{
 };
 
 use crate::{
+    acquainted::Acquainted,
     args::SyncArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Tally, import},
-    output::Output,
+    output::{Output, say},
     remote::{
         block_on, client, push_meter, split_name, stopped_short, transfer_json, transfer_line,
     },
+    savings::Savings,
     verbs::{
         add,
         push::{dag_bytes, foresee},
@@ -27,7 +30,8 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
     let output = &output.explaining(args.remote.verbose);
     let (url, name) = split_name(&args.url);
     let name = name.map_or_else(|| folder_name(&args.dir), |name| Ok(name.to_owned()))?;
-    let client = client(url, &args.remote)?;
+    let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
+    let client = client(url, &args.remote, &acquainted, Some(&name))?;
     let store = blocks::open(store, output)?;
     store.name(&name)?;
     let imported = import_folder(args, &store, output)?;
@@ -45,7 +49,12 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
         pushed.map_err(|error| stopped_short(&root, error, &progress, begun, output))
     })?;
     named_here(&store, &name, root)?;
-    let json = transfer_json(&root, &report.totals, report.seconds, report.plan.as_ref());
+    let mut json = transfer_json(&root, &report.totals, report.seconds, report.plan.as_ref());
+    if args.remote.verbose || output.json() {
+        let savings = savings(args, &store, report.before, root)?;
+        json["profiles"] = savings.as_ref().map_or(Value::Null, Savings::json);
+        savings.iter().filter(|_| args.remote.verbose).for_each(say);
+    }
     let whole = dag_bytes(&store, &root);
     output.result(&json, transfer_line(&root, &report.totals, report.seconds, whole));
     add::problems(output, &imported)
@@ -73,11 +82,25 @@ fn import_folder(args: &SyncArgs, store: &Arc<LocalStore>, output: &Output) -> O
     import(&importer, std::slice::from_ref(&args.dir), Some(&**store as &dyn BlockStore))
 }
 
+/// What the change would have cost under another profile, where there is a version before.
+fn savings(
+    args: &SyncArgs,
+    store: &Arc<LocalStore>,
+    before: Option<Cid>,
+    root: Cid,
+) -> Outcome<Option<Savings>> {
+    let options = add::options(&args.import)?;
+    let used = (args.import.profile, &options);
+    Ok(before.and_then(|before| Savings::of_change(&**store, (before, root), used)))
+}
+
 /// What a push under a name did, all requests counted.
 pub(crate) struct Synced {
     pub(crate) totals: Totals,
     pub(crate) seconds: f64,
     pub(crate) plan: Option<Plan>,
+    /// What the name pointed to.
+    pub(crate) before: Option<Cid>,
 }
 
 /// Pushes what changed since the root that the name points to, and moves the name; nothing where
@@ -102,7 +125,7 @@ pub(crate) async fn push_named(
         client.set_name(name, root, before).await?;
     }
     let (totals, seconds) = (client.progress().totals(), begun.elapsed().as_secs_f64());
-    Ok(Synced { totals, seconds, plan })
+    Ok(Synced { totals, seconds, plan, before })
 }
 
 /// What was sent or fetched by name has that name here too.

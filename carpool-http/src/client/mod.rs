@@ -1,8 +1,8 @@
 //! The client: one per transfer, so that its counters are the transfer's.
 
+mod acquaintances;
 mod connection;
 mod events;
-mod keys;
 mod names;
 mod patience;
 mod planning;
@@ -33,7 +33,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -44,9 +44,10 @@ use crate::{
     pace::Pace,
     progress::add,
 };
+pub use acquaintances::Acquaintances;
+use acquaintances::now;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
-pub use keys::SketchKeys;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -90,8 +91,12 @@ pub struct ClientOptions {
     /// Whether blocks may come as what differs from those below an old root. Default: where the server is
     /// not on this machine or beside it.
     pub deltas: Deltas,
-    /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
-    pub sketch_keys: SketchKeys,
+    /// What is known of servers from transfers before, and of this one afterwards; to be shared by the
+    /// clients of one process, and to be kept for the next. Default: nothing yet.
+    pub acquaintances: Acquaintances,
+    /// What the server calls what is transferred, if it has a name: the size of the last change, of
+    /// which a plan makes use, is remembered by it. Default: by the server alone.
+    pub name: Option<String>,
     /// Who is told of each round. Default nobody.
     pub listener: Option<Listener>,
     /// Seed of hash tables; a random one where servers are strangers.
@@ -102,8 +107,8 @@ pub struct ClientOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deltas {
-    /// Where bytes take longer than making them anew: a round trip of a millisecond or more, or a
-    /// known rate below 100 MB/s.
+    /// Where bytes take longer than making them anew: from a server that is not on this machine or within
+    /// a millisecond, and not known to send 100 MB/s or more.
     #[default]
     Auto,
     /// Always.
@@ -129,7 +134,8 @@ impl Default for ClientOptions {
             path: None,
             strategy: None,
             deltas: Deltas::default(),
-            sketch_keys: SketchKeys::default(),
+            acquaintances: Acquaintances::default(),
+            name: None,
             listener: None,
             seed: 0,
         }
@@ -188,7 +194,9 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        let (extended, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        let reads = options.acquaintances.reads(&base, now()) == Some(true);
+        let (extended, rate, options) =
+            (Arc::new(AtomicBool::new(reads)), Arc::default(), Arc::new(options));
         Ok(Self { http, base, speech, extended, rate, headers, options, progress })
     }
 
@@ -236,55 +244,81 @@ impl Client {
             request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
         }
         let response = self.http.request(request).await.map_err(broken)?;
+        self.note_answer(&response, offer.is_some());
+        Ok(response)
+    }
+
+    /// Learns from an answer what can be learned of the server; `offered` says whether one that reads
+    /// the extension would have said so.
+    fn note_answer(&self, response: &Response<Incoming>, offered: bool) {
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
         if let Some(answer) = said.and_then(Answer::decode) {
-            self.extended.store(true, Relaxed);
+            self.note_reads(true);
             self.note_key(answer.key, response.status());
+        } else if offered && response.status().is_success() {
+            self.note_reads(false);
         }
-        Ok(response)
+        let connected = self.progress.connected.load(Relaxed);
+        if connected > 0 {
+            self.options.acquaintances.note_round_trip(&self.base, connected, now());
+        }
+    }
+
+    fn note_reads(&self, reads: bool) {
+        self.extended.store(reads, Relaxed);
+        self.options.acquaintances.note_reads(&self.base, reads, now());
     }
 
     /// What lies between here and the server, as far as that is known.
     fn path(&self) -> Path {
-        let known = |measured: u64, assumed| if measured == 0 { assumed } else { measured };
+        let (known, base, now) = (&self.options.acquaintances, &self.base, now());
+        let measured = |counter: &AtomicU64| Some(counter.load(Relaxed)).filter(|n| *n > 0);
+        let round_trip = measured(&self.progress.connected).or_else(|| known.round_trip(base, now));
+        let rate = measured(&self.rate).or_else(|| known.rate(base, now));
         let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
-        let measured = Path {
-            rtt_micros: known(self.progress.connected.load(Relaxed), rtt_micros).max(LEAST_ROUND),
-            bytes_per_second: known(self.rate.load(Relaxed), bytes_per_second),
-        };
-        self.options.path.unwrap_or(measured)
+        self.options.path.unwrap_or_else(|| Path {
+            rtt_micros: round_trip.unwrap_or(rtt_micros).max(LEAST_ROUND),
+            bytes_per_second: rate.unwrap_or(bytes_per_second),
+        })
     }
 
     /// Whether blocks are to come as deltas, where they can.
     fn takes_deltas(&self) -> bool {
-        const NEAR_MICROS: u64 = 1_000;
         const FAST: u64 = 100_000_000;
-        let rtt = self
-            .options
-            .path
-            .map_or_else(|| self.progress.connected.load(Relaxed), |path| path.rtt_micros);
         match self.options.deltas {
-            Deltas::Auto => rtt >= NEAR_MICROS || (1..FAST).contains(&self.rate.load(Relaxed)),
+            Deltas::Auto => !self.is_near() && self.path().bytes_per_second < FAST,
             Deltas::Always => true,
             Deltas::Never => false,
         }
     }
 
+    /// Whether the server is on this machine or beside it.
+    fn is_near(&self) -> bool {
+        const NEAR_MICROS: u64 = 1_000;
+        let counted = Some(self.progress.connected.load(Relaxed)).filter(|micros| *micros > 0);
+        let known = || self.options.acquaintances.round_trip(&self.base, now());
+        let told = self.options.path.map(|path| path.rtt_micros);
+        match told.or(counted).or_else(known) {
+            Some(micros) => micros < NEAR_MICROS,
+            None => self.base.parse().is_ok_and(|uri: Uri| is_loopback(&uri)),
+        }
+    }
+
     /// A server that does not know the key that was used gives another.
     fn note_key(&self, key: Option<NamedKey>, status: StatusCode) {
-        let (keys, now) = (&self.options.sketch_keys, Instant::now());
+        let known = &self.options.acquaintances;
         match key {
             Some(named) if status == StatusCode::PRECONDITION_FAILED => {
-                keys.replace(&self.base, named, now);
+                known.replace_key(&self.base, named, now());
             }
-            Some(named) => keys.give(&self.base, named, now),
+            Some(named) => known.give_key(&self.base, named, now()),
             None => {}
         }
     }
 
     /// The key of sketches that the server gave, if there is one.
     fn given_key(&self) -> Option<NamedKey> {
-        self.options.sketch_keys.given(&self.base, Instant::now())
+        self.options.acquaintances.given_key(&self.base, now())
     }
 
     /// Whether the server is known to read the extension.
@@ -322,6 +356,12 @@ fn checked_base(base: &str) -> Result<String> {
         return Err(Error::Usage(format!("{base:?} is no http or https URL without a query")));
     }
     Ok(base.trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse().map(|address: std::net::IpAddr| address.is_loopback());
+    address.unwrap_or_else(|_| host.eq_ignore_ascii_case("localhost"))
 }
 
 pub(crate) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap> {

@@ -6,7 +6,7 @@ use carpool_mirror::{
 use carpool_store::BlockStore;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use super::{Client, Event, blocking};
+use super::{Client, Event, acquaintances::now, blocking};
 use crate::{Error, Result};
 
 /// Of how many levels a source looks at the left edge; what is deeper is a chain.
@@ -45,7 +45,7 @@ impl Client {
     /// How a pull goes on, for a sink that holds so much.
     pub(super) fn plan_pull(&self, holding: &Holding, leaf_bytes: u64) -> Plan {
         let extended = self.is_extended();
-        let facts = Facts {
+        let facts = self.with_last_change(Facts {
             blocks: holding.blocks,
             interior: holding.interior,
             depth: holding.depth,
@@ -54,7 +54,7 @@ impl Client {
             path: self.path(),
             common_root: holding.old_root && extended,
             extended,
-        };
+        });
         self.plan(&facts, self.given_key().is_some())
     }
 
@@ -74,7 +74,7 @@ impl Client {
             Err(Error::Block(_)) => Edge::default(),
             Err(error) => return Err(error),
         };
-        let facts = Facts {
+        let facts = self.with_last_change(Facts {
             blocks: edge.blocks,
             interior: edge.interior,
             depth: edge.depth,
@@ -82,9 +82,30 @@ impl Client {
             last_change: None,
             path: self.path(),
             common_root,
-            extended: true,
-        };
+            // To ask costs a header; a server that was not asked may read it.
+            extended: self.options.acquaintances.reads(&self.base, now()) != Some(false),
+        });
         Ok(self.plan(&facts, true))
+    }
+
+    /// The facts with the last change under this name. One of more than half of what there is was a
+    /// beginning, such as the first transfer of all of it, and says nothing of the next.
+    fn with_last_change(&self, facts: Facts) -> Facts {
+        let blocks = self.options.acquaintances.change(&self.base, self.name_of_change());
+        let change = blocks.filter(|blocks| blocks.saturating_mul(2) <= facts.blocks);
+        Facts { last_change: change.map(|blocks| facts.leaves_among(blocks)), ..facts }
+    }
+
+    /// Remembers how many blocks a transfer moved that is over.
+    pub(super) fn note_change(&self, blocks: u64) {
+        if blocks > 0 {
+            let (known, name) = (&self.options.acquaintances, self.name_of_change());
+            known.note_change(&self.base, name, blocks);
+        }
+    }
+
+    fn name_of_change(&self) -> &str {
+        self.options.name.as_deref().unwrap_or_default()
     }
 
     /// A step that is forced is the only one, unless it cannot be taken here; sketches need a key.
@@ -98,7 +119,7 @@ impl Client {
         plan
     }
 
-    /// Notes at what rate a body came, where it was long enough to tell.
+    /// Notes at what rate a body moved, where it was long enough to tell.
     pub(super) fn note_rate(&self, bytes: u64, seconds: f64) {
         const TELLING: u64 = 1 << 20;
         if bytes >= TELLING && seconds > 0.0 {
@@ -108,7 +129,8 @@ impl Client {
                 reason = "saturates"
             )]
             let rate = (bytes as f64 / seconds) as u64;
-            self.rate.fetch_max(rate, Relaxed);
+            let fastest = self.rate.fetch_max(rate, Relaxed).max(rate);
+            self.options.acquaintances.note_rate(&self.base, fastest, now());
         }
     }
 }

@@ -12,10 +12,7 @@ use http::{Method, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
 use super::{
@@ -132,7 +129,7 @@ impl Client {
         seeds: Vec<Cid>,
         store: Arc<S>,
     ) -> Result<PullReport> {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), self.progress.totals());
         let plan = loop {
             match self.pull_speaking(root, seeds.clone(), Arc::clone(&store)).await {
                 Err(error) if self.turns(&error) => {}
@@ -141,6 +138,7 @@ impl Client {
             }
         };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        self.note_change(totals.blocks_received - before.blocks_received);
         Ok(PullReport { root, totals, seconds, plan })
     }
 
@@ -209,7 +207,7 @@ impl Client {
                 Ok(Round::NotRead) => {
                     driver.sink().handle_cut();
                     driver.sink().handle_plan(&[Step::Filter], false);
-                    self.extended.store(false, Relaxed);
+                    self.note_reads(false);
                 }
                 Err(error) => {
                     driver.sink().handle_cut();
@@ -248,7 +246,7 @@ impl Client {
     /// another try. What does not decode does not decode under the next key, for now.
     fn refused(&self, sink: &mut Sink, keys: &mut u32) {
         let Some(number) = sink.key_in_use() else { return sink.handle_refused() };
-        self.options.sketch_keys.drop_key(&self.base, number);
+        self.options.acquaintances.drop_key(&self.base, number);
         *keys -= 1;
         match self.given_key().filter(|_| *keys > 0) {
             Some(named) => {
@@ -385,11 +383,20 @@ impl Client {
             StatusCode::PRECONDITION_FAILED if driver.sink().relies() => {
                 return (driver, Ok(Round::Refused));
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_REQUEST if extended => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+                if extended =>
+            {
                 return (driver, Ok(Round::NotRead));
             }
             status if !status.is_success() => {
                 let refusal = self.refusal(response).await;
+                let told = matches!(refusal, Error::Status { .. }) && !refusal.is_transient();
+                if extended && told {
+                    // A server that does not know the form may say so: the next transfer finds out.
+                    self.note_reads(false);
+                }
                 return (driver, Err(refusal));
             }
             _ => self.understood(),

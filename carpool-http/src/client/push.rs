@@ -16,7 +16,9 @@ use std::{
 };
 
 use super::{
-    Call, Client, End, More, Wants, blocking,
+    Call, Client, End, More, Wants,
+    acquaintances::now,
+    blocking,
     patience::Patience,
     planning::steps,
     sketching::{Came, Sketching},
@@ -132,7 +134,7 @@ impl Client {
         diff: Option<&str>,
         store: Arc<S>,
     ) -> Result<PushReport> {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), self.progress.totals());
         let held = self.here(held, &store).await?;
         let plan = loop {
             match self.push_speaking(root, held.clone(), diff, &store).await {
@@ -142,6 +144,7 @@ impl Client {
             }
         };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
+        self.note_change(arrived(&totals) - arrived(&before));
         Ok(PushReport { root, totals, seconds, plan })
     }
 
@@ -161,7 +164,7 @@ impl Client {
             Dialect::Spec => Some(self.plan_push(root, !held.is_empty(), store).await?),
             Dialect::CarMirror => None,
         };
-        let key = self.options.sketch_keys.drawn(&self.base, Instant::now());
+        let key = self.options.acquaintances.drawn_key(&self.base, now());
         let question = Question::keyed(&plan.as_ref().map_or(Vec::new(), steps), key);
         let mut asking = Asking { question, sketching: key.map(Sketching::new) };
         let path = push_path(dialect, &root, diff);
@@ -248,9 +251,12 @@ impl Client {
             let (said, sent);
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
             let offer = asking.question.offer(driver.source());
+            let (begun, before) = (Instant::now(), self.progress.totals().bytes_sent);
             let round = self.push_round(driver, target.root, target.path, offer).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
+            let went = self.progress.totals().bytes_sent - before;
+            self.note_rate(went, begun.elapsed().as_secs_f64());
             let mut wanted = said.named();
             wanted.sort_unstable();
             *answered += 1;
@@ -343,7 +349,7 @@ impl Client {
                 }
             }
             Came::GaveUp => {
-                self.options.sketch_keys.drop_key(&self.base, sketching.named().number);
+                self.options.acquaintances.drop_key(&self.base, sketching.named().number);
                 driver.rest();
             }
         }
@@ -430,6 +436,11 @@ impl Client {
         let plain = message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?;
         Ok(Said::Plain(plain))
     }
+}
+
+/// Blocks that were sent and that the server had not.
+const fn arrived(totals: &Totals) -> u64 {
+    totals.blocks_sent.saturating_sub(totals.duplicate)
 }
 
 /// The server wants what it wanted before: either we lack it or it does not take it.

@@ -111,6 +111,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// How many leaves are among so many missing blocks, were they scattered: where a transfer counted
+    /// blocks, what to say as [`last_change`](Self::last_change) before the next. At least 1, unless
+    /// there are no blocks.
+    #[must_use]
+    pub fn leaves_among(&self, blocks: u64) -> u64 {
+        predict::leaves_among(self, blocks)
+    }
+
     fn leaves(&self) -> f64 {
         self.blocks.saturating_sub(self.interior).max(1) as f64
     }
@@ -306,6 +314,27 @@ mod tests {
         for (case, facts, expected) in table {
             let plan = plan(&facts, &Step::ALL);
             assert_eq!(plan.first(), expected, "{case}: {plan}");
+        }
+    }
+
+    #[test]
+    fn leaves_are_told_from_the_blocks_above_them() {
+        // One leaf, and the three nodes above it; of many leaves most have their own.
+        let chain = Facts { blocks: 200_000, interior: 100_000, depth: 100_000, ..WIDE };
+        let flat = Facts { blocks: 100, interior: 0, depth: 0, ..WIDE };
+        let nothing = Facts { blocks: 0, interior: 0, depth: 0, ..WIDE };
+        for (facts, blocks, leaves) in [
+            (WIDE, 0, 0..=0),
+            (WIDE, 1, 1..=1),
+            (WIDE, 4, 1..=1),
+            (WIDE, 1_952, 980..=1_010),
+            (WIDE, u64::MAX, 1_000_000..=1_000_000),
+            (chain, 20, 10..=10),
+            (flat, 7, 7..=7),
+            (nothing, 7, 1..=1),
+        ] {
+            let found = facts.leaves_among(blocks);
+            assert!(leaves.contains(&found), "{blocks}: {found}");
         }
     }
 

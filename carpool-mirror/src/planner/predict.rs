@@ -79,6 +79,22 @@ impl Missing {
     }
 }
 
+/// The most leaves of which no more than `blocks` blocks would be missing in all, at least one.
+pub(super) fn leaves_among(facts: &Facts, blocks: u64) -> u64 {
+    let fits = |leaves: u64| Missing::new(facts, leaves as f64).all() <= blocks as f64;
+    let most = facts.blocks.saturating_sub(facts.interior).max(1);
+    let (mut fitting, mut most) = (blocks.min(1), blocks.min(most));
+    while fitting < most {
+        let middle = most - (most - fitting) / 2;
+        if fits(middle) {
+            fitting = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    fitting
+}
+
 /// Requests and answers, replayed on one connection.
 struct Rounds {
     connection: Connection,
