@@ -1,7 +1,7 @@
 //! The command line.
 
 use carpool_core::Cid;
-use carpool_http::ServerOptions;
+use carpool_http::{ServerOptions, client::Deltas};
 use carpool_mirror::planner::Step;
 use carpool_unixfs::{Chunking, Profile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -360,6 +360,25 @@ impl StrategyArg {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum DeltaArg {
+    /// From servers that are not on this machine or beside it
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl DeltaArg {
+    pub(crate) const fn when(self) -> Deltas {
+        match self {
+            Self::Auto => Deltas::Auto,
+            Self::Always => Deltas::Always,
+            Self::Never => Deltas::Never,
+        }
+    }
+}
+
 /// What a server wants to see before it answers, and how it is known.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerFlags {
@@ -388,6 +407,9 @@ pub(crate) struct RemoteFlags {
     /// The one way to find out what is missing, where both sides can take it
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
     pub(crate) strategy: StrategyArg,
+    /// Whether what is pulled may come as what differs from an old root that both sides hold
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) delta: DeltaArg,
     /// Explain the plan and each round on standard error, in place of progress bars
     #[arg(short, long)]
     pub(crate) verbose: bool,

@@ -123,8 +123,8 @@ async fn at_first_contact_the_key_costs_a_request() {
     let report = client.pull(new.root, vec![old.root], Arc::clone(&sink)).await;
     let totals = report.expect("all is there").totals;
     assert!(holds_all(&sink, &new.blocks));
-    assert_eq!((totals.requests, totals.rounds), (3, 2), "a greeting, cells, what has no name");
-    assert!(totals.bytes_sent < most(256, 3), "{totals:?}");
+    assert_eq!((totals.requests, totals.rounds), (2, 1), "a greeting, and cells");
+    assert!(totals.bytes_sent < most(256, 2), "{totals:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
