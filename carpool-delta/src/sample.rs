@@ -37,7 +37,8 @@ impl Sampler {
     pub(crate) fn estimate(&mut self, operations: &[Operation], literals: &[u8]) -> usize {
         let mut written = Vec::new();
         write_operations(operations, &mut written);
-        let mut out = Vec::with_capacity(zstd_safe::compress_bound(literals.len().max(written.len())));
+        let mut out =
+            Vec::with_capacity(zstd_safe::compress_bound(literals.len().max(written.len())));
         let mut total = 0;
         for part in [&written[..], literals] {
             total += self.context.compress(&mut out, part, 3).unwrap_or(part.len());

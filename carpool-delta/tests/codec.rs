@@ -4,13 +4,19 @@ mod common;
 
 use carpool_core::Bytes;
 use carpool_delta::{
-    Index, Operation, Scanner, apply, compress_with, decompress_with, read_operations, write_operations,
+    Index, Operation, Scanner, apply, compress_with, decompress_with, read_operations,
+    write_operations,
 };
 use common::{noise, text};
 use proptest::prelude::*;
 
 /// Operations one byte at a time.
-fn twin(operations: &[Operation], bases: &[Bytes], literals: &[u8], digest: [u8; 32]) -> Option<Vec<u8>> {
+fn twin(
+    operations: &[Operation],
+    bases: &[Bytes],
+    literals: &[u8],
+    digest: [u8; 32],
+) -> Option<Vec<u8>> {
     let (mut out, mut literals) = (Vec::new(), literals.iter());
     for operation in operations {
         match *operation {
@@ -156,7 +162,11 @@ fn a_match_goes_on_from_block_to_block_and_from_base_to_base() {
         scanner.scan(&index, block, &mut operations, &mut literals);
     }
     assert_eq!(literals, []);
-    assert_eq!(operations.len(), 18, "ten blocks, nine borders between bases, one of them at a block's");
+    assert_eq!(
+        operations.len(),
+        18,
+        "ten blocks, nine borders between bases, one of them at a block's"
+    );
     let mut written = Vec::new();
     write_operations(&operations, &mut written);
     assert!(written.len() < 45, "{}", written.len());

@@ -18,7 +18,9 @@ fn record(expected: &'static str) -> Error {
 #[test]
 fn every_lie_has_its_error() {
     let part = |part, record| Error::Part { part, record };
-    let one = |control: &[u64], literals: &[u8]| Body::new().segment(&numbers(control), literals, &[]).end();
+    let one = |control: &[u64], literals: &[u8]| {
+        Body::new().segment(&numbers(control), literals, &[]).end()
+    };
     let mut bomb = Body::new().segment(&numbers(&[20, 0x55, 1, 4]), &vec![0; 1 << 21], &[]);
     bomb.bytes.extend([0; 3]);
     let table: Vec<(Bytes, Error)> = vec![
@@ -66,7 +68,9 @@ fn a_block_is_named_in_the_error_it_causes() {
     let mut old = Store::new();
     let base = old.leaf("0123456789");
     let cid = Store::new().leaf("678901");
-    let control = [&[2, 1, 0][..], &base.to_bytes(), &[4, 0], &cid.to_bytes(), &[6, 4 * 6 + 3, 0, 12]].concat();
+    let control =
+        [&[2, 1, 0][..], &base.to_bytes(), &[4, 0], &cid.to_bytes(), &[6, 4 * 6 + 3, 0, 12]]
+            .concat();
     let body = Body::new().segment(&control, &[], &[]).end();
     let (_, result) = decode(&[], [body], &old, &Limits::default());
     let expected = "copies within their bases";

@@ -3,10 +3,13 @@
 mod common;
 
 use carpool_core::{Bytes, Cid, Limits};
-use carpool_delta::{Error, limits::{
-    MAX_BASES, MAX_CONTROL_BYTES, MAX_NODES, MAX_RANGES, MAX_RECORD_BYTES, MAX_REFERRED_BYTES, MAX_WAITING,
-    MAX_WAITING_BYTES, SEGMENT_SLACK,
-}};
+use carpool_delta::{
+    Error,
+    limits::{
+        MAX_BASES, MAX_CONTROL_BYTES, MAX_NODES, MAX_RANGES, MAX_RECORD_BYTES, MAX_REFERRED_BYTES,
+        MAX_WAITING, MAX_WAITING_BYTES, SEGMENT_SLACK,
+    },
+};
 use common::{Body, Came, Store, decode, noise, number, numbers};
 
 const BLOCK: usize = 1 << 16;
@@ -48,7 +51,8 @@ fn the_length_of_a_part() {
     let longest = BLOCK + SEGMENT_SLACK;
     for (part, max) in [("control", MAX_CONTROL_BYTES), ("literals", longest), ("plain", longest)] {
         for past in [0, 1] {
-            let sizes = ["control", "literals", "plain"].map(|it| if it == part { max + past } else { 1 });
+            let sizes =
+                ["control", "literals", "plain"].map(|it| if it == part { max + past } else { 1 });
             let head = numbers(&sizes.map(|n| n as u64));
             let (_, result) = read(&[], [vec![1], head].concat().into(), &Store::new());
             let bytes = (max + past) as u64;
@@ -75,7 +79,9 @@ fn what_the_control_part_decodes_to() {
 fn the_bytes_of_a_record() {
     // Inserts of no more than a block, each said in ten bytes would not do: CIDs as ranges are long.
     let cid = Store::new().leaf("a").to_bytes();
-    let record = |ranges: usize| [number(2), number(ranges as u64), [&[0][..], &cid].concat().repeat(ranges)].concat();
+    let record = |ranges: usize| {
+        [number(2), number(ranges as u64), [&[0][..], &cid].concat().repeat(ranges)].concat()
+    };
     for (ranges, good) in [(MAX_RANGES, true), (MAX_RANGES + 1, false)] {
         let body = Body::new().segment(&record(ranges), &[], &[]).end();
         let (_, result) = read(&[], body, &Store::new());
@@ -92,7 +98,10 @@ fn the_bytes_of_a_record() {
         let body = Body::new().segment(&control, &vec![0; len], &[]).end();
         let (_, result) = decode(&[], [body], &Store::new(), &limits);
         assert_eq!(result.is_ok(), good || control.len() <= MAX_RECORD_BYTES, "{len}");
-        assert_eq!(is_record(&result, "operations of the block's length"), control.len() > MAX_RECORD_BYTES);
+        assert_eq!(
+            is_record(&result, "operations of the block's length"),
+            control.len() > MAX_RECORD_BYTES
+        );
     }
 }
 
@@ -138,7 +147,9 @@ fn the_nodes_that_places_name() {
 fn blocks_that_wait() {
     // Computed names, plain, raw codec, empty.
     let empty = numbers(&[16, 0x55, 0]);
-    for (count, expected) in [(MAX_WAITING, None), (MAX_WAITING + 1, Some("room for blocks that wait"))] {
+    for (count, expected) in
+        [(MAX_WAITING, None), (MAX_WAITING + 1, Some("room for blocks that wait"))]
+    {
         let body = Body::new().segment(&empty.repeat(count), &[], &[]).end();
         let (_, result) = read(&[], body, &Store::new());
         match expected {
@@ -164,12 +175,17 @@ fn the_bytes_of_bases_that_a_block_refers_to() {
     limits.max_block_bytes = 2 << 20;
     let size = 2 << 20;
     let count = MAX_REFERRED_BYTES / size;
-    let mut links: Vec<Cid> = (0..count as u64).map(|n| old.leaf(vec![u8::try_from(n).unwrap(); size])).collect();
+    let mut links: Vec<Cid> =
+        (0..count as u64).map(|n| old.leaf(vec![u8::try_from(n).unwrap(); size])).collect();
     links.push(old.leaf("x"));
     let node = old.node(&links);
     for (bases, good) in [(count, true), (count + 1, false)] {
         let sequence = numbers(&[1, 1, 0, 2, 1, 2, 0, count as u64]);
-        let block = Store::new().leaf((0..bases).map(|n| if n == count { b'x' } else { u8::try_from(n).unwrap() }).collect::<Vec<_>>());
+        let block = Store::new().leaf(
+            (0..bases)
+                .map(|n| if n == count { b'x' } else { u8::try_from(n).unwrap() })
+                .collect::<Vec<_>>(),
+        );
         // One byte of each: from the first, then from the start of the next, and so on.
         let operations = [&[5][..], &vec![6; bases - 1]].concat();
         let record = [&[4, 0][..], &block.to_bytes(), &number(bases as u64), &operations].concat();

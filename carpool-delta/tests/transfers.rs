@@ -27,7 +27,9 @@ fn transfer(new: &Store, root: &Cid, old: &Store, old_root: Option<Cid>) -> Tran
 /// All blocks came, in their order.
 fn same(came: &Came, sent: &[carpool_core::Block]) {
     assert_eq!((&came.wrong, &came.lost), (&vec![], &vec![]));
-    let cids = |blocks: &[carpool_core::Block]| -> Vec<Cid> { blocks.iter().map(|block| *block.cid()).collect() };
+    let cids = |blocks: &[carpool_core::Block]| -> Vec<Cid> {
+        blocks.iter().map(|block| *block.cid()).collect()
+    };
     assert_eq!(cids(&came.blocks), cids(sent));
 }
 
@@ -54,7 +56,8 @@ fn trees_of_files_come_out_in_the_order_of_the_walk() {
         let folders: Vec<Cid> = files
             .chunks(5)
             .map(|files| {
-                let files: Vec<Cid> = files.iter().map(|data| store.file(data, 16_384, 8)).collect();
+                let files: Vec<Cid> =
+                    files.iter().map(|data| store.file(data, 16_384, 8)).collect();
                 store.node(&files)
             })
             .collect();
@@ -135,5 +138,6 @@ fn a_lost_base_costs_what_refers_to_it_and_nothing_else() {
         assert_eq!(came.lost.iter().any(|(cid, _)| cid.is_some()), used);
         assert_eq!(came.blocks.len() < sent.len(), used);
         named += usize::from(came.lost.iter().any(|(_, base)| base.as_ref() == Some(lost.cid())));
-    }    assert!(named > 10, "{named}");
+    }
+    assert!(named > 10, "{named}");
 }

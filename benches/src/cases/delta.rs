@@ -3,8 +3,10 @@
 //! The versions are those of `tests/bench/versions.py`, whose packages lie in `$CARPOOL_VERSIONS`
 //! [default: target/versions], and one that is made here.
 
-use carpool_core::{Block, Bytes, Cid, CidMap, CidSet, Limits, cid_exact, for_each_link, sha2_256_each};
 use carpool_car::Sections;
+use carpool_core::{
+    Block, Bytes, Cid, CidMap, CidSet, Limits, cid_exact, for_each_link, sha2_256_each,
+};
 use carpool_delta::{Counts, Decoder, Encoder, Options, Output, Sending};
 use sim::dag::mix;
 use std::{
@@ -72,14 +74,24 @@ fn rows(what: &str, pair: &Pair, goal: Option<f64>, each: &mut dyn FnMut(Row)) {
     each(goal.map_or(row.clone(), |goal| row.goal(Goal::AtLeast(goal))));
     let apart = (median(decoding.clone()) - median(hashing)).max(1e-9);
     let row = Row::new("delta", format!("{what}: decode, less hashing"), rate(raw, apart), "MB/s");
-    each(row.beside("with hashes that were computed", rate(raw, median(decoding))).goal(Goal::AtLeast(1_000.0)));
-    let row = Row::new("delta", format!("{what}: memory of the encoder"), memory as f64 / 1_048_576.0, "MiB");
+    each(
+        row.beside("with hashes that were computed", rate(raw, median(decoding)))
+            .goal(Goal::AtLeast(1_000.0)),
+    );
+    let row = Row::new(
+        "delta",
+        format!("{what}: memory of the encoder"),
+        memory as f64 / 1_048_576.0,
+        "MiB",
+    );
     each(row.goal(Goal::AtMost(16.0)));
 }
 
 fn said(counts: &Counts) -> String {
     let Counts { plain, compressed, copies, prefix, computed, .. } = counts;
-    format!("{plain} plain, {compressed} compressed, {copies} copies, {prefix} prefix, {computed} computed names")
+    format!(
+        "{plain} plain, {compressed} compressed, {copies} copies, {prefix} prefix, {computed} computed names"
+    )
 }
 
 /// Two versions: what the sink holds, and what it lacks.
@@ -142,7 +154,8 @@ impl Pair {
 
     fn decode(&self, body: &[Bytes]) -> Blocks {
         let known = [self.root, self.old_root];
-        let (mut decoder, mut came) = (Decoder::new(known, &Limits::default(), 1), Blocks::default());
+        let (mut decoder, mut came) =
+            (Decoder::new(known, &Limits::default(), 1), Blocks::default());
         for data in body {
             decoder.handle_data(data.clone());
             while let Some(output) = decoder.poll().expect("it was just encoded") {
@@ -165,12 +178,18 @@ impl Pair {
 
     /// Holds what came to what was sent.
     fn check(&self, came: Blocks) {
-        assert!(came.order.iter().eq(self.sent.iter().map(Block::cid)), "all blocks in their order");
+        assert!(
+            came.order.iter().eq(self.sent.iter().map(Block::cid)),
+            "all blocks in their order"
+        );
         let data: CidMap<Bytes> = self.sent.iter().fold(CidMap::with_seed(1), |mut map, block| {
             map.insert(block.cid(), block.data().clone());
             map
         });
-        assert!(came.claimed.iter().all(|(cid, bytes)| data.get(cid) == Some(bytes)), "their bytes");
+        assert!(
+            came.claimed.iter().all(|(cid, bytes)| data.get(cid) == Some(bytes)),
+            "their bytes"
+        );
     }
 }
 

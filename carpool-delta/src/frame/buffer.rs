@@ -52,9 +52,7 @@ impl Buffer {
     }
 
     /// Three numbers at the front and how many bytes they are; `None` while they are incomplete.
-    pub(super) fn three_numbers(
-        &self,
-    ) -> Result<Option<([u64; 3], usize)>, carpool_core::Error> {
+    pub(super) fn three_numbers(&self) -> Result<Option<([u64; 3], usize)>, carpool_core::Error> {
         let front = self.peek(3 * varint::MAX_BYTES);
         let (mut numbers, mut at) = ([0; 3], 0);
         for number in &mut numbers {

@@ -260,7 +260,9 @@ impl Decoder {
                 self.end_segment()?;
                 self.begin_segment()
             }
-            Stage::End if self.buffer.len() > 0 => Err(Error::End { expected: "nothing behind it" }),
+            Stage::End if self.buffer.len() > 0 => {
+                Err(Error::End { expected: "nothing behind it" })
+            }
             Stage::End => Ok(Step::Wait),
         }
     }
@@ -526,11 +528,7 @@ impl Decoder {
     }
 
     /// Makes a block. What it takes from the parts is taken whether it can be made or not.
-    fn make(
-        &mut self,
-        referred: &[Option<Cid>],
-        pending: &Pending,
-    ) -> Result<Made, Failure> {
+    fn make(&mut self, referred: &[Option<Cid>], pending: &Pending) -> Result<Made, Failure> {
         let Pending { len, content, .. } = pending;
         let lost = referred.iter().find(|cid| self.base(cid.as_ref()).is_none()).copied();
         match content {

@@ -122,11 +122,11 @@ const MAX_OUTER_BYTES: usize = 4 << 20;
 const PREFIX_SHARE: usize = 8;
 const MIN_TRIED: usize = 16 << 10;
 /// Bytes of the piece that it is tried with.
-const TRIED: usize = 64 << 10;
+const TRIED: usize = 24 << 10;
 /// Bytes of a prefix.
 const MAX_PREFIX: usize = 6 << 20;
 /// For how many blocks a trial is believed; one that failed, twice as many each time.
-const BELIEVED: u32 = 8;
+const BELIEVED: u32 = 16;
 
 impl Encoder {
     /// An encoder at the start of a body. `known` are the CIDs that both sides know, in an order that
@@ -248,7 +248,9 @@ impl Encoder {
     fn wants(&self, block: &Block, hint: Option<&Cid>) -> (Vec<Option<Cid>>, Option<usize>) {
         let parent = self.stack.last();
         let pair = parent.and_then(|held| Some((held, held.pair_of(block.cid(), hint)?)));
-        let Some((held, link)) = pair else { return (hint.map(|cid| Some(*cid)).into_iter().collect(), None) };
+        let Some((held, link)) = pair else {
+            return (hint.map(|cid| Some(*cid)).into_iter().collect(), None);
+        };
         let old = held.old.as_ref();
         if may_link(block.cid()) {
             let paired = hint.copied().or_else(|| old?.links.get(link).filter(may_link));
@@ -379,17 +381,21 @@ impl Encoder {
     }
 
     fn send_leaf(&mut self, job: Job) {
-        let link = self.stack.last().and_then(|held| held.pair_of(job.block.cid(), job.hint.as_ref()));
+        let link =
+            self.stack.last().and_then(|held| held.pair_of(job.block.cid(), job.hint.as_ref()));
         let Job { block, wants, first, mut answers, .. } = job;
         let answer = |cid: &Option<Cid>| cid.and_then(|cid| answers.get_mut(&cid)?.clone());
-        let mut bases: Vec<Bytes> = wants.iter().map(answer).map(Option::unwrap_or_default).collect();
+        let mut bases: Vec<Bytes> =
+            wants.iter().map(answer).map(Option::unwrap_or_default).collect();
         if let Some(first) = first {
             self.open_window(first, core::mem::take(&mut bases));
         }
         let form = self.form(&block);
         let encoded = match link {
             Some(link) => self.encode_in_window(block.data(), link),
-            None => self.encode_against(block.data(), bases.pop().zip(wants.first().copied().flatten())),
+            None => {
+                self.encode_against(block.data(), bases.pop().zip(wants.first().copied().flatten()))
+            }
         };
         self.send(&block, form, &encoded);
         if form.is_some() {
@@ -456,10 +462,12 @@ impl Encoder {
         window.scanner.scan(&window.index, data, &mut operations, &mut literals);
         let copied = literals.len() < data.len() && !is_too_long(&operations);
         let cost = literals.len() + 3 * operations.len();
-        if self.options.prefix && cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED {
-            if let Some(encoded) = self.with_prefix(data, window, link) {
-                return encoded;
-            }
+        let poor = cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED;
+        if self.options.prefix
+            && poor
+            && let Some(encoded) = self.with_prefix(data, window, link)
+        {
+            return encoded;
         }
         if !copied {
             return self.alone(data);
@@ -561,7 +569,9 @@ fn has_copies(content: &Content) -> bool {
     match content {
         Content::Plain => false,
         Content::Prefix { .. } => true,
-        Content::Copies(operations) => operations.iter().any(|op| matches!(op, Operation::Copy { .. })),
+        Content::Copies(operations) => {
+            operations.iter().any(|op| matches!(op, Operation::Copy { .. }))
+        }
     }
 }
 

@@ -124,7 +124,9 @@ impl Held {
     pub(super) fn pair_of(&self, cid: &Cid, hint: Option<&Cid>) -> Option<usize> {
         let old = self.old.as_ref()?;
         let hinted = hint.and_then(|hint| old.links.iter().position(|link| link == *hint));
-        hinted.or_else(|| self.links[*self.by_cid.get(cid)?].pair).or_else(|| old.links.len().checked_sub(1))
+        hinted
+            .or_else(|| self.links[*self.by_cid.get(cid)?].pair)
+            .or_else(|| old.links.len().checked_sub(1))
     }
 
     /// Whether the hash of a block below it can be taken.

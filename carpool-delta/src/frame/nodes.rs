@@ -117,7 +117,8 @@ impl Nodes {
     /// Forgets links that can be looked up again, those at the back first, as long as there are too
     /// many; never those of the front two.
     fn trim(&mut self) {
-        let memory = |node: &Node| if let Known::All(links) = &node.links { links.memory() } else { 0 };
+        let memory =
+            |node: &Node| if let Known::All(links) = &node.links { links.memory() } else { 0 };
         let mut kept: usize = self.list.iter().map(memory).sum();
         let last = self.list.len().saturating_sub(2);
         for node in &mut self.list[..last] {

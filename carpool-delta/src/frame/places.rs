@@ -75,7 +75,8 @@ impl Places {
 
     /// How to name a block.
     pub(super) fn place(&mut self, cid: &Cid) -> Place {
-        let of = self.links.get(cid).copied().and_then(|(id, link)| self.link(id, link as usize, 1));
+        let of =
+            self.links.get(cid).copied().and_then(|(id, link)| self.link(id, link as usize, 1));
         of.map_or(Place::Cid(*cid), |(position, link)| Place::Of { position, link })
     }
 }

@@ -39,9 +39,7 @@ pub(super) enum Name {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     V0,
-    V1 {
-        codec: u64,
-    },
+    V1 { codec: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -78,7 +78,8 @@ impl Store {
             }
             seen.put(&block);
             let above = stack.len();
-            for_each_link(&cid, block.data(), &Limits::default(), |link| stack.push(link)).expect("a node");
+            for_each_link(&cid, block.data(), &Limits::default(), |link| stack.push(link))
+                .expect("a node");
             stack[above..].reverse();
             missing.push(block);
         }
@@ -163,7 +164,8 @@ fn drive(decoder: &mut Decoder, old: &Store, came: &mut Came) -> Result<(), Erro
                 }
             }
             Output::Hashed(block) => {
-                let claim = carpool_core::Unverified { cid: *block.cid(), data: block.data().clone() };
+                let claim =
+                    carpool_core::Unverified { cid: *block.cid(), data: block.data().clone() };
                 assert!(verify(vec![claim])[0].is_ok());
                 came.blocks.push(block);
             }
@@ -245,7 +247,9 @@ fn flushed(stream: &mut zstd_safe::CCtx<'static>, raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(zstd_safe::compress_bound(raw.len()) + 1024);
     if !raw.is_empty() {
         let (mut output, mut input) = (OutBuffer::around(&mut out), InBuffer::around(raw));
-        while stream.compress_stream2(&mut output, &mut input, ZSTD_e_flush).expect("there is room") > 0 {}
+        while stream.compress_stream2(&mut output, &mut input, ZSTD_e_flush).expect("there is room")
+            > 0
+        {}
     }
     out
 }
