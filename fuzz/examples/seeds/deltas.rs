@@ -83,7 +83,13 @@ fn bodies() -> io::Result<Vec<Vec<u8>>> {
         3,
         12,
     ];
-    let segment = [&[control.len() as u8][..], &control, &[6, 1, 2, 3, 4, 5, 6], &[0]].concat();
+    let segment = [
+        &[u8::try_from(control.len()).expect("few bytes")][..],
+        &control,
+        &[6, 1, 2, 3, 4, 5, 6],
+        &[0],
+    ]
+    .concat();
     all.push([&[2, 0, 11, 5, 0][..], &segment].concat());
     all.push([&[3, 1, 11, 5, 0][..], &segment].concat());
     let pieces = [
