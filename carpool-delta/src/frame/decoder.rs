@@ -200,6 +200,13 @@ impl Decoder {
         self.cache.insert(*cid, data);
     }
 
+    /// Bytes of the blocks that were decoded so far, those that were dropped with a lost parent
+    /// included: a few bytes of a body can stand for megabytes, so a caller holds this to a limit.
+    #[must_use]
+    pub const fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
     /// Whether the end mark was read.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -332,19 +332,16 @@ impl Encoder {
             self.waiting.0 -= held.waiting.0;
             self.waiting.1 -= held.waiting.1;
         }
-        let mut encoded = encode_node(held);
+        let mut encoded = encode_node(held, held.old.as_ref());
+        if is_too_long(&encoded.content) {
+            encoded = encode_node(held, None);
+        }
         match &mut held.old {
             Some(old) if has_copies(&encoded.content) => {
                 self.open(old);
                 self.refer(Sequence::Block(old.cid), old.id);
             }
             _ => {}
-        }
-        if let Content::Copies(operations) = &encoded.content
-            && is_too_long(operations)
-            && held.waiting.1 == 0
-        {
-            encoded = self.alone(held.block.data());
         }
         let links = Links::of(held.block.cid(), held.block.data(), &self.limits);
         self.send(&held.block, form, &encoded);
@@ -460,8 +457,8 @@ impl Encoder {
     fn encode(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Encoded {
         let (mut operations, mut literals) = (Vec::new(), Vec::new());
         window.scanner.scan(&window.index, data, &mut operations, &mut literals);
-        let copied = literals.len() < data.len() && !is_too_long(&operations);
-        let cost = literals.len() + 3 * operations.len();
+        let (copied, cost) = (literals.len() < data.len(), literals.len() + 3 * operations.len());
+        let content = Content::Copies(operations);
         let poor = cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED;
         if self.options.prefix
             && poor
@@ -469,10 +466,10 @@ impl Encoder {
         {
             return encoded;
         }
-        if !copied {
+        if !copied || is_too_long(&content) {
             return self.alone(data);
         }
-        Encoded { content: Content::Copies(operations), literals, plain: Bytes::new() }
+        Encoded { content, literals, plain: Bytes::new() }
     }
 
     /// A block without bases: compressed, or plain.
@@ -576,13 +573,16 @@ fn has_copies(content: &Content) -> bool {
 }
 
 /// Whether operations may not fit into a record: each has at most twelve bytes.
-const fn is_too_long(operations: &[Operation]) -> bool {
-    operations.len() > MAX_RECORD_BYTES / 12 - 64
+const fn is_too_long(content: &Content) -> bool {
+    match content {
+        Content::Plain | Content::Prefix { .. } => false,
+        Content::Copies(operations) => operations.len() > MAX_RECORD_BYTES / 12 - 64,
+    }
 }
 
 /// A block with links: hashes of what waits for it are taken, and the rest is held against the old node.
-fn encode_node(held: &Held) -> Encoded {
-    let (data, old) = (held.block.data(), held.old.as_ref());
+fn encode_node(held: &Held, old: Option<&Old>) -> Encoded {
+    let data = held.block.data();
     let index = Index::new(old.map(|old| old.data.clone()).into_iter().collect());
     let (mut operations, mut literals) = (Vec::new(), Vec::new());
     let (mut scanner, mut at) = (Scanner::default(), 0);
