@@ -599,8 +599,11 @@ impl Decoder {
 
     fn joined(&self, first: usize, count: usize) -> Vec<u8> {
         let bases = self.sequence.iter().skip(first).take(count);
-        let pieces = bases.filter_map(|cid| self.base(cid.as_ref()));
-        pieces.flat_map(|piece| piece.iter().copied()).collect()
+        let pieces: Vec<&Bytes> = bases.filter_map(|cid| self.base(cid.as_ref())).collect();
+        pieces.iter().fold(Vec::new(), |mut joined, piece| {
+            joined.extend_from_slice(piece);
+            joined
+        })
     }
 
     fn take_plain(&mut self, n: usize) -> Result<Bytes, Error> {

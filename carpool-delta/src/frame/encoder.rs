@@ -493,7 +493,10 @@ impl Encoder {
                 window.taste = Taste { prefix, failed, believed };
             }
         }
-        let (first, count, prefix) = window.around(link).filter(|_| window.taste.prefix)?;
+        if !window.taste.prefix {
+            return None;
+        }
+        let (first, count, prefix) = window.around(link)?;
         let frame = compress_with(&prefix, data).filter(|frame| frame.len() < data.len())?;
         let content = Content::Prefix { first, count, frame: frame.len() };
         Some(Encoded { content, literals: Vec::new(), plain: frame.into() })
@@ -556,7 +559,7 @@ impl Window {
         let is_leaf = |n: &usize| bases.get(*n).is_some_and(|base| !base.is_empty());
         let first = middle.checked_sub(1).filter(is_leaf).unwrap_or(middle);
         let last = Some(middle + 1).filter(is_leaf).unwrap_or(middle);
-        let prefix: Vec<u8> = bases[first..=last].iter().flatten().copied().collect();
+        let prefix = bases[first..=last].concat();
         let fits = is_leaf(&middle) && prefix.len() <= MAX_PREFIX;
         fits.then_some((first, last + 1 - first, prefix))
     }
