@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn operations_make_a_block_or_nothing() {
         let bases = [Bytes::from("hello"), Bytes::from("world")];
-        let made = |operations: &[Operation], len| {
-            apply(operations, len, |n| bases.get(n), b", ", |n| (n < 2).then_some([n as u8; 32]))
-        };
+        let digest = |n: u64| u8::try_from(n).ok().filter(|n| *n < 2).map(|n| [n; 32]);
+        let made =
+            |operations: &[Operation], len| apply(operations, len, |n| bases.get(n), b", ", digest);
         let insert = Operation::Insert;
         let good = [copy(0, 0, 5), insert(2), copy(1, 0, 5)];
         assert_eq!(made(&good, 12).as_deref(), Some(&b"hello, world"[..]));

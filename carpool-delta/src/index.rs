@@ -83,7 +83,8 @@ impl Index {
     pub(crate) fn find(&self, new: &[u8]) -> Option<Spot> {
         let hash = hash(new);
         let found = self.table[slot(hash, self.shift)];
-        if found == 0 || (found ^ tag(hash)) >> TAG_SHIFT != 0 {
+        // The tag first: whether a slot is empty, no processor foresees.
+        if (found ^ tag(hash)) >> TAG_SHIFT != 0 || found == 0 {
             return None;
         }
         Some(self.spot(found & ((1 << TAG_SHIFT) - 1)))
@@ -111,7 +112,7 @@ const fn grains(len: usize, step: usize) -> usize {
 #[inline]
 fn hash(bytes: &[u8]) -> u32 {
     let (words, _) = bytes[..GRAIN].as_chunks();
-    let [low, high] = [words[0], words[1]].map(u64::from_le_bytes);
+    let (low, high) = (u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1]));
     let mixed = low
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));

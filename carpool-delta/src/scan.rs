@@ -62,7 +62,9 @@ impl Scanner {
     ) -> Option<(usize, Match)> {
         let old = index.from(self.diagonal);
         for (n, grain) in new[at..].windows(GRAIN).enumerate() {
-            if old.get(n..n + EIGHT) == Some(&grain[..EIGHT])
+            let near = old.get(n..).unwrap_or(&[]).first_chunk::<EIGHT>();
+            if near.is_some()
+                && near == grain.first_chunk()
                 && let Some(found) = self.measure_near(&new[at + n..], &old[n..], n)
             {
                 return Some((n, found));

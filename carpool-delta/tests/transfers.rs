@@ -141,3 +141,21 @@ fn a_lost_base_costs_what_refers_to_it_and_nothing_else() {
     }
     assert!(named > 10, "{named}");
 }
+
+#[test]
+fn a_block_of_too_many_operations_goes_without_them() {
+    let mut data = noise(2 << 20, 8);
+    let mut old = Store::new();
+    let old_root = old.file(&data, 2 << 20, 174);
+    (0..data.len()).step_by(14).for_each(|n| data[n] ^= 1);
+    let mut new = old.clone();
+    let root = new.file(&data, 2 << 20, 174);
+    let sent = new.missing(&root, &old);
+    let (known, pair) = ([root, old_root], |cid: &Cid| (*cid == root).then_some(old_root));
+    let mut options = Options::default();
+    options.prefix = false;
+    let (body, counts) = encode(&known, &sent, pair, &old, options);
+    let (came, result) = decode(&known, body, &old, &Limits::default());
+    assert_eq!((result, counts.plain, counts.copies), (Ok(()), 1, 1));
+    same(&came, &sent);
+}

@@ -14,26 +14,26 @@ struct Vector {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
-    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    let digits = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).expect("ASCII"));
+    digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect()
 }
 
 fn read(path: &Path) -> Vector {
     let mut vector =
         Vector { known: Vec::new(), old: Store::new(), blocks: Vec::new(), body: Bytes::new() };
-    for line in fs::read_to_string(path).unwrap().lines() {
+    for line in fs::read_to_string(path).expect("it is there").lines() {
         let mut words = line.split(' ');
-        let (word, first) = (words.next().unwrap(), bytes(words.next().unwrap()));
+        let (word, first) = (words.next().expect("a word"), bytes(words.next().expect("a word")));
         let block = || {
-            let data = bytes(words.next().unwrap());
-            Block::new_unchecked(cid_exact(&first).unwrap(), data.into())
+            let data = bytes(words.next().expect("a word"));
+            Block::new_unchecked(cid_exact(&first).expect("a CID"), data.into())
         };
         match word {
-            "known" => vector.known.push(cid_exact(&first).unwrap()),
+            "known" => vector.known.push(cid_exact(&first).expect("a CID")),
             "old" => vector.old.put(&{ block }()),
             "block" => vector.blocks.push({ block }()),
             "body" => vector.body = first.into(),
-            word => panic!("{word}"),
+            _ => unreachable!("no other words"),
         }
     }
     vector

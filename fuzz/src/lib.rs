@@ -27,6 +27,11 @@ mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
+#[path = "../../carpool-delta/tests/common/mod.rs"]
+mod delta_common;
+mod delta_copies;
+mod delta_frame;
+mod delta_prefix;
 mod difference;
 mod extension;
 mod hash_lanes;
@@ -56,6 +61,9 @@ pub use car_text::car_text;
 pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
+pub use delta_copies::delta_copies;
+pub use delta_frame::delta_frame;
+pub use delta_prefix::delta_prefix;
 pub use difference::difference;
 pub use extension::extension;
 pub use hash_lanes::hash_lanes;
@@ -76,7 +84,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 28] = [
+pub const TARGETS: [Target; 31] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
@@ -90,6 +98,9 @@ pub const TARGETS: [Target; 28] = [
     ("car_text", car_text),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
+    ("delta_copies", delta_copies),
+    ("delta_frame", delta_frame),
+    ("delta_prefix", delta_prefix),
     ("difference", difference),
     ("extension", extension),
     ("hash_lanes", hash_lanes),

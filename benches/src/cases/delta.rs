@@ -71,7 +71,10 @@ fn rows(what: &str, pair: &Pair, goal: Option<f64>, each: &mut dyn FnMut(Row)) {
     let row = Row::new("delta", format!("{what}: body, {}", said(&counts)), bytes, "B");
     each(row.beside("raw blocks", raw as f64));
     let row = Row::new("delta", format!("{what}: encode"), rate(raw, median(encoding)), "MB/s");
-    each(goal.map_or(row.clone(), |goal| row.goal(Goal::AtLeast(goal))));
+    each(match goal {
+        Some(goal) => row.goal(Goal::AtLeast(goal)),
+        None => row,
+    });
     let apart = (median(decoding.clone()) - median(hashing)).max(1e-9);
     let row = Row::new("delta", format!("{what}: decode, less hashing"), rate(raw, apart), "MB/s");
     each(
@@ -169,7 +172,7 @@ impl Pair {
                         came.order.push(*block.cid());
                         came.hashed.push(block.data().clone());
                     }
-                    Output::Lost { cid, .. } => panic!("{cid:?} is lost"),
+                    Output::Lost { cid, .. } => unreachable!("{cid:?} is lost"),
                 }
             }
         }

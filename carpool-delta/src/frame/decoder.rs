@@ -200,6 +200,13 @@ impl Decoder {
         self.cache.insert(*cid, data);
     }
 
+    /// Bytes of the blocks that were decoded so far, those that were dropped with a lost parent
+    /// included: a few bytes of a body can stand for megabytes, so a caller holds this to a limit.
+    #[must_use]
+    pub const fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
     /// Whether the end mark was read.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -592,8 +599,11 @@ impl Decoder {
 
     fn joined(&self, first: usize, count: usize) -> Vec<u8> {
         let bases = self.sequence.iter().skip(first).take(count);
-        let pieces = bases.filter_map(|cid| self.base(cid.as_ref()));
-        pieces.flat_map(|piece| piece.iter().copied()).collect()
+        let pieces: Vec<&Bytes> = bases.filter_map(|cid| self.base(cid.as_ref())).collect();
+        pieces.iter().fold(Vec::new(), |mut joined, piece| {
+            joined.extend_from_slice(piece);
+            joined
+        })
     }
 
     fn take_plain(&mut self, n: usize) -> Result<Bytes, Error> {

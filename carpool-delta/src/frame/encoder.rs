@@ -122,11 +122,11 @@ const MAX_OUTER_BYTES: usize = 4 << 20;
 const PREFIX_SHARE: usize = 8;
 const MIN_TRIED: usize = 16 << 10;
 /// Bytes of the piece that it is tried with.
-const TRIED: usize = 64 << 10;
+const TRIED: usize = 24 << 10;
 /// Bytes of a prefix.
 const MAX_PREFIX: usize = 6 << 20;
 /// For how many blocks a trial is believed; one that failed, twice as many each time.
-const BELIEVED: u32 = 8;
+const BELIEVED: u32 = 16;
 
 impl Encoder {
     /// An encoder at the start of a body. `known` are the CIDs that both sides know, in an order that
@@ -332,19 +332,16 @@ impl Encoder {
             self.waiting.0 -= held.waiting.0;
             self.waiting.1 -= held.waiting.1;
         }
-        let mut encoded = encode_node(held);
+        let mut encoded = encode_node(held, held.old.as_ref());
+        if is_too_long(&encoded.content) {
+            encoded = encode_node(held, None);
+        }
         match &mut held.old {
             Some(old) if has_copies(&encoded.content) => {
                 self.open(old);
                 self.refer(Sequence::Block(old.cid), old.id);
             }
             _ => {}
-        }
-        if let Content::Copies(operations) = &encoded.content
-            && is_too_long(operations)
-            && held.waiting.1 == 0
-        {
-            encoded = self.alone(held.block.data());
         }
         let links = Links::of(held.block.cid(), held.block.data(), &self.limits);
         self.send(&held.block, form, &encoded);
@@ -460,17 +457,19 @@ impl Encoder {
     fn encode(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Encoded {
         let (mut operations, mut literals) = (Vec::new(), Vec::new());
         window.scanner.scan(&window.index, data, &mut operations, &mut literals);
-        let copied = literals.len() < data.len() && !is_too_long(&operations);
-        let cost = literals.len() + 3 * operations.len();
-        if self.options.prefix && cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED {
-            if let Some(encoded) = self.with_prefix(data, window, link) {
-                return encoded;
-            }
+        let (copied, cost) = (literals.len() < data.len(), literals.len() + 3 * operations.len());
+        let content = Content::Copies(operations);
+        let poor = cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED;
+        if self.options.prefix
+            && poor
+            && let Some(encoded) = self.with_prefix(data, window, link)
+        {
+            return encoded;
         }
-        if !copied {
+        if !copied || is_too_long(&content) {
             return self.alone(data);
         }
-        Encoded { content: Content::Copies(operations), literals, plain: Bytes::new() }
+        Encoded { content, literals, plain: Bytes::new() }
     }
 
     /// A block without bases: compressed, or plain.
@@ -494,7 +493,10 @@ impl Encoder {
                 window.taste = Taste { prefix, failed, believed };
             }
         }
-        let (first, count, prefix) = window.around(link).filter(|_| window.taste.prefix)?;
+        if !window.taste.prefix {
+            return None;
+        }
+        let (first, count, prefix) = window.around(link)?;
         let frame = compress_with(&prefix, data).filter(|frame| frame.len() < data.len())?;
         let content = Content::Prefix { first, count, frame: frame.len() };
         Some(Encoded { content, literals: Vec::new(), plain: frame.into() })
@@ -557,7 +559,7 @@ impl Window {
         let is_leaf = |n: &usize| bases.get(*n).is_some_and(|base| !base.is_empty());
         let first = middle.checked_sub(1).filter(is_leaf).unwrap_or(middle);
         let last = Some(middle + 1).filter(is_leaf).unwrap_or(middle);
-        let prefix: Vec<u8> = bases[first..=last].iter().flatten().copied().collect();
+        let prefix = bases[first..=last].concat();
         let fits = is_leaf(&middle) && prefix.len() <= MAX_PREFIX;
         fits.then_some((first, last + 1 - first, prefix))
     }
@@ -574,13 +576,16 @@ fn has_copies(content: &Content) -> bool {
 }
 
 /// Whether operations may not fit into a record: each has at most twelve bytes.
-const fn is_too_long(operations: &[Operation]) -> bool {
-    operations.len() > MAX_RECORD_BYTES / 12 - 64
+const fn is_too_long(content: &Content) -> bool {
+    match content {
+        Content::Plain | Content::Prefix { .. } => false,
+        Content::Copies(operations) => operations.len() > MAX_RECORD_BYTES / 12 - 64,
+    }
 }
 
 /// A block with links: hashes of what waits for it are taken, and the rest is held against the old node.
-fn encode_node(held: &Held) -> Encoded {
-    let (data, old) = (held.block.data(), held.old.as_ref());
+fn encode_node(held: &Held, old: Option<&Old>) -> Encoded {
+    let data = held.block.data();
     let index = Index::new(old.map(|old| old.data.clone()).into_iter().collect());
     let (mut operations, mut literals) = (Vec::new(), Vec::new());
     let (mut scanner, mut at) = (Scanner::default(), 0);

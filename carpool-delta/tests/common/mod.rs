@@ -39,15 +39,15 @@ impl Store {
     /// Adds a list of links, in DAG-CBOR.
     pub fn node(&mut self, links: &[Cid]) -> Cid {
         let mut data = vec![0x99];
-        data.extend(u16::try_from(links.len()).unwrap().to_be_bytes());
+        data.extend(u16::try_from(links.len()).expect("few links").to_be_bytes());
         if links.len() < 24 {
-            data = vec![0x80 | u8::try_from(links.len()).unwrap()];
+            data = vec![0x80 | u8::try_from(links.len()).expect("few links")];
         } else if links.len() < 256 {
-            data = vec![0x98, u8::try_from(links.len()).unwrap()];
+            data = vec![0x98, u8::try_from(links.len()).expect("few links")];
         }
         for link in links {
             let bytes = link.to_bytes();
-            data.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).unwrap(), 0]);
+            data.extend([0xd8, 0x2a, 0x58, u8::try_from(bytes.len() + 1).expect("a short CID"), 0]);
             data.extend(bytes);
         }
         let block = Block::new(codec::DAG_CBOR, data.into());
@@ -78,7 +78,8 @@ impl Store {
             }
             seen.put(&block);
             let above = stack.len();
-            for_each_link(&cid, block.data(), &Limits::default(), |link| stack.push(link)).unwrap();
+            for_each_link(&cid, block.data(), &Limits::default(), |link| stack.push(link))
+                .expect("a node");
             stack[above..].reverse();
             missing.push(block);
         }
@@ -246,7 +247,9 @@ fn flushed(stream: &mut zstd_safe::CCtx<'static>, raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(zstd_safe::compress_bound(raw.len()) + 1024);
     if !raw.is_empty() {
         let (mut output, mut input) = (OutBuffer::around(&mut out), InBuffer::around(raw));
-        while stream.compress_stream2(&mut output, &mut input, ZSTD_e_flush).unwrap() > 0 {}
+        while stream.compress_stream2(&mut output, &mut input, ZSTD_e_flush).expect("there is room")
+            > 0
+        {}
     }
     out
 }

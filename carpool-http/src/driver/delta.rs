@@ -198,6 +198,10 @@ impl<S: BlockStore> SinkDriver<S> {
                     return Ok(());
                 }
             }
+            if body.decoder.decoded() > body.max {
+                // Ten bytes can stand for a block.
+                return Err(Error::TooLarge { max: body.max });
+            }
             if body.bytes >= BATCH_BYTES {
                 self.settle_batch(body)?;
             }

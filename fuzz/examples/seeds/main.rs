@@ -2,6 +2,7 @@
 //! vectors of other implementations, and what recorded sessions put on the wire.
 
 mod checks;
+mod deltas;
 mod indexes;
 mod sessions;
 mod texts;
@@ -52,6 +53,7 @@ fn main() -> io::Result<()> {
         write(target, noise())?;
     }
     checks::write_all()?;
+    deltas::write_all()?;
     indexes::write_all()?;
     texts::write_all()?;
     vectors::write_all()?;
