@@ -166,7 +166,11 @@ impl Sender {
             let Some(cid) = loads.pop() else { break };
             survey.handle_load(&cid, self.store.get(&cid));
         }
-        survey.finish().into_iter().for_each(|trail| self.source.handle_surveyed(trail));
+        let Ok(trail) = survey.finish() else { return };
+        if self.setup.direction == Direction::Pull {
+            self.source.handle_forgotten();
+        }
+        self.source.handle_surveyed(trail);
     }
 
     /// A server at a request: where it keeps sessions, it goes on from what it has sent.

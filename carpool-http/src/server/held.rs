@@ -3,7 +3,7 @@
 use carpool_core::{Cid, CidList, may_link};
 use carpool_mirror::{
     Answered, Source, Trail,
-    extension::{self, Answer, LinkBits, Offer, Scope},
+    extension::{self, Answer, LinkBits, Memory, Offer, Scope},
     sketch::{Cells, Lacking},
 };
 use carpool_store::BlockStore;
@@ -161,6 +161,15 @@ impl Asked {
         Ok(self)
     }
 
+    /// What is remembered of a session after this request: who goes on from a whole round speaks of what it
+    /// sent, and not of blocks that were held before.
+    pub(super) const fn memory(&self, memory: Memory) -> Memory {
+        match (memory, &self.surveyed) {
+            (Memory::Kept, Some(_)) => Memory::Begun,
+            (memory, _) => memory,
+        }
+    }
+
     /// What a delta body is held against, where the sink names roots that are here.
     pub(super) fn take_common(&mut self) -> Option<Common> {
         let held = std::mem::take(&mut self.named);
@@ -177,6 +186,7 @@ impl Asked {
         }
         let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
         if let Some(surveyed) = self.surveyed {
+            source.handle_forgotten();
             source.handle_surveyed(surveyed);
         }
         let (session, cells) = (None, None);

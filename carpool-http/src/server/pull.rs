@@ -42,8 +42,9 @@ pub(super) async fn pull(
         }
     }
     let session = asked.session.and_then(|name| server.sessions.lease(name));
-    if let (Some(answer), Some((_, lease))) = (&mut asked.answer, &session) {
-        answer.memory = lease.memory;
+    if let (Some(mut answer), Some((_, lease))) = (asked.answer, &session) {
+        answer.memory = asked.memory(lease.memory);
+        asked.answer = Some(answer);
     }
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
