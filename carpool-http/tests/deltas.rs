@@ -28,7 +28,7 @@ fn version(text: &[u8]) -> Version {
         .collect();
     let nodes: Vec<(Block, &[Block])> = leaves.chunks(8).map(|few| (node(few), few)).collect();
     let root = node(&nodes.iter().map(|(node, _)| node.clone()).collect::<Vec<_>>());
-    let below = nodes.iter().flat_map(|(node, few)| [&[node.clone()], *few].concat());
+    let below = nodes.iter().flat_map(|(node, few)| [std::slice::from_ref(node), few].concat());
     Version { root: *root.cid(), blocks: [root].into_iter().chain(below).collect() }
 }
 
@@ -81,7 +81,7 @@ async fn a_shifted_file_takes_what_was_inserted() {
         });
         let totals = totals.await;
         assert_eq!((totals.rounds, totals.duplicate), (1, 0), "HTTP/2: {http2}");
-        assert_eq!(totals.blocks_received as usize, new.blocks.len(), "HTTP/2: {http2}");
+        assert_eq!(totals.blocks_received, new.blocks.len() as u64, "HTTP/2: {http2}");
         assert!(totals.bytes_received < 2_000, "{} B, HTTP/2: {http2}", totals.bytes_received);
     }
 }
