@@ -28,9 +28,10 @@ use table::Row;
 const NAME: &str = "demo";
 
 pub(crate) fn run(args: &DemoArgs, output: &Output) -> Outcome {
-    let room = tempfile::Builder::new().prefix("carpool-demo-").tempdir();
-    let room = room.map_err(|error| Failure::io("a temporary folder", &error))?;
-    let room = Leftover::new(room.keep());
+    // Known as a leftover before it is there, so that no interrupt comes between.
+    let name = format!("carpool-demo-{:016x}", random_seed());
+    let room = Leftover::new(std::env::temp_dir().join(name));
+    make_private(room.path()).map_err(|error| Failure::io("a temporary folder", &error))?;
     let copy = room.path().join("folder");
     let copied = folder::copy(args.dir.as_deref(), &copy)?;
     output.say(format_args!(
@@ -47,6 +48,14 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> Outcome {
     })?;
     table::print(output, &rows);
     copied.complete(output)
+}
+
+/// A new folder that nobody else can look into.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Mirror, change, mirror again, pull back, compare.
