@@ -36,7 +36,7 @@ sources() {
         hash_lanes) echo carpool-hash/src/{lanes,queue,message,kernel,portable,x86_64}.rs ;;
         delta_copies) echo carpool-delta/src/{apply,index,operation,scan}.rs ;;
         delta_prefix) echo carpool-delta/src/prefix.rs ;;
-        delta_frame) echo carpool-delta/src/{stream,sample}.rs carpool-delta/src/frame/*.rs ;;
+        delta_frame) echo carpool-delta/src/{stream,sample}.rs carpool-delta/src/frame/{,decoder/}*.rs ;;
         unixfs_node) echo carpool-unixfs/src/{dag_pb,data,node}.rs ;;
         http_message) echo carpool-http/src/message.rs ;;
         http_request) echo carpool-http/src/names.rs carpool-http/src/server/{mod,names,pull,push,refusal}.rs ;;

@@ -66,10 +66,10 @@ fn end(end: &End) -> String {
 fn wanted(wants: &Wants, what: &str) -> String {
     let roots = match (wants.roots, wants.bitmap) {
         (roots, None) => counted(roots, what),
-        (0, Some(bytes)) => format!("links of what was sent, a bitmap of {}", size(bytes)),
+        (0, Some(bytes)) => format!("links of blocks that are known, a bitmap of {}", size(bytes)),
         (roots, Some(bytes)) => {
             format!(
-                "{} and links of what was sent, a bitmap of {}",
+                "{} and links of blocks that are known, a bitmap of {}",
                 counted(roots, what),
                 size(bytes)
             )

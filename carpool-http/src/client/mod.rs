@@ -326,6 +326,11 @@ impl Client {
         self.speech.dialect() == Dialect::Spec && self.extended.load(Relaxed)
     }
 
+    /// Whether the server is known not to read the extension: it is not made to wait for a body.
+    fn is_plain(&self) -> bool {
+        self.options.acquaintances.reads(&self.base, now()) == Some(false)
+    }
+
     /// An answer that is not what was hoped for, as an error.
     async fn refusal(&self, response: Response<Incoming>) -> Error {
         let status = response.status();

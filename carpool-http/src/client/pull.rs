@@ -233,7 +233,10 @@ impl Client {
     fn has_to_ask_first(&self) -> bool {
         let of_all_peers = |step| matches!(step, Step::Filter | Step::Everything);
         let extended = self.options.strategy.is_some_and(|step| !of_all_peers(step));
-        extended && self.speech.dialect() == Dialect::Spec && !self.is_extended()
+        extended
+            && self.speech.dialect() == Dialect::Spec
+            && !self.is_extended()
+            && !self.is_plain()
     }
 
     fn tell_key(&self, sink: &mut Sink) {
@@ -320,7 +323,8 @@ impl Client {
     /// named beside it.
     fn is_late(&self, said: &Said, root: Cid, sink: &Sink) -> bool {
         let Said::Plain(Status { want, have }) = said else { return false };
-        let offers = self.speech.dialect() == Dialect::Spec && !sink.tells_roots();
+        let unknown = self.speech.dialect() == Dialect::Spec && !self.is_plain();
+        let offers = unknown && !sink.tells_roots();
         offers && !sink.held_roots().is_empty() && may_wait(want, have.as_ref(), root)
     }
 
@@ -356,7 +360,7 @@ impl Client {
         let dialect = self.speech.dialect();
         let offer = if held.is_empty() {
             Offer { session, ..Offer::default() }
-        } else if may_wait(&want, have.as_ref(), root) {
+        } else if may_wait(&want, have.as_ref(), root) && !self.is_plain() {
             // A session would be of use only where the message is.
             Offer { want: Some(root), held, ..Offer::default() }
         } else {

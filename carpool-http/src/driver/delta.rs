@@ -147,15 +147,6 @@ enum Decoded {
     Hashed(Block),
 }
 
-impl Decoded {
-    const fn cid(&self) -> &Cid {
-        match self {
-            Self::Named(block) => &block.cid,
-            Self::Hashed(block) => block.cid(),
-        }
-    }
-}
-
 /// Hashes those that were not, together, and gives all in their order.
 fn verified(
     batch: Vec<Decoded>,
@@ -211,7 +202,8 @@ impl<S: BlockStore> SinkDriver<S> {
     /// Only what is known to lie below the old roots, or below the root that is transferred, is a base: a
     /// peer that names other blocks is answered as if they were not here.
     fn load_base(&mut self, cid: &Cid, body: &mut DeltaBody) -> Result<()> {
-        if body.batch.iter().any(|decoded| decoded.cid() == cid) {
+        if !self.sink().holds(cid) {
+            // It may have come a moment ago.
             self.settle_batch(body)?;
         }
         let data = if self.sink().holds(cid) { self.find(cid)? } else { None };

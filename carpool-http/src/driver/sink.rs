@@ -146,12 +146,13 @@ impl<S: BlockStore> SinkDriver<S> {
     }
 
     /// The bytes of a block that is held, stored or not yet.
-    pub(super) fn find(&self, cid: &Cid) -> Result<Option<Bytes>> {
-        let pending = self.pending.iter().find(|block| block.cid() == cid);
-        Ok(match pending {
-            Some(block) => Some(block.data().clone()),
-            None => self.store.get(cid)?,
-        })
+    pub(super) fn find(&mut self, cid: &Cid) -> Result<Option<Bytes>> {
+        let stored = self.store.get(cid)?;
+        if stored.is_some() || self.pending.is_empty() {
+            return Ok(stored);
+        }
+        self.store_pending()?;
+        Ok(self.store.get(cid)?)
     }
 
     pub(super) fn store_pending(&mut self) -> Result<()> {

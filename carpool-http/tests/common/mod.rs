@@ -280,3 +280,20 @@ impl BlockStore for Losing {
         self.inner.flush()
     }
 }
+
+/// A server that knows nothing of the extension.
+pub async fn serve_plain(store: Arc<dyn Store>) -> String {
+    use axum::{extract::Request, middleware::Next};
+    let plain = |mut request: Request, next: Next| async move {
+        request.headers_mut().remove(HEADER);
+        let mut response = next.run(request).await;
+        response.headers_mut().remove(HEADER);
+        response
+    };
+    let router = Server::new(store, ServerOptions::default()).router();
+    let router = router.layer(axum::middleware::from_fn(plain));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
