@@ -5,6 +5,7 @@ mod encoder;
 mod held;
 mod links;
 mod nodes;
+pub(crate) mod pairs;
 mod places;
 mod record;
 mod segments;

@@ -18,12 +18,6 @@ pub(crate) struct Common {
     pub(crate) held: Vec<Cid>,
 }
 
-impl Common {
-    fn cids(&self) -> impl Iterator<Item = Cid> {
-        self.wanted.iter().chain(&self.held).copied()
-    }
-}
-
 /// What became of a delta body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -42,18 +36,19 @@ impl<S: BlockStore> SourceDriver<S> {
         limits: &Limits,
         outgoing: &mut Outgoing,
     ) -> Result<Sent> {
-        let mut encoder = Encoder::new(common.cids(), limits, Options::default(), 0);
+        let Common { wanted, held } = common.clone();
+        let mut encoder = Encoder::new(wanted, held, limits, Options::default(), 0);
         let before = self.first_held(common)?;
         let (mut sent, mut loads) = (Sent::default(), Vec::new());
         loop {
             match self.source.poll()? {
-                Some(SourceOutput::Load(cid)) => loads.push(cid),
+                Some(SourceOutput::Load { cid, .. }) => loads.push(cid),
                 Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),
                 Some(SourceOutput::Transmit(block)) => {
                     self.note_sent(&block);
                     sent.blocks += 1;
                     let old = before.filter(|_| common.wanted.first() == Some(block.cid()));
-                    encoder.handle_block(block, old);
+                    encoder.handle_block(block, old.as_slice());
                     self.give_out(&mut encoder, outgoing)?;
                 }
                 Some(SourceOutput::EndRound) => break,
@@ -101,9 +96,10 @@ pub(crate) struct DeltaBody {
 
 impl DeltaBody {
     pub(crate) fn new(incoming: Incoming, common: &Common, limits: &Limits) -> Self {
+        let Common { wanted, held } = common.clone();
         Self {
             incoming,
-            decoder: Decoder::new(common.cids(), limits, 0),
+            decoder: Decoder::new(wanted, held, limits, 0),
             left: limits.max_car_bytes,
             max: limits.max_car_bytes,
             ended: false,
@@ -177,7 +173,7 @@ impl<S: BlockStore> SinkDriver<S> {
     fn receive_decoded(&mut self, body: &mut DeltaBody) -> Result<()> {
         loop {
             match body.decoder.poll() {
-                Ok(Some(Output::Load(cid))) => self.load_base(&cid, body)?,
+                Ok(Some(Output::Load { cid, .. })) => self.load_base(&cid, body)?,
                 Ok(Some(Output::Block(block))) => body.push(Decoded::Named(block)),
                 Ok(Some(Output::Hashed(block))) => body.push(Decoded::Hashed(block)),
                 Ok(Some(Output::Lost { .. })) => body.taken = Taken::InPart,
