@@ -19,7 +19,7 @@ mod stream;
 
 pub use apply::apply;
 pub use error::Error;
-pub use frame::{Counts, Decoder, Encoder, Options, Output, Sending};
+pub use frame::{Counts, Decoder, Encoder, Options, Output, Sending, Tally};
 pub use index::Index;
 pub use operation::{Operation, Spot, read_operations, write_operations};
 pub use pairing::Pairing;

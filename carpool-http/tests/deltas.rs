@@ -126,6 +126,12 @@ async fn after_a_cut_the_rest_comes() {
         assert_eq!(totals.duplicate, 0, "{tenth}");
         assert_eq!(totals.blocks_received, whole.blocks_received, "{tenth}");
         assert!(totals.rounds > 1, "{tenth}: it was cut");
+        let deltas = totals.encodings.copies.blocks + totals.encodings.compressed.blocks;
+        assert!(deltas >= whole.blocks_received, "{tenth}: {:?}", totals.encodings);
+        // What waits for a parent is a few bytes a block, so it comes again.
+        let most = whole.bytes_received + whole.bytes_received * tenth / 10 + 2_000;
+        assert!(totals.bytes_received < most, "{tenth}: {} B", totals.bytes_received);
+        assert!(totals.bytes_sent < whole.bytes_sent + 4_000, "{tenth}: {} B", totals.bytes_sent);
     }
 }
 

@@ -92,6 +92,7 @@ fn rows(what: &str, pair: &Pair, goal: Option<f64>, each: &mut dyn FnMut(Row)) {
 
 fn said(counts: &Counts) -> String {
     let Counts { plain, compressed, copies, prefix, computed, .. } = counts;
+    let [plain, compressed, copies, prefix] = [plain, compressed, copies, prefix].map(|it| it.blocks);
     format!(
         "{plain} plain, {compressed} compressed, {copies} copies, {prefix} prefix, {computed} computed names"
     )

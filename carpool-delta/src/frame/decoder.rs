@@ -6,6 +6,7 @@ use carpool_core::{Block, Bytes, Cid, CidSet, Limits, Unverified, may_link};
 use super::{
     buffer::Buffer,
     cache::Cache,
+    counts::Counts,
     links::Links,
     nodes::{Base, Found, Known, Node, Nodes},
     record::{Content, Context, Form, Name, Place, Range, Record, Unreadable},
@@ -76,6 +77,7 @@ pub struct Decoder {
     /// Bytes of old blocks that were loaded, and of blocks that were decoded.
     loaded: u64,
     decoded: u64,
+    counts: Counts,
     eof: bool,
     failed: Option<Error>,
 }
@@ -183,6 +185,7 @@ impl Decoder {
             out: VecDeque::new(),
             loaded: 0,
             decoded: 0,
+            counts: Counts::default(),
             eof: false,
             failed: None,
         }
@@ -218,6 +221,12 @@ impl Decoder {
     #[must_use]
     pub const fn decoded(&self) -> u64 {
         self.decoded
+    }
+
+    /// The blocks that were decoded so far.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Whether the end mark was read.

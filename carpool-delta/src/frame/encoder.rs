@@ -6,6 +6,7 @@ mod naming;
 mod node;
 
 use super::{
+    counts::Counts,
     held::{Held, Waits},
     links::Links,
     places::{NodeId, Places},
@@ -41,24 +42,6 @@ pub enum Sending {
     Load(Cid),
     /// The next bytes of the body.
     Data(Bytes),
-}
-
-/// How many blocks went out in which encoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Blocks as they are.
-    pub plain: u64,
-    /// Blocks that were compressed, without a base.
-    pub compressed: u64,
-    /// Blocks with copies of bases.
-    pub copies: u64,
-    /// Frames with bases as a prefix.
-    pub prefix: u64,
-    /// Names that did not travel, since they could be computed.
-    pub computed: u64,
-    /// Bytes of all blocks.
-    pub bytes: u64,
 }
 
 /// Writes a delta body.

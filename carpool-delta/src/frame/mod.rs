@@ -1,5 +1,6 @@
 mod buffer;
 mod cache;
+mod counts;
 mod decoder;
 mod encoder;
 mod held;
@@ -12,4 +13,5 @@ mod segments;
 mod waiting;
 
 pub use decoder::{Decoder, Output};
-pub use encoder::{Counts, Encoder, Options, Sending};
+pub use counts::{Counts, Tally};
+pub use encoder::{Encoder, Options, Sending};

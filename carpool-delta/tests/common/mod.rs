@@ -130,6 +130,7 @@ pub struct Came {
     pub loads: Vec<Cid>,
     /// Look-ups of blocks of which nothing tells that they lie below an old root.
     pub elsewhere: usize,
+    pub counts: Counts,
 }
 
 /// Decodes a body that comes in `pieces`.
@@ -152,6 +153,7 @@ pub fn decode(
     decoder.handle_eof();
     let result = drive(&mut decoder, old, &mut came);
     assert_eq!(result.is_ok(), decoder.is_done());
+    came.counts = decoder.counts();
     (came, result)
 }
 

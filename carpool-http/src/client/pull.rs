@@ -108,6 +108,8 @@ struct Manner {
     session: Naming,
     /// Whether delta bodies are taken: none came out in part.
     deltas: bool,
+    /// Whether the server knows a root that is held here.
+    knows_root: bool,
 }
 
 /// What the answer says of the extension.
@@ -160,7 +162,7 @@ impl Client {
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
         let session = Naming { name: session_name(), begun: false };
-        let mut manner = Manner { session, deltas: true };
+        let mut manner = Manner { session, deltas: true, knows_root: false };
         loop {
             driver.sink().handle_path(self.path());
             let next;
@@ -222,6 +224,7 @@ impl Client {
                 extended = true;
                 driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
                 self.tell_key(driver.sink());
+                driver.sink().tell_roots(manner.knows_root);
                 if filtered {
                     driver.sink().handle_kept_filter();
                 }
@@ -283,7 +286,7 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         said: Said,
-        Manner { session, deltas }: &mut Manner,
+        Manner { session, deltas, knows_root }: &mut Manner,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -315,7 +318,10 @@ impl Client {
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
-            Ok(Ok(response)) => self.pull_answer(driver, form, common, response).await,
+            Ok(Ok(response)) => {
+                *knows_root |= answer_of(&response).used_held;
+                self.pull_answer(driver, form, common, response).await
+            }
         }
     }
 

@@ -93,6 +93,10 @@ impl<S: BlockStore> SourceDriver<S> {
         self.progress.count(|of| &of.block_bytes, block.data().len() as u64);
     }
 
+    pub(super) fn note_encoded(&self, counts: &carpool_delta::Counts) {
+        self.progress.count_encoded(counts);
+    }
+
     pub(super) fn answer(&mut self, loads: &mut Vec<Cid>) -> Result<()> {
         for (cid, data) in loads.iter().zip(self.store.get_many(loads)?) {
             self.source.handle_load(cid, data);

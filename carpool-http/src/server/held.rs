@@ -10,7 +10,7 @@ use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Server, refusal::Refusal, sessions::Name};
-use crate::{Error, client::blocking, driver::Common, message::Request as Wanted, survey::survey};
+use crate::{Error, client::blocking, driver::{About, Common}, message::Request as Wanted, survey::survey};
 
 /// What a pull asks for, in either form.
 pub(super) struct Asked {
@@ -171,10 +171,12 @@ impl Asked {
     }
 
     /// What a delta body is held against, where the sink names roots that are here.
-    pub(super) fn take_common(&mut self) -> Option<Common> {
+    pub(super) fn take_about(&mut self) -> Option<About> {
+        let root = self.held.as_ref().map(|(root, _)| *root)?;
         let held = std::mem::take(&mut self.named);
-        let wanted = || self.wanted.want.iter().collect();
-        (!held.is_empty()).then(|| Common { wanted: wanted(), held })
+        let asked: Vec<Cid> = self.wanted.want.iter().collect();
+        let common = Common { wanted: asked.clone(), held };
+        (!common.held.is_empty()).then_some(About { common, root, asked })
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.

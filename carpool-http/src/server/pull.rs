@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
-    driver::{Common, SourceDriver},
+    driver::{About, SourceDriver},
     message::{self, Dialect, Request as Wanted},
     routes,
 };
@@ -48,9 +48,9 @@ pub(super) async fn pull(
     }
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
-    let common = if takes_deltas { asked.take_common() } else { None };
-    let kind = if common.is_some() { routes::DELTA } else { routes::CAR };
-    let form = common.map_or(Form::Car, Form::Delta);
+    let about = if takes_deltas { asked.take_about() } else { None };
+    let kind = if about.is_some() { routes::DELTA } else { routes::CAR };
+    let form = about.map_or(Form::Car, Form::Delta);
     let car = send(&server, observed, asked, session, Order::DepthFirst, form).await?;
     let mut response = ([(header::CONTENT_TYPE, kind)], Body::new(car)).into_response();
     if let Some(answer) = answer {
@@ -62,7 +62,7 @@ pub(super) async fn pull(
 /// In what form blocks go out.
 enum Form {
     Car,
-    Delta(Common),
+    Delta(About),
 }
 
 /// Whether a media type is among those that are taken by name: nobody means this one by `*/*`.
@@ -182,7 +182,7 @@ fn stream(
         let _held = (alive, place);
         let sent = match form {
             Form::Car => driver.send(None, &mut outgoing),
-            Form::Delta(common) => driver.send_delta(&common, &limits, &mut outgoing),
+            Form::Delta(about) => driver.send_delta(&about, &limits, &mut outgoing),
         };
         match sent {
             Ok(sent) => {

@@ -32,6 +32,10 @@ impl Decoder {
         };
         self.cache.trim();
         self.decoded += pending.len as u64;
+        if made.is_ok() {
+            self.counts.add(&pending.content, pending.len);
+            self.counts.computed += u64::from(matches!(naming, Naming::Computed(_)));
+        }
         let data = made.as_ref().ok().map(|made| made.data.clone());
         self.add_node(naming, &pending, data);
         self.give_out(naming, pending.len, made);

@@ -6,7 +6,7 @@ use super::{Encoded, Encoder, Sequence};
 use crate::frame::{
     links::Links,
     places::NodeId,
-    record::{Content, Form, Name, Place, Range, Record},
+    record::{Form, Name, Place, Range, Record},
     segments::Payload,
 };
 
@@ -116,20 +116,9 @@ impl Encoder {
             }
         };
         let (node, len) = (may_link(block.cid()), block.data().len());
-        self.count(encoded, len);
+        self.counts.add(&encoded.content, len);
         let content = encoded.content.clone();
         let payload = Payload { literals: &encoded.literals, plain: encoded.plain.clone() };
         self.segments.push(&Record::Block { name, node, len, content }, payload);
-    }
-
-    const fn count(&mut self, encoded: &Encoded, len: usize) {
-        let counter = match &encoded.content {
-            Content::Plain => &mut self.counts.plain,
-            Content::Prefix { .. } => &mut self.counts.prefix,
-            Content::Copies(_) if encoded.literals.len() == len => &mut self.counts.compressed,
-            Content::Copies(_) => &mut self.counts.copies,
-        };
-        *counter += 1;
-        self.counts.bytes += len as u64;
     }
 }
