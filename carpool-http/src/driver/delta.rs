@@ -253,7 +253,9 @@ impl<S: BlockStore> SinkDriver<S> {
     fn receive_decoded(&mut self, body: &mut DeltaBody) -> Result<()> {
         loop {
             match body.decoder.poll() {
-                Ok(Some(Output::Load { cid, below_held })) => self.load_base(&cid, below_held, body)?,
+                Ok(Some(Output::Load { cid, below_held })) => {
+                    self.load_base(&cid, below_held, body)?
+                }
                 Ok(Some(Output::Block(block))) => body.push(Decoded::Named(block)),
                 Ok(Some(Output::Hashed(block))) => body.push(Decoded::Hashed(block)),
                 Ok(Some(Output::Lost { .. })) => body.taken = Taken::InPart,

@@ -10,7 +10,13 @@ use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Server, refusal::Refusal, sessions::Name};
-use crate::{Error, client::blocking, driver::{About, Common}, message::Request as Wanted, survey::survey};
+use crate::{
+    Error,
+    client::blocking,
+    driver::{About, Common},
+    message::Request as Wanted,
+    survey::survey,
+};
 
 /// What a pull asks for, in either form.
 pub(super) struct Asked {

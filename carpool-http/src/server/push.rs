@@ -2,7 +2,7 @@ use axum::{
     extract::{Extension, Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
-use carpool_core::Cid;
+use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Sink, Status,
     extension::{self, Offer},
@@ -18,7 +18,8 @@ use super::{Server, SharedStore, held::header_of, observe::Observed, refusal::Re
 use crate::{
     Error, Result,
     body::{drain, pump},
-    driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    client::blocking,
+    driver::{self, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver},
     message::{self, Dialect, Kind},
     routes,
 };
@@ -40,8 +41,59 @@ pub(super) async fn push(
 ) -> Result<Response, Refusal> {
     let (dialect, hint) = (Dialect::Spec, query.diff);
     let offer = offer(request.headers());
-    let target = Target { dialect, root: None, hint, early: false, offer, observed };
+    let mut target =
+        Target { dialect, root: None, hint, early: false, offer, observed, common: None };
+    if is_delta(request.headers()) && !server.options.read_only {
+        target = match presume(&server, target).await {
+            Ok(target) => target,
+            Err(refusal) => {
+                // The client listens while it sends: it need not send all of it.
+                tokio::spawn(async move { server.drain(request).await });
+                return Err(refusal);
+            }
+        };
+    }
     receive(server, target, request).await
+}
+
+fn is_delta(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == routes::DELTA)
+}
+
+/// Holds what a delta body presumes to what is here, before any of it is read.
+async fn presume(server: &Server, mut target: Target) -> Result<Target, Refusal> {
+    if !server.options.takes_deltas() {
+        let reason = "delta bodies are not taken here";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
+    }
+    let (server, offer, hint) = (server.clone(), target.offer.clone(), target.hint.clone());
+    let common = blocking(move || presumed(&server, offer.unwrap_or_default(), hint.as_deref()));
+    target.common = Some(common.await?);
+    target.root = target.common.as_ref().and_then(|common| common.wanted.first().copied());
+    Ok(target)
+}
+
+/// What the body is held against: the root that is pushed, and roots that are held here with all that
+/// lies below them.
+fn presumed(server: &Server, offer: Offer, hint: Option<&str>) -> Result<Common, Refusal> {
+    let (Some(root), Some(first)) = (offer.root, offer.held.first().copied()) else {
+        let reason = "a delta body comes with the root and held roots in the header";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    };
+    if offer.expects_name {
+        let name = hint.unwrap_or_default();
+        let current = server.store.name(name).map_err(Error::from)?;
+        if current.as_ref().is_none_or(|entry| entry.root != first) {
+            return Err(Refusal::conflict(name, current.as_ref()));
+        }
+    }
+    for held in &offer.held {
+        if !server.holds(*held)? {
+            let reason = format!("the DAG below {held} is not all held here");
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, reason));
+        }
+    }
+    Ok(Common { wanted: vec![root], held: offer.held })
 }
 
 /// What the source says that it can read.
@@ -65,7 +117,8 @@ pub(super) async fn push_as_car_mirror(
         }
     };
     let (dialect, root) = (Dialect::CarMirror, Some(root));
-    let target = Target { dialect, root, hint: None, early: false, offer: None, observed };
+    let (hint, offer, common) = (None, None, None);
+    let target = Target { dialect, root, hint, early: false, offer, observed, common };
     receive(server, target, request).await
 }
 
@@ -81,6 +134,39 @@ struct Target {
     /// What the source says that it can read.
     offer: Option<Offer>,
     observed: Observed,
+    /// What its body is held against, where that is no CAR.
+    common: Option<Common>,
+}
+
+/// A body on its way in.
+enum Incoming {
+    Car(Body),
+    Delta(Box<DeltaBody>),
+}
+
+impl Incoming {
+    fn new(chunks: driver::Incoming, target: &Target, limits: &Limits) -> Self {
+        match &target.common {
+            Some(common) => Self::Delta(Box::new(DeltaBody::new(chunks, common, limits))),
+            None => Self::Car(Body::new(chunks, limits)),
+        }
+    }
+
+    /// The roots in the header of a CAR.
+    fn roots(&mut self) -> Result<Vec<Cid>> {
+        match self {
+            Self::Car(body) => body.roots(),
+            Self::Delta(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes it to its end. What does not come out of a delta body is missing still, and is answered so.
+    fn receive(&mut self, driver: &mut SinkDriver<SharedStore>) -> Result<()> {
+        match self {
+            Self::Car(body) => driver.receive(body),
+            Self::Delta(body) => driver.receive_delta(body).map(drop),
+        }
+    }
 }
 
 /// What is answered.
@@ -113,10 +199,11 @@ async fn receive(
     };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
+    let takes_deltas = server.options.takes_deltas();
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Body::new(incoming, &server.options.push_limits());
+        let body = Incoming::new(incoming, &target, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
@@ -134,14 +221,14 @@ async fn receive(
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
     if extended {
-        let value = header_of(&extension::Answer::default());
+        let value = header_of(&extension::Answer { takes_deltas, ..Default::default() });
         response.headers_mut().insert(extension::HEADER, value);
     }
     Ok(response)
 }
 
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
-fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u64)> {
+fn take(server: &Server, mut body: Incoming, target: &Target) -> Result<(Answered, u64)> {
     let (roots, sink) = sink(server, &mut body, target)?;
     target.observed.is_about(roots.len(), roots.first().copied());
     let progress = target.observed.progress();
@@ -156,7 +243,7 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u
         driver.interrupt_after(EARLY_BYTES);
     }
     driver.settle()?;
-    driver.receive(&mut body)?;
+    body.receive(&mut driver)?;
     driver.sink().handle_end_round();
     let duplicates = progress.duplicate.load(Relaxed);
     match driver.next()? {
@@ -177,7 +264,7 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u
 
 /// A sink of the roots that the push is about. A source of the specification remembers what it
 /// sent; that of car-mirror begins every request anew.
-fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, Sink)> {
+fn sink(server: &Server, body: &mut Incoming, target: &Target) -> Result<(Vec<Cid>, Sink)> {
     let named = body.roots()?;
     let roots = target.root.map_or(named, |root| vec![root]);
     if roots.is_empty() {

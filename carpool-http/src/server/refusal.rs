@@ -1,9 +1,10 @@
 use axum::response::{IntoResponse, Response};
 use carpool_mirror::extension::{self, Answer};
+use carpool_store::NameEntry;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{held, observe::Reason};
-use crate::Error;
+use crate::{Error, NameRecord, names::Conflict};
 
 /// An answer that says no, in a line of text.
 pub(super) struct Refusal {
@@ -15,6 +16,14 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), answer: None }
+    }
+
+    /// A name points to something else than was expected: what to is told as the names routes tell it.
+    pub(super) fn conflict(name: &str, current: Option<&NameEntry>) -> Self {
+        let current = current.map(|entry| NameRecord::new(name.to_owned(), entry));
+        let told =
+            serde_json::to_string(&Conflict { current }).expect("strings and numbers are JSON");
+        Self::new(StatusCode::CONFLICT, told)
     }
 
     /// With what the header of the extension says.
