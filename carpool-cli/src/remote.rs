@@ -44,6 +44,7 @@ pub(crate) fn client(url: &str, flags: &RemoteFlags) -> Outcome<Client> {
     };
     options.seed = random_seed();
     options.strategy = flags.strategy.step();
+    options.compress = flags.compress.when();
     options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
     Ok(Client::new(url, options)?)
 }

@@ -1,6 +1,7 @@
 //! The numbers, case by case.
 
 mod bloom;
+mod coding;
 mod cold;
 mod file;
 mod hash;
@@ -34,7 +35,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 14] = [
+pub const ALL: [Case; 15] = [
     Case { name: "hash", long: false, keeps_memory: false, measure: hash::measure },
     Case { name: "cold", long: false, keeps_memory: false, measure: cold::measure },
     Case { name: "linear", long: false, keeps_memory: true, measure: linear::measure },
@@ -42,6 +43,7 @@ pub const ALL: [Case; 14] = [
     Case { name: "file", long: false, keeps_memory: false, measure: file::measure },
     Case { name: "incremental", long: false, keeps_memory: false, measure: incremental::measure },
     Case { name: "throughput", long: false, keeps_memory: false, measure: throughput::measure },
+    Case { name: "coding", long: false, keeps_memory: false, measure: coding::measure },
     Case { name: "bloom", long: false, keeps_memory: false, measure: bloom::measure },
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },

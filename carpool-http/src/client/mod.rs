@@ -1,5 +1,6 @@
 //! The client: one per transfer, so that its counters are the transfer's.
 
+mod compress;
 mod connection;
 mod events;
 mod keys;
@@ -44,6 +45,8 @@ use crate::{
     pace::Pace,
     progress::add,
 };
+pub use compress::Compress;
+use compress::Taking;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use keys::SketchKeys;
@@ -87,6 +90,10 @@ pub struct ClientOptions {
     /// The one step to take, where client and server can; for whoever compares them. Default: what a
     /// [`plan`](carpool_mirror::planner::plan) puts first.
     pub strategy: Option<Step>,
+    /// When CARs travel compressed: in pulls in zstd or gzip, in pushes in zstd, to servers that said
+    /// that they take it. What does not compress goes as it is in any case. Default
+    /// [`Compress::Auto`].
+    pub compress: Compress,
     /// Keys of sketches; to be shared by the clients of one process. Default: none yet.
     pub sketch_keys: SketchKeys,
     /// Who is told of each round. Default nobody.
@@ -111,6 +118,7 @@ impl Default for ClientOptions {
             small_store_blocks: 4096,
             path: None,
             strategy: None,
+            compress: Compress::Auto,
             sketch_keys: SketchKeys::default(),
             listener: None,
             seed: 0,
@@ -139,6 +147,7 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
+    taking: Arc<Taking>,
     /// Bytes a second of the fastest long body; 0 where there was none.
     rate: Arc<AtomicU64>,
     headers: HeaderMap,
@@ -161,8 +170,9 @@ impl Client {
         let progress = Arc::new(Progress::default());
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
-        let (extended, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, rate, headers, options, progress })
+        let (extended, taking, rate) = Default::default();
+        let options = Arc::new(options);
+        Ok(Self { http, base, speech, extended, taking, rate, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -178,16 +188,16 @@ impl Client {
         content_type: Option<&str>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
-        self.send_offering(method, path_and_query, content_type, None, body).await
+        let head = Head { content_type, ..Head::default() };
+        self.send_headed(method, path_and_query, head, body).await
     }
 
-    /// As [`send`](Self::send), with what the header of the extension says.
-    async fn send_offering(
+    /// As [`send`](Self::send), with more in the head.
+    async fn send_headed(
         &self,
         method: Method,
         path_and_query: &str,
-        content_type: Option<&str>,
-        offer: Option<&Offer>,
+        head: Head<'_>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
@@ -198,18 +208,14 @@ impl Client {
             .body(Joined::new(body, joined))
             .map_err(|error| Error::Usage(error.to_string()))?;
         *request.headers_mut() = self.headers.clone();
-        if let Some(value) = content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
-            request.headers_mut().insert(header::CONTENT_TYPE, value);
-        }
-        if let Some(value) = offer.and_then(|offer| HeaderValue::try_from(offer.encode()).ok()) {
-            request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
-        }
+        head.write(request.headers_mut());
         let response = self.http.request(request).await.map_err(broken)?;
         let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
         if let Some(answer) = said.and_then(Answer::decode) {
             self.extended.store(true, Relaxed);
             self.note_key(answer.key, response.status());
         }
+        self.taking.note(response.headers());
         Ok(response)
     }
 
@@ -257,6 +263,30 @@ impl Client {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { status, reason },
             _ => Error::Status { status, reason },
+        }
+    }
+}
+
+/// What is in the head of a request beside what the caller wants in each.
+#[derive(Default)]
+struct Head<'a> {
+    content_type: Option<&'a str>,
+    /// What the header of the extension says.
+    offer: Option<&'a Offer>,
+    /// `Accept-Encoding` or `Content-Encoding`.
+    coding: Option<(HeaderName, &'static str)>,
+}
+
+impl Head<'_> {
+    fn write(self, headers: &mut HeaderMap) {
+        if let Some(value) = self.content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+        if let Some(value) = self.offer.and_then(|it| HeaderValue::try_from(it.encode()).ok()) {
+            headers.insert(HeaderName::from_static(extension::HEADER), value);
+        }
+        if let Some((name, value)) = self.coding {
+            headers.insert(name, HeaderValue::from_static(value));
         }
     }
 }

@@ -19,12 +19,13 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Call, Client, End, RequestBody, Wants, blocking, full, patience::Patience, planning::steps,
-    session_name, speech::pull_path,
+    Call, Client, End, Head, RequestBody, Wants, blocking, full, patience::Patience,
+    planning::steps, session_name, speech::pull_path,
 };
 use crate::{
     Error, Result, Totals,
     body::pump,
+    coding::Coding,
     driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
     late::{Late, Unanswered},
     message::{self, Dialect, Kind},
@@ -284,7 +285,9 @@ impl Client {
         let form = kind;
         let late = offer.as_ref().is_some_and(|offer| offer.want.is_some());
         let (body, _unanswered) = if late { self.late(message) } else { (full(message), None) };
-        let sent = self.send_offering(Method::POST, &path, Some(kind), offer.as_ref(), body);
+        let (content_type, coding) = (Some(kind), self.accepts());
+        let head = Head { content_type, offer: offer.as_ref(), coding };
+        let sent = self.send_headed(Method::POST, &path, head, body);
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
@@ -371,10 +374,14 @@ impl Client {
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(Round::Ended));
         }
+        let coding = match Coding::of_body(response.headers()) {
+            Ok(coding) => coding,
+            Err(error) => return (driver, Err(error)),
+        };
         let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
         let taken = tokio::task::spawn_blocking(move || {
-            let mut body = Body::new(incoming, driver.limits());
-            let received = driver.receive(&mut body);
+            let body = Body::new(incoming, coding, driver.limits());
+            let received = body.and_then(|mut body| driver.receive(&mut body));
             (driver, received.map(|()| Round::Ended))
         });
         drop(pump(response.into_body(), to, self.options.pace()).await);

@@ -3,7 +3,10 @@ use carpool_car::{Decoder, Item, Section};
 use carpool_core::{Cid, Limits, Unverified};
 use tokio::sync::mpsc;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    coding::{Coding, Decoded, decoded},
+};
 
 /// Chunks of a body that wait between network and machine.
 pub(crate) const CHANNEL_CHUNKS: usize = 8;
@@ -14,9 +17,32 @@ const RECEIVE_BYTES: usize = 1 << 20;
 /// Chunks of a body as they arrive: an error, or silence, is a cut.
 pub(crate) type Incoming = mpsc::Receiver<std::result::Result<Bytes, Error>>;
 
+/// A body as it is, or in a coding.
+enum Arriving {
+    Plain(Incoming),
+    Coded(Box<Decoded>),
+}
+
+impl Arriving {
+    fn wait(&mut self) -> Option<Result<Bytes>> {
+        match self {
+            Self::Plain(incoming) => incoming.blocking_recv(),
+            Self::Coded(decoded) => decoded.next().transpose(),
+        }
+    }
+
+    /// What is there already. Of what is in a coding nobody knows what that is.
+    fn try_next(&mut self) -> Result<Result<Bytes>, mpsc::error::TryRecvError> {
+        match self {
+            Self::Plain(incoming) => incoming.try_recv(),
+            Self::Coded(_) => Err(mpsc::error::TryRecvError::Empty),
+        }
+    }
+}
+
 /// A CAR body on its way in.
 pub(crate) struct Body {
-    incoming: Incoming,
+    incoming: Arriving,
     decoder: Decoder,
     roots: Option<Vec<Cid>>,
     left: u64,
@@ -29,10 +55,18 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, limits: &Limits) -> Self {
+    /// A body in this coding; its limits hold for what comes out of it.
+    ///
+    /// # Errors
+    /// Where there is no memory.
+    pub(crate) fn new(incoming: Incoming, coding: Option<Coding>, limits: &Limits) -> Result<Self> {
+        let incoming = match coding {
+            Some(coding) => Arriving::Coded(Box::new(decoded(coding, incoming)?)),
+            None => Arriving::Plain(incoming),
+        };
         let (left, max) = (limits.max_car_bytes, limits.max_car_bytes);
         let decoder = Decoder::new(limits);
-        Self {
+        Ok(Self {
             incoming,
             decoder,
             roots: None,
@@ -41,7 +75,7 @@ impl Body {
             ended: false,
             fault: None,
             decoding: None,
-        }
+        })
     }
 
     /// The roots of the header, which has to come first.
@@ -98,7 +132,7 @@ impl Body {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let mut next = self.incoming.blocking_recv();
+        let mut next = self.incoming.wait();
         let mut taken = 0;
         while let Some(chunk) = next {
             match chunk.and_then(|chunk| self.take(chunk)) {
@@ -112,7 +146,7 @@ impl Body {
             if taken >= RECEIVE_BYTES {
                 return Ok(());
             }
-            next = match self.incoming.try_recv() {
+            next = match self.incoming.try_next() {
                 Ok(chunk) => Some(chunk),
                 Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
                 Err(mpsc::error::TryRecvError::Disconnected) => None,

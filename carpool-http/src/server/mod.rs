@@ -1,6 +1,7 @@
 //! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
 mod aged;
+mod coded;
 mod connections;
 mod held;
 mod idle;
@@ -97,6 +98,12 @@ pub struct ServerOptions {
     /// How long a session is kept after its last answer, where there is room. Default 60 s; CAR
     /// Mirror asks for 30 s.
     pub session_timeout: Duration,
+    /// Send CARs in zstd or gzip to clients that ask for it, where that pays, and take those of
+    /// pushes. Default true.
+    pub compress: bool,
+    /// Bodies that are in such a coding at a time, each with up to 10 MiB of memory: others are sent as
+    /// they are, or are told to come back (503). Default 64.
+    pub max_coded: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -125,6 +132,8 @@ impl Default for ServerOptions {
             max_session_bytes: 4 << 20,
             max_sessions_bytes: 64 << 20,
             session_timeout: Duration::from_secs(60),
+            compress: true,
+            max_coded: 64,
             seed: 0,
         }
     }
@@ -153,6 +162,7 @@ pub struct Server {
     progress: Arc<Progress>,
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
+    coded: Arc<Semaphore>,
     inventory: Arc<Inventory>,
     sketching: Arc<Sketching>,
     trails: Arc<Trails>,
@@ -164,6 +174,7 @@ impl Server {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: ServerOptions) -> Self {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
+        let coded = Arc::new(Semaphore::new(options.max_coded));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
         let sketching = Arc::new(Sketching::new(&options));
@@ -176,6 +187,7 @@ impl Server {
             progress,
             metrics,
             transfers,
+            coded,
             inventory,
             sketching,
             trails,
@@ -192,22 +204,22 @@ impl Server {
 
     /// The routes, to be put into another `axum` server.
     pub fn router(&self) -> Router {
-        let routes = Router::new()
-            .route(routes::PULL, post(pull::pull))
-            .route(routes::PUSH, post(push::push))
-            .route(
-                &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
-                get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
-            )
-            .route(
-                &format!("{}/{{root}}", routes::CAR_MIRROR_PUSH),
-                post(push::push_as_car_mirror),
-            );
+        let pulls = Router::new().route(routes::PULL, post(pull::pull)).route(
+            &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
+            get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
+        );
+        let pushes = Router::new().route(routes::PUSH, post(push::push)).route(
+            &format!("{}/{{root}}", routes::CAR_MIRROR_PUSH),
+            post(push::push_as_car_mirror),
+        );
         let names = Router::new()
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
             .layer(middleware::map_response_with_state(self.clone(), says_extended));
-        let routes = routes.merge(names);
+        let taking = pushes
+            .merge(names)
+            .layer(middleware::map_response_with_state(self.clone(), coded::says_taken));
+        let routes = pulls.merge(taking);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
         routes
@@ -278,10 +290,9 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if let Err(refusal) = coded::check(&server, &request) {
         server.drain(request).await;
-        let what = "bodies are taken as they are, without a content encoding";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+        return Err(refusal);
     }
     match &server.options.token {
         Some(token) if !carries(request.headers(), token) => {

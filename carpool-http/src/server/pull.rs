@@ -6,12 +6,12 @@ use axum::{
 use carpool_core::Cid;
 use carpool_mirror::{Session, Source, extension};
 use carpool_selector::Order;
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    Server, ServerOptions,
+    Server, ServerOptions, coded,
     held::{self, Asked},
     observe::Observed,
     refusal::Refusal,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
+    coding::Wish,
     driver::SourceDriver,
     message::{self, Dialect, Request as Wanted},
     routes,
@@ -33,6 +34,7 @@ pub(super) async fn pull(
     Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let wish = server.wish(request.headers());
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
@@ -45,8 +47,9 @@ pub(super) async fn pull(
         answer.memory = lease.memory;
     }
     let answer = asked.answer;
-    let car = send(&server, observed, asked, session, Order::DepthFirst).await?;
-    let mut response = ([(header::CONTENT_TYPE, routes::CAR)], Body::new(car)).into_response();
+    let how = (Order::DepthFirst, wish);
+    let mut response = send(&server, observed, asked, session, how).await?;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(routes::CAR));
     if let Some(answer) = answer {
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
@@ -80,6 +83,7 @@ pub(super) async fn pull_as_car_mirror(
 ) -> Result<Response, Refusal> {
     let root = root_of(&root)?;
     let get = request.method() == Method::GET;
+    let wish = server.wish(request.headers());
     let body = message(&server, request).await?;
     let wanted = if get && body.is_empty() {
         everything_below(&server, root)
@@ -90,8 +94,7 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, wanted.into(), None, Order::BreadthFirst).await?;
-    Ok(Body::new(car).into_response())
+    send(&server, observed, wanted.into(), None, (Order::BreadthFirst, wish)).await
 }
 
 async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> {
@@ -116,16 +119,18 @@ async fn send(
     observed: Observed,
     asked: Asked,
     session: Option<(Session, Lease)>,
-    order: Order,
-) -> Result<Remembering, Refusal> {
+    (order, wish): (Order, Option<Wish>),
+) -> Result<Response, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let (source, lease) = source(options, session, order);
     let source = asked.begin(source, server)?;
     let (to, session) = oneshot::channel();
-    let mut car = stream(server, observed, source, to, place);
+    let mut car = stream(server, observed, source, to, (place, wish));
     if car.has_any().await? {
-        return Ok(Remembering::new(car, lease.map(|lease| (lease, session))));
+        let headers = coded::headers(server, &car);
+        let car = Remembering::new(car, lease.map(|lease| (lease, session)));
+        return Ok((headers, Body::new(car)).into_response());
     }
     Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here"))
 }
@@ -149,9 +154,9 @@ fn stream(
     observed: Observed,
     source: Source,
     session: oneshot::Sender<Session>,
-    place: OwnedSemaphorePermit,
+    (place, wish): (OwnedSemaphorePermit, Option<Wish>),
 ) -> ChannelBody {
-    let (mut outgoing, body, alive) = channel(server.options.pace());
+    let (mut outgoing, body, alive) = channel(server.options.pace(), wish);
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
     let trails = Arc::clone(&server.trails);
     tokio::task::spawn_blocking(move || {
@@ -164,7 +169,9 @@ fn stream(
                 }
                 observed.lacks(sent.lacks);
                 let _ = session.send(driver.into_source().into_session());
-                outgoing.finish();
+                if let Err(error) = outgoing.finish() {
+                    observed.fails(&error.to_string());
+                }
             }
             Err(error) => {
                 observed.fails(&error.to_string());

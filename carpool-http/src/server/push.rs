@@ -111,12 +111,20 @@ async fn receive(
             return Err(refusal);
         }
     };
+    let unpacked = match server.unpacked(request.headers()) {
+        Ok(unpacked) => unpacked,
+        Err(refusal) => {
+            server.drain(request).await;
+            return Err(refusal);
+        }
+    };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
     let drain_bytes = server.options.drain_bytes;
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Body::new(incoming, &server.options.push_limits());
+        let (coding, _place) = unpacked.unzip();
+        let body = Body::new(incoming, coding, &server.options.push_limits())?;
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;

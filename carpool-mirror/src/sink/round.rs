@@ -92,7 +92,8 @@ impl Sink {
         if held && repeated.insert(block.cid()) {
             return Ok(Received::Duplicate);
         }
-        self.round.unwanted_bytes += block.data().len() as u64 + 1;
+        let bytes = block.cid().encoded_len() + block.data().len();
+        self.round.unwanted_bytes += bytes as u64;
         let (bytes, max) = (self.round.unwanted_bytes, self.limits.max_unwanted_bytes);
         if bytes > max {
             return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
