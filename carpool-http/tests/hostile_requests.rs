@@ -193,7 +193,7 @@ async fn pushes_that_lie() {
 async fn unwanted_bytes_at_the_limit_and_past_it() {
     let dag = dag();
     let mut options = ServerOptions::default();
-    options.limits.max_unwanted_bytes = 2 * (36 + 4);
+    options.limits.max_unwanted_bytes = 2 * (64 + 4);
     let store = holding(&dag.blocks);
     let url = serve(store.clone(), options).await;
     let mut car = header(&[dag.root]).to_vec();

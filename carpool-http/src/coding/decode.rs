@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub(crate) const MAX_WINDOW_LOG: u32 = 23;
 
 /// Bytes of a body that are decoded at a time, however few they came in.
-const DECODE_BYTES: usize = 512 << 10;
+const DECODE_BYTES: usize = 128 << 10;
 
 /// A body on its way in, without its coding. What is held beside a chunk from the network is the
 /// coding's window and [`DECODE_BYTES`].

@@ -1,7 +1,4 @@
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,17 +9,37 @@ use crate::{
     coding::{Coding, TAKEN, Wish, accepted},
 };
 
+/// What a client said of codings.
+#[derive(Default)]
+pub(super) struct Choice {
+    pub(super) chose: bool,
+    pub(super) wish: Option<Wish>,
+}
+
 impl Server {
     /// A place among the bodies in a coding, which lasts until it is dropped.
     fn coded_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.coded).try_acquire_owned().ok()
     }
 
-    /// What the answer to a pull is to be written in, if that pays.
-    pub(super) fn wish(&self, headers: &HeaderMap) -> Option<Wish> {
-        let (coding, always) = accepted(headers).filter(|_| self.options.compress)?;
-        let _place = Some(self.coded_place()?);
-        Some(Wish { coding, always, _place })
+    /// What the answer to a pull is to be written in, if that pays, and whether the client said
+    /// anything about that.
+    pub(super) fn choice(&self, headers: &HeaderMap) -> Choice {
+        if !self.options.compress || !headers.contains_key(header::ACCEPT_ENCODING) {
+            return Choice::default();
+        }
+        let wish = accepted(headers).and_then(|(coding, always)| {
+            let _place = Some(self.coded_place()?);
+            Some(Wish { coding, always, _place })
+        });
+        Choice { chose: true, wish }
+    }
+
+    /// Says which codings pushes may be in (RFC 9110, 12.5.3).
+    pub(super) fn say_taken(&self, response: &mut Response) {
+        if self.options.compress {
+            response.headers_mut().insert(header::ACCEPT_ENCODING, taken());
+        }
     }
 
     /// The coding of a push that was [checked](check), and its place.
@@ -49,24 +66,15 @@ pub(super) fn check(server: &Server, request: &Request) -> Result<(), Refusal> {
     }
 }
 
-/// Who reads a name or has pushed is likely to push next, and knows then how it may (RFC 9110,
-/// 12.5.3).
-pub(super) async fn says_taken(State(server): State<Server>, mut response: Response) -> Response {
-    if server.options.compress {
-        response.headers_mut().insert(header::ACCEPT_ENCODING, taken());
-    }
-    response
-}
-
 pub(super) const fn taken() -> HeaderValue {
     HeaderValue::from_static(TAKEN)
 }
 
-/// The headers of a CAR whose first chunk is known. What it is in depends on what was asked for,
-/// also where it is as it is.
-pub(super) fn headers(server: &Server, car: &ChannelBody) -> HeaderMap {
+/// The headers of a CAR whose first chunk is known, for a client that `chose` codings or did not.
+/// What it is in depends on that, also where it is as it is.
+pub(super) fn headers(chose: bool, car: &ChannelBody) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if server.options.compress {
+    if chose {
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
     if let Some(coding) = car.coding() {

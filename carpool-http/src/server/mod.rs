@@ -204,22 +204,22 @@ impl Server {
 
     /// The routes, to be put into another `axum` server.
     pub fn router(&self) -> Router {
-        let pulls = Router::new().route(routes::PULL, post(pull::pull)).route(
-            &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
-            get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
-        );
-        let pushes = Router::new().route(routes::PUSH, post(push::push)).route(
-            &format!("{}/{{root}}", routes::CAR_MIRROR_PUSH),
-            post(push::push_as_car_mirror),
-        );
+        let routes = Router::new()
+            .route(routes::PULL, post(pull::pull))
+            .route(routes::PUSH, post(push::push))
+            .route(
+                &format!("{}/{{root}}", routes::CAR_MIRROR_PULL),
+                get(pull::pull_as_car_mirror).post(pull::pull_as_car_mirror),
+            )
+            .route(
+                &format!("{}/{{root}}", routes::CAR_MIRROR_PUSH),
+                post(push::push_as_car_mirror),
+            );
         let names = Router::new()
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
             .layer(middleware::map_response_with_state(self.clone(), says_extended));
-        let taking = pushes
-            .merge(names)
-            .layer(middleware::map_response_with_state(self.clone(), coded::says_taken));
-        let routes = pulls.merge(taking);
+        let routes = routes.merge(names);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
         routes
@@ -267,9 +267,10 @@ impl Server {
     }
 }
 
-/// Who reads a name is likely to pull what it points to, and knows then how to ask.
+/// Who reads a name is likely to pull what it points to, or to push what follows, and knows then how.
 async fn says_extended(State(server): State<Server>, mut response: Response) -> Response {
     response.headers_mut().insert(extension::HEADER, held::header_of(&server.sketching.offer()));
+    server.say_taken(&mut response);
     response
 }
 

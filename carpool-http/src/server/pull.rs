@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    Server, ServerOptions, coded,
+    Server, ServerOptions,
+    coded::{self, Choice},
     held::{self, Asked},
     observe::Observed,
     refusal::Refusal,
@@ -34,7 +35,7 @@ pub(super) async fn pull(
     Extension(observed): Extension<Observed>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let wish = server.wish(request.headers());
+    let choice = server.choice(request.headers());
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
@@ -47,7 +48,7 @@ pub(super) async fn pull(
         answer.memory = lease.memory;
     }
     let answer = asked.answer;
-    let how = (Order::DepthFirst, wish);
+    let how = (Order::DepthFirst, choice);
     let mut response = send(&server, observed, asked, session, how).await?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(routes::CAR));
     if let Some(answer) = answer {
@@ -83,7 +84,7 @@ pub(super) async fn pull_as_car_mirror(
 ) -> Result<Response, Refusal> {
     let root = root_of(&root)?;
     let get = request.method() == Method::GET;
-    let wish = server.wish(request.headers());
+    let choice = server.choice(request.headers());
     let body = message(&server, request).await?;
     let wanted = if get && body.is_empty() {
         everything_below(&server, root)
@@ -94,7 +95,7 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    send(&server, observed, wanted.into(), None, (Order::BreadthFirst, wish)).await
+    send(&server, observed, wanted.into(), None, (Order::BreadthFirst, choice)).await
 }
 
 async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> {
@@ -119,16 +120,17 @@ async fn send(
     observed: Observed,
     asked: Asked,
     session: Option<(Session, Lease)>,
-    (order, wish): (Order, Option<Wish>),
+    (order, choice): (Order, Choice),
 ) -> Result<Response, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let (source, lease) = source(options, session, order);
     let source = asked.begin(source, server)?;
     let (to, session) = oneshot::channel();
+    let Choice { chose, wish } = choice;
     let mut car = stream(server, observed, source, to, (place, wish));
     if car.has_any().await? {
-        let headers = coded::headers(server, &car);
+        let headers = coded::headers(chose, &car);
         let car = Remembering::new(car, lease.map(|lease| (lease, session)));
         return Ok((headers, Body::new(car)).into_response());
     }

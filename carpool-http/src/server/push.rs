@@ -120,7 +120,7 @@ async fn receive(
     };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
-    let drain_bytes = server.options.drain_bytes;
+    let (drain_bytes, says) = (server.options.drain_bytes, server.clone());
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
         let (coding, _place) = unpacked.unzip();
@@ -141,6 +141,7 @@ async fn receive(
         Answered::Plain(status) => answer(dialect, &status, duplicates),
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
+    says.say_taken(&mut response);
     if extended {
         let value = header_of(&extension::Answer::default());
         response.headers_mut().insert(extension::HEADER, value);
