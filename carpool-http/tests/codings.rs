@@ -74,7 +74,7 @@ impl Answer {
                 let mut decoder = flate2::read::GzDecoder::new(&self.body[..]);
                 decoder.read_to_end(&mut plain).expect("whole");
             }
-            Some(other) => panic!("{other}"),
+            Some(other) => unreachable!("{other} was not asked for"),
         }
         plain
     }

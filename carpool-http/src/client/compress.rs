@@ -102,13 +102,12 @@ impl Client {
     /// A server, or what stands before it, that does not take what was said to be taken is sent it as
     /// it is, in another try.
     pub(super) fn untaken(&self, error: Error) -> Error {
-        match error {
-            Error::Status { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, reason } => {
-                self.taking.refused.store(true, Relaxed);
-                Error::Cut(reason)
-            }
-            error => error,
+        let untaken = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        if !matches!(error, Error::Status { status, .. } if status == untaken) {
+            return error;
         }
+        self.taking.refused.store(true, Relaxed);
+        Error::Cut(error.to_string())
     }
 }
 
