@@ -18,7 +18,7 @@ use super::{Server, SharedStore, held::header_of, observe::Observed, refusal::Re
 use crate::{
     Error, Result,
     body::{drain, pump},
-    driver::{Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    driver::{Arriving, Body, CHANNEL_CHUNKS, Next, SinkDriver},
     message::{self, Dialect, Kind},
     routes,
 };
@@ -111,12 +111,20 @@ async fn receive(
             return Err(refusal);
         }
     };
+    let unpacked = match server.unpacked(request.headers()) {
+        Ok(unpacked) => unpacked,
+        Err(refusal) => {
+            server.drain(request).await;
+            return Err(refusal);
+        }
+    };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
-    let drain_bytes = server.options.drain_bytes;
+    let (drain_bytes, says) = (server.options.drain_bytes, server.clone());
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Body::new(incoming, &server.options.push_limits());
+        let (coding, _place) = unpacked.unzip();
+        let body = Body::new(Arriving::new(incoming, coding)?, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
@@ -133,6 +141,7 @@ async fn receive(
         Answered::Plain(status) => answer(dialect, &status, duplicates),
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
+    says.say_taken(&mut response);
     if extended {
         let value = header_of(&extension::Answer::default());
         response.headers_mut().insert(extension::HEADER, value);
