@@ -1,6 +1,6 @@
 //! Client and server in one process, over loopback.
 
-use carpool_http::{Client, ClientOptions, Server, ServerOptions};
+use carpool_http::{Client, ClientOptions, Server, ServerOptions, client::Compress};
 use carpool_store::Store;
 use std::sync::Arc;
 use tokio::{
@@ -61,6 +61,17 @@ fn begin(
 pub fn client(url: &str, http2: bool) -> Client {
     let mut options = ClientOptions::default();
     options.http2 = http2;
+    Client::new(url, options).expect("a good URL")
+}
+
+/// The same over HTTP/1.1, compressing when it is told to.
+///
+/// # Panics
+/// When `url` is none.
+#[must_use]
+pub fn compressing(url: &str, compress: Compress) -> Client {
+    let mut options = ClientOptions::default();
+    options.compress = compress;
     Client::new(url, options).expect("a good URL")
 }
 

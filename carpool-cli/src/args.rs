@@ -1,7 +1,10 @@
 //! The command line.
 
 use carpool_core::Cid;
-use carpool_http::{ServerOptions, client::Deltas};
+use carpool_http::{
+    ServerOptions,
+    client::{Compress, Deltas},
+};
 use carpool_mirror::planner::Step;
 use carpool_unixfs::{Chunking, Profile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -244,6 +247,9 @@ pub(crate) struct ServeArgs {
     /// Leave out /metrics
     #[arg(long)]
     pub(crate) no_metrics: bool,
+    /// Send and take nothing compressed
+    #[arg(long)]
+    pub(crate) no_compress: bool,
     #[command(flatten, next_help_heading = "What clients may take")]
     pub(crate) bounds: BoundArgs,
 }
@@ -379,6 +385,28 @@ impl DeltaArg {
     }
 }
 
+/// When to compress.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum CompressArg {
+    /// Where the server is far or the way to it slow, and what is sent compresses
+    #[default]
+    Auto,
+    /// Wherever what is sent compresses
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl CompressArg {
+    pub(crate) const fn when(self) -> Compress {
+        match self {
+            Self::Auto => Compress::Auto,
+            Self::Always => Compress::Always,
+            Self::Never => Compress::Never,
+        }
+    }
+}
+
 /// What a server wants to see before it answers, and how it is known.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerFlags {
@@ -410,6 +438,9 @@ pub(crate) struct RemoteFlags {
     /// Whether what is pulled may come as what differs from an old root that both sides hold
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) delta: DeltaArg,
+    /// Compress what travels: where the way is slow, always, or never
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) compress: CompressArg,
     /// Explain the plan and each round on standard error, in place of progress bars
     #[arg(short, long)]
     pub(crate) verbose: bool,

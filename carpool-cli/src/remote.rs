@@ -54,6 +54,7 @@ pub(crate) fn client(
     options.seed = random_seed();
     options.strategy = flags.strategy.step();
     options.deltas = flags.delta.when();
+    options.compress = flags.compress.when();
     options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
     Ok(Client::new(url, options)?)
 }

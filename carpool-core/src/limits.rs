@@ -36,8 +36,8 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// Bytes of one CAR body. Default 1 TiB.
     pub max_car_bytes: u64,
-    /// Bytes of blocks that nobody wanted, in one round, before the sender is refused. A block that
-    /// is held may come once.
+    /// Bytes of blocks that nobody wanted, and 64 for each of them, in one round, before the sender
+    /// is refused. A block that is held may come once.
     /// Default 64 MiB.
     pub max_unwanted_bytes: u64,
 }

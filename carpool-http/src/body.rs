@@ -3,7 +3,7 @@ use http_body::{Body, Frame};
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{
             AtomicBool,
             Ordering::{Acquire, Release},
@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     Error, Result,
+    coding::{Coding, Ready, Squeeze, Wish},
     pace::{Pace, Watch},
 };
 
@@ -28,14 +29,24 @@ const CHUNKS: usize = 8;
 const CHUNK_BYTES: usize = 128 << 10;
 
 /// A body that a machine on a blocking thread fills, and the end by which it does. A reader that
-/// falls behind `pace` is given up.
-pub(crate) fn channel(pace: Pace) -> (Outgoing, ChannelBody, Alive) {
+/// falls behind `pace` is given up. Where there is a `wish`, the body is compressed if that pays, on
+/// the thread that fills it; its first chunk comes once that is decided.
+pub(crate) fn channel(pace: Pace, wish: Option<Wish>) -> (Outgoing, ChannelBody, Alive) {
     let (to, rest) = mpsc::channel(CHUNKS);
     let (alive, gone) = watch::channel(());
-    let whole = Arc::new(AtomicBool::new(false));
-    let (whole_too, runtime) = (Arc::clone(&whole), Handle::current());
-    let outgoing = Outgoing { to, gone, whole: whole_too, runtime, pace };
-    (outgoing, ChannelBody { first: None, rest, whole }, Alive { _alive: alive })
+    let fate = Arc::<Fate>::default();
+    let (fate_too, runtime) = (Arc::clone(&fate), Handle::current());
+    let squeeze = wish.map(Squeeze::new);
+    let outgoing = Outgoing { to, gone, fate: fate_too, runtime, pace, squeeze };
+    (outgoing, ChannelBody { first: None, rest, fate }, Alive { _alive: alive })
+}
+
+/// What whoever fills a body tells whoever reads it.
+#[derive(Default)]
+struct Fate {
+    whole: AtomicBool,
+    /// Set before the first chunk, if at all.
+    coding: OnceLock<Coding>,
 }
 
 /// Whoever drops this takes back the body: the thread that fills it stops.
@@ -47,9 +58,11 @@ pub(crate) struct Alive {
 pub(crate) struct Outgoing {
     to: mpsc::Sender<Result<Bytes>>,
     gone: watch::Receiver<()>,
-    whole: Arc<AtomicBool>,
+    fate: Arc<Fate>,
     runtime: Handle,
     pace: Pace,
+    /// What compresses the body; `None` once it is known that nothing does.
+    squeeze: Option<Squeeze>,
 }
 
 impl Outgoing {
@@ -57,7 +70,30 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`Error::Cut`] when nobody wants the body any more, or nobody reads it.
-    pub(crate) fn send(&mut self, mut bytes: Bytes) -> Result<()> {
+    pub(crate) fn send(&mut self, bytes: Bytes) -> Result<()> {
+        let idle = self.to.capacity() == CHUNKS;
+        let Some(squeeze) = &mut self.squeeze else { return self.send_ready(bytes) };
+        let ready = squeeze.take(bytes, idle).map_err(Self::unable)?;
+        let coding = squeeze.coding();
+        if matches!(ready, Ready::Plain(_)) {
+            self.squeeze = None;
+        }
+        self.send_either(ready, coding)
+    }
+
+    fn send_either(&mut self, ready: Ready, coding: Coding) -> Result<()> {
+        match ready {
+            Ready::Nothing => Ok(()),
+            Ready::Plain(chunks) => chunks.into_iter().try_for_each(|it| self.send_ready(it)),
+            Ready::Coded(bytes) if bytes.is_empty() => Ok(()),
+            Ready::Coded(bytes) => {
+                self.fate.coding.get_or_init(|| coding);
+                self.send_ready(bytes)
+            }
+        }
+    }
+
+    fn send_ready(&mut self, mut bytes: Bytes) -> Result<()> {
         while bytes.len() > CHUNK_BYTES {
             let chunk = bytes.split_to(CHUNK_BYTES);
             self.send_chunk(chunk)?;
@@ -87,14 +123,28 @@ impl Outgoing {
         })
     }
 
+    /// The compressor writes into memory, so that is what there was none of.
+    fn unable(error: std::io::Error) -> Error {
+        Error::Cut(format!("the body cannot be compressed: {error}"))
+    }
+
     fn gone() -> Error {
         Error::Cut("the peer stopped reading".into())
     }
 
-    /// Says that the body is whole. One that is dropped without this breaks off, so that the peer
-    /// sees a cut and never a clean end.
-    pub(crate) fn finish(self) {
-        self.whole.store(true, Release);
+    /// Sends what is left and says that the body is whole. One that is dropped without this breaks
+    /// off, so that the peer sees a cut and never a clean end.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if let Some(squeeze) = self.squeeze.take() {
+            let coding = squeeze.coding();
+            let rest = squeeze.end().map_err(Self::unable)?;
+            self.send_either(rest, coding)?;
+        }
+        self.fate.whole.store(true, Release);
+        Ok(())
     }
 
     /// Breaks the body off with a reason, for a reader that waits for its first chunk.
@@ -107,7 +157,7 @@ impl Outgoing {
 pub(crate) struct ChannelBody {
     first: Option<Bytes>,
     rest: mpsc::Receiver<Result<Bytes>>,
-    whole: Arc<AtomicBool>,
+    fate: Arc<Fate>,
 }
 
 impl ChannelBody {
@@ -118,6 +168,11 @@ impl ChannelBody {
     pub(crate) async fn has_any(&mut self) -> Result<bool> {
         self.first = self.rest.recv().await.transpose()?;
         Ok(self.first.is_some())
+    }
+
+    /// The coding of the body, once it [has any](Self::has_any).
+    pub(crate) fn coding(&self) -> Option<Coding> {
+        self.fate.coding.get().copied()
     }
 }
 
@@ -133,7 +188,7 @@ impl Body for ChannelBody {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         let polled = self.rest.poll_recv(cx);
-        if matches!(polled, Poll::Ready(None)) && !self.whole.load(Acquire) {
+        if matches!(polled, Poll::Ready(None)) && !self.fate.whole.load(Acquire) {
             return Poll::Ready(Some(Err(Outgoing::gone())));
         }
         polled.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))

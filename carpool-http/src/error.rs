@@ -70,6 +70,8 @@ pub enum Error {
     },
     /// The store failed.
     Store(carpool_store::Error),
+    /// A body has a content coding that is not read, or is not in the one that it says.
+    Coding(String),
     /// A body ended before its end, or stood still for too long.
     Cut(String),
 }
@@ -93,6 +95,7 @@ impl Error {
             | Self::Mirror(_)
             | Self::Message(_)
             | Self::TooLarge { .. }
+            | Self::Coding(_)
             | Self::Cut(_) => Fault::Peer,
         }
     }
@@ -107,7 +110,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(what) | Self::Cut(what) => f.write_str(what),
+            Self::Usage(what) | Self::Coding(what) | Self::Cut(what) => f.write_str(what),
             Self::Connect(error) => write!(f, "no connection: {}", Chain(error.as_ref())),
             Self::Refused { status, reason } => write!(f, "refused ({status}): {reason}"),
             Self::Conflict { current: Some(root) } => {
@@ -172,6 +175,7 @@ impl std::error::Error for Error {
             | Self::SourceLacks { .. }
             | Self::PeerTakesLess { .. }
             | Self::TooLarge { .. }
+            | Self::Coding(_)
             | Self::Cut(_) => None,
         }
     }

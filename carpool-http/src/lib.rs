@@ -6,6 +6,7 @@
 mod body;
 mod chance;
 pub mod client;
+mod coding;
 mod driver;
 mod error;
 mod joined;

@@ -2,10 +2,12 @@ use bytes::Bytes;
 use carpool_core::{Block, Unverified, verify};
 use carpool_http::{NameRecord, Server, ServerOptions, SetNameRequest, routes};
 use carpool_store::{BlockStore, MemoryStore, Names};
-use http::{Method, Request, Response, StatusCode, header};
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use sim::dag::{self, Shape};
 use std::{
+    io::Write,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -30,7 +32,7 @@ pub fn http_request(data: &[u8]) {
     (options.limits.max_wanted, options.drain_bytes) = (20, 500);
     options.stall_timeout = Duration::from_secs(2);
     let server = Server::new(Arc::<MemoryStore>::clone(&store), options);
-    let Some(request) = request(&mut choices) else { return };
+    let Some(request) = request(&mut choices).and_then(|it| coded(it, flags >> 6)) else { return };
     let body = request.body().clone();
     let request = request.map(Full::new);
     let (status, answer) = runtime().block_on(async {
@@ -97,6 +99,24 @@ fn request(choices: &mut Choices<'_>) -> Option<Request<Bytes>> {
         };
     }
     request.body(Bytes::copy_from_slice(choices.bytes(usize::MAX))).ok()
+}
+
+/// The request with its body in a coding, or with one that is only claimed; asks for one in any case.
+fn coded(request: Request<Bytes>, how: u8) -> Option<Request<Bytes>> {
+    let (mut head, body) = request.into_parts();
+    let (coding, body) = match how {
+        1 => ("zstd", zstd::encode_all(&body[..], 1).ok()?.into()),
+        2 => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&body).ok()?;
+            ("gzip", encoder.finish().ok()?.into())
+        }
+        3 => ("zstd", body),
+        _ => return Some(Request::from_parts(head, body)),
+    };
+    head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    head.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity;q=0, *"));
+    Some(Request::from_parts(head, body))
 }
 
 fn field<'a>(choices: &mut Choices<'a>) -> &'a [u8] {

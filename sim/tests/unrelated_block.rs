@@ -41,11 +41,11 @@ fn it_is_dropped_and_the_rest_arrives() {
 fn bytes_of_them_at_the_limit_and_one_past_it() {
     let dag = tree();
     let mut setup = Setup::pull();
-    // Every block counts as one byte more than it has: empty ones are not free.
-    setup.limits.max_unwanted_bytes = 10 * 501;
+    // Every block counts as 64 bytes more than it has: empty ones are not free.
+    setup.limits.max_unwanted_bytes = 10 * 564;
     assert_eq!(pushed(&dag, &setup, 10, 500).0.end, End::Complete);
     let (report, held) = pushed(&dag, &setup, 11, 500);
-    let refused = carpool_mirror::Error::Unwanted { cid: cid_11(), bytes: 11 * 501, max: 10 * 501 };
+    let refused = carpool_mirror::Error::Unwanted { cid: cid_11(), bytes: 11 * 564, max: 10 * 564 };
     assert_eq!(report.end, End::Failed(Failure::Mirror(refused)));
     assert_eq!(held.len(), 10);
 }

@@ -1,6 +1,7 @@
 //! The numbers, case by case.
 
 mod bloom;
+mod coding;
 mod cold;
 mod delta;
 mod file;
@@ -44,6 +45,7 @@ pub const ALL: [Case; 15] = [
     Case { name: "file", long: false, keeps_memory: false, measure: file::measure },
     Case { name: "incremental", long: false, keeps_memory: false, measure: incremental::measure },
     Case { name: "throughput", long: false, keeps_memory: false, measure: throughput::measure },
+    Case { name: "coding", long: false, keeps_memory: false, measure: coding::measure },
     Case { name: "bloom", long: false, keeps_memory: false, measure: bloom::measure },
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
     Case { name: "delta", long: false, keeps_memory: true, measure: delta::measure },

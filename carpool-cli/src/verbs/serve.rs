@@ -23,6 +23,7 @@ pub(crate) fn run(args: &ServeArgs, store: Option<PathBuf>, output: &Output) -> 
     options.read_only = args.read_only;
     options.token.clone_from(&args.token);
     options.metrics = !args.no_metrics;
+    options.compress = !args.no_compress;
     args.bounds.apply(&mut options);
     options.seed = random_seed();
     let server = Server::new(store, options);

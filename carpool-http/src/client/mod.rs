@@ -1,6 +1,7 @@
 //! The client: one per transfer, so that its counters are the transfer's.
 
 mod acquaintances;
+mod compress;
 mod connection;
 mod events;
 mod names;
@@ -46,6 +47,8 @@ use crate::{
 };
 pub use acquaintances::Acquaintances;
 use acquaintances::now;
+pub use compress::Compress;
+use compress::Taking;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use pull::PullReport;
@@ -91,6 +94,10 @@ pub struct ClientOptions {
     /// Whether blocks may come as what differs from those below an old root. Default: where the server is
     /// not on this machine or beside it.
     pub deltas: Deltas,
+    /// When CARs travel compressed: in pulls in zstd or gzip, in pushes in zstd, to servers that said
+    /// that they take it. What does not compress goes as it is in any case. Default
+    /// [`Compress::Auto`].
+    pub compress: Compress,
     /// What is known of servers from transfers before, and of this one afterwards; to be shared by the
     /// clients of one process, and to be kept for the next. Default: nothing yet.
     pub acquaintances: Acquaintances,
@@ -134,6 +141,7 @@ impl Default for ClientOptions {
             path: None,
             strategy: None,
             deltas: Deltas::default(),
+            compress: Compress::Auto,
             acquaintances: Acquaintances::default(),
             name: None,
             listener: None,
@@ -155,15 +163,6 @@ const LEAST_ROUND: u64 = 1_000;
 type RequestBody = UnsyncBoxBody<Bytes, Error>;
 pub(crate) type Http = HyperClient<HttpsConnector<CountingConnector>, Joined<RequestBody>>;
 
-/// Headers that not every request has.
-#[derive(Default)]
-struct More<'a> {
-    /// What the header of the extension says.
-    offer: Option<&'a Offer>,
-    /// Media types that are taken.
-    accept: Option<&'static str>,
-}
-
 /// A client of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -172,6 +171,7 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
+    taking: Arc<Taking>,
     /// Bytes a second of the fastest long body; 0 where there was none.
     rate: Arc<AtomicU64>,
     headers: HeaderMap,
@@ -195,9 +195,9 @@ impl Client {
         let headers = header_map(&options.headers)?;
         let http = hyper_client(&options, &progress)?;
         let reads = options.acquaintances.reads(&base, now()) == Some(true);
-        let (extended, rate, options) =
-            (Arc::new(AtomicBool::new(reads)), Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, rate, headers, options, progress })
+        let extended = Arc::new(AtomicBool::new(reads));
+        let (taking, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        Ok(Self { http, base, speech, extended, taking, rate, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -213,17 +213,16 @@ impl Client {
         content_type: Option<&str>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
-        let more = More::default();
-        self.send_offering(method, path_and_query, content_type, more, body).await
+        let head = Head { content_type, ..Head::default() };
+        self.send_headed(method, path_and_query, head, body).await
     }
 
-    /// As [`send`](Self::send), with more headers.
-    async fn send_offering(
+    /// As [`send`](Self::send), with more in the head.
+    async fn send_headed(
         &self,
         method: Method,
         path_and_query: &str,
-        content_type: Option<&str>,
-        More { offer, accept }: More<'_>,
+        head: Head<'_>,
         body: RequestBody,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.requests, 1);
@@ -234,17 +233,10 @@ impl Client {
             .body(Joined::new(body, joined))
             .map_err(|error| Error::Usage(error.to_string()))?;
         *request.headers_mut() = self.headers.clone();
-        if let Some(value) = content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
-            request.headers_mut().insert(header::CONTENT_TYPE, value);
-        }
-        if let Some(value) = offer.and_then(|offer| HeaderValue::try_from(offer.encode()).ok()) {
-            request.headers_mut().insert(HeaderName::from_static(extension::HEADER), value);
-        }
-        if let Some(accept) = accept {
-            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
-        }
+        let offered = head.offer.is_some();
+        head.write(request.headers_mut());
         let response = self.http.request(request).await.map_err(broken)?;
-        self.note_answer(&response, offer.is_some());
+        self.note_answer(&response, offered);
         Ok(response)
     }
 
@@ -258,6 +250,7 @@ impl Client {
         } else if offered && response.status().is_success() {
             self.note_reads(false);
         }
+        self.taking.note(response.headers());
         let connected = self.progress.connected.load(Relaxed);
         if connected > 0 {
             self.options.acquaintances.note_round_trip(&self.base, connected, now());
@@ -342,6 +335,35 @@ impl Client {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { status, reason },
             _ => Error::Status { status, reason },
+        }
+    }
+}
+
+/// What is in the head of a request beside what the caller wants in each.
+#[derive(Default)]
+struct Head<'a> {
+    content_type: Option<&'a str>,
+    /// What the header of the extension says.
+    offer: Option<&'a Offer>,
+    /// Media types that are taken.
+    accept: Option<&'static str>,
+    /// `Accept-Encoding` or `Content-Encoding`.
+    coding: Option<(HeaderName, &'static str)>,
+}
+
+impl Head<'_> {
+    fn write(self, headers: &mut HeaderMap) {
+        if let Some(value) = self.content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+        if let Some(value) = self.offer.and_then(|it| HeaderValue::try_from(it.encode()).ok()) {
+            headers.insert(HeaderName::from_static(extension::HEADER), value);
+        }
+        if let Some(accept) = self.accept {
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        }
+        if let Some((name, value)) = self.coding {
+            headers.insert(name, HeaderValue::from_static(value));
         }
     }
 }

@@ -16,13 +16,17 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
 use super::{
-    Call, Client, End, More, RequestBody, Wants, blocking, full, patience::Patience,
+    Call, Client, End, Head, RequestBody, Wants, blocking, full, patience::Patience,
     planning::steps, session_name, speech::pull_path,
 };
 use crate::{
     Error, Result, Totals,
     body::pump,
-    driver::{self, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver, Taken},
+    coding::Coding,
+    driver::{
+        Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody, Incoming as Chunks, Next, SinkDriver,
+        Taken,
+    },
     late::{Late, Unanswered},
     message::{self, Dialect, Kind},
     progress::add,
@@ -311,10 +315,11 @@ impl Client {
         let common = common.filter(|common| takes_deltas && !common.held.is_empty());
         let form = kind;
         let accept = common.is_some().then_some(TAKES_DELTAS);
-        let more = More { offer: offer.as_ref(), accept };
         let late = offer.as_ref().is_some_and(|offer| offer.want.is_some());
         let (body, _unanswered) = if late { self.late(message) } else { (full(message), None) };
-        let sent = self.send_offering(Method::POST, &path, Some(kind), more, body);
+        let (content_type, coding) = (Some(kind), self.accepts());
+        let head = Head { content_type, offer: offer.as_ref(), accept, coding };
+        let sent = self.send_headed(Method::POST, &path, head, body);
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
@@ -415,16 +420,14 @@ impl Client {
         if self.speech.dialect() == Dialect::CarMirror && response.body().is_end_stream() {
             return (driver, Ok(Round::Ended));
         }
+        let coding = match Coding::of_body(response.headers()) {
+            Ok(coding) => coding,
+            Err(error) => return (driver, Err(error)),
+        };
         let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
         let common = common.filter(|_| is_delta(&response));
         let taken = tokio::task::spawn_blocking(move || {
-            let received = match common {
-                Some(common) => receive_delta(&mut driver, incoming, &common),
-                None => {
-                    let mut body = Body::new(incoming, driver.limits());
-                    driver.receive(&mut body).map(|()| Round::Ended)
-                }
-            };
+            let received = receive(&mut driver, incoming, coding, common.as_ref());
             (driver, received)
         });
         drop(pump(response.into_body(), to, self.options.pace()).await);
@@ -442,12 +445,19 @@ fn is_delta(response: &Response<Incoming>) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == routes::DELTA)
 }
 
-fn receive_delta<S: BlockStore>(
+/// Takes a CAR, or a delta body where both sides know what it is written against.
+fn receive<S: BlockStore>(
     driver: &mut SinkDriver<S>,
-    incoming: driver::Incoming,
-    common: &Common,
+    incoming: Chunks,
+    coding: Option<Coding>,
+    common: Option<&Common>,
 ) -> Result<Round> {
-    let mut body = DeltaBody::new(incoming, common, driver.limits());
+    let arriving = Arriving::new(incoming, coding)?;
+    let Some(common) = common else {
+        let mut body = Body::new(arriving, driver.limits());
+        return driver.receive(&mut body).map(|()| Round::Ended);
+    };
+    let mut body = DeltaBody::new(arriving, common, driver.limits());
     Ok(match driver.receive_delta(&mut body)? {
         Taken::Whole => Round::Ended,
         Taken::InPart => Round::InPart,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    Call, Client, End, More, Wants,
+    Call, Client, End, Head, Wants,
     acquaintances::now,
     blocking,
     patience::Patience,
@@ -367,19 +367,23 @@ impl Client {
     ) -> Result<(Driver<S>, Sent, Said)> {
         add(&self.progress.rounds, 1);
         let lost_before = self.progress.lost_writes.load(Relaxed);
-        let (mut outgoing, body, alive) = channel(self.options.pace());
+        let wish = self.wish();
+        let decides = wish.is_some();
+        let (mut outgoing, mut body, alive) = channel(self.options.pace(), wish);
         let sending = tokio::task::spawn_blocking(move || {
             let sent = driver.send(Some(root), &mut outgoing);
-            if sent.is_ok() {
-                outgoing.finish();
-            }
+            let sent = sent.and_then(|sent| outgoing.finish().map(|()| sent));
             (driver, sent)
         });
+        // What breaks it off before its first chunk breaks off the request.
+        let _ = decides && body.has_any().await.is_ok();
+        let coding = body.coding().map(|coding| (header::CONTENT_ENCODING, coding.token()));
+        let coded = coding.is_some();
+        let content_type = Some(routes::CAR);
+        let head = Head { content_type, offer: offer.as_ref(), coding, ..Head::default() };
         let body = body.boxed_unsync();
-        let more = More { offer: offer.as_ref(), accept: None };
         let answered = tokio::select! {
-            answered =
-                self.send_offering(Method::POST, path, Some(routes::CAR), more, body) => answered,
+            answered = self.send_headed(Method::POST, path, head, body) => answered,
             stalled = self.stalled() => Err(stalled),
         };
         drop(alive);
@@ -396,7 +400,8 @@ impl Client {
             (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
         };
         sent.interrupted |= self.progress.lost_writes.load(Relaxed) > lost_before;
-        let said = self.push_answer(answer).await?;
+        let said = self.push_answer(answer).await;
+        let said = said.map_err(|error| if coded { self.untaken(error) } else { error })?;
         Ok((driver, sent, said))
     }
 

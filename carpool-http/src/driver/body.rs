@@ -3,7 +3,10 @@ use carpool_car::{Decoder, Item, Section};
 use carpool_core::{Cid, Limits, Unverified};
 use tokio::sync::mpsc;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    coding::{Coding, Decoded, decoded},
+};
 
 /// Chunks of a body that wait between network and machine.
 pub(crate) const CHANNEL_CHUNKS: usize = 8;
@@ -14,9 +17,42 @@ const RECEIVE_BYTES: usize = 1 << 20;
 /// Chunks of a body as they arrive: an error, or silence, is a cut.
 pub(crate) type Incoming = mpsc::Receiver<std::result::Result<Bytes, Error>>;
 
+/// A body as it is, or in a coding.
+pub(crate) enum Arriving {
+    Plain(Incoming),
+    Coded(Box<Decoded>),
+}
+
+impl Arriving {
+    /// # Errors
+    /// Where there is no memory.
+    pub(crate) fn new(incoming: Incoming, coding: Option<Coding>) -> Result<Self> {
+        Ok(match coding {
+            Some(coding) => Self::Coded(Box::new(decoded(coding, incoming)?)),
+            None => Self::Plain(incoming),
+        })
+    }
+
+    /// The next bytes without their coding, or `None` at the end. Blocks.
+    pub(super) fn wait(&mut self) -> Option<Result<Bytes>> {
+        match self {
+            Self::Plain(incoming) => incoming.blocking_recv(),
+            Self::Coded(decoded) => decoded.next().transpose(),
+        }
+    }
+
+    /// What is there already. Of what is in a coding nobody knows what that is.
+    fn try_next(&mut self) -> Result<Result<Bytes>, mpsc::error::TryRecvError> {
+        match self {
+            Self::Plain(incoming) => incoming.try_recv(),
+            Self::Coded(_) => Err(mpsc::error::TryRecvError::Empty),
+        }
+    }
+}
+
 /// A CAR body on its way in.
 pub(crate) struct Body {
-    incoming: Incoming,
+    incoming: Arriving,
     decoder: Decoder,
     roots: Option<Vec<Cid>>,
     left: u64,
@@ -29,15 +65,14 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, limits: &Limits) -> Self {
-        let (left, max) = (limits.max_car_bytes, limits.max_car_bytes);
-        let decoder = Decoder::new(limits);
+    /// The limits hold for what comes out of the body's coding.
+    pub(crate) fn new(incoming: Arriving, limits: &Limits) -> Self {
         Self {
             incoming,
-            decoder,
+            decoder: Decoder::new(limits),
             roots: None,
-            left,
-            max,
+            left: limits.max_car_bytes,
+            max: limits.max_car_bytes,
             ended: false,
             fault: None,
             decoding: None,
@@ -98,7 +133,7 @@ impl Body {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let mut next = self.incoming.blocking_recv();
+        let mut next = self.incoming.wait();
         let mut taken = 0;
         while let Some(chunk) = next {
             match chunk.and_then(|chunk| self.take(chunk)) {
@@ -112,7 +147,7 @@ impl Body {
             if taken >= RECEIVE_BYTES {
                 return Ok(());
             }
-            next = match self.incoming.try_recv() {
+            next = match self.incoming.try_next() {
                 Ok(chunk) => Some(chunk),
                 Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
                 Err(mpsc::error::TryRecvError::Disconnected) => None,

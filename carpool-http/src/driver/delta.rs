@@ -4,7 +4,7 @@ use carpool_delta::{Decoder, Encoder, Options, Output, Pairing, Sending};
 use carpool_mirror::SourceOutput;
 use carpool_store::BlockStore;
 
-use super::{Incoming, Sent, SinkDriver, SourceDriver};
+use super::{Arriving, Sent, SinkDriver, SourceDriver};
 use crate::{Error, Result, body::Outgoing};
 
 /// Blocks are hashed and stored together up to about this many bytes.
@@ -160,7 +160,7 @@ impl Places {
 
 /// A delta body on its way in.
 pub(crate) struct DeltaBody {
-    incoming: Incoming,
+    incoming: Arriving,
     decoder: Decoder,
     left: u64,
     max: u64,
@@ -174,7 +174,7 @@ pub(crate) struct DeltaBody {
 }
 
 impl DeltaBody {
-    pub(crate) fn new(incoming: Incoming, common: &Common, limits: &Limits) -> Self {
+    pub(crate) fn new(incoming: Arriving, common: &Common, limits: &Limits) -> Self {
         let Common { wanted, held } = common.clone();
         Self {
             incoming,
@@ -191,7 +191,7 @@ impl DeltaBody {
 
     /// Waits for a chunk.
     fn read(&mut self) -> Result<()> {
-        match self.incoming.blocking_recv().transpose()? {
+        match self.incoming.wait().transpose()? {
             Some(chunk) => self.take(chunk),
             None => {
                 self.ended = true;

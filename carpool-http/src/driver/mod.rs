@@ -8,7 +8,7 @@ mod gather;
 mod sink;
 mod source;
 
-pub(crate) use body::{Body, CHANNEL_CHUNKS, Incoming};
+pub(crate) use body::{Arriving, Body, CHANNEL_CHUNKS, Incoming};
 pub(crate) use delta::{About, Common, DeltaBody, Taken};
 pub use gather::{Gathered, complete, gather};
 pub(crate) use gather::{gather_within, larger_than};

@@ -1,6 +1,7 @@
 //! The server: CAR Mirror's two routes in both dialects, and the names, over one store.
 
 mod aged;
+mod coded;
 mod connections;
 mod held;
 mod idle;
@@ -100,6 +101,12 @@ pub struct ServerOptions {
     /// How long a session is kept after its last answer, where there is room. Default 60 s; CAR
     /// Mirror asks for 30 s.
     pub session_timeout: Duration,
+    /// Send CARs in zstd or gzip to clients that ask for it, where that pays, and take those of
+    /// pushes. Default true.
+    pub compress: bool,
+    /// Bodies that are in such a coding at a time, each with up to 10 MiB of memory: others are sent as
+    /// they are, or are told to come back (503). Default 64.
+    pub max_coded: usize,
     /// Seed of hash tables; a random one where clients are strangers.
     pub seed: u64,
 }
@@ -129,6 +136,8 @@ impl Default for ServerOptions {
             max_session_bytes: 4 << 20,
             max_sessions_bytes: 64 << 20,
             session_timeout: Duration::from_secs(60),
+            compress: true,
+            max_coded: 64,
             seed: 0,
         }
     }
@@ -161,6 +170,7 @@ pub struct Server {
     progress: Arc<Progress>,
     metrics: Arc<Metrics>,
     transfers: Arc<Semaphore>,
+    coded: Arc<Semaphore>,
     inventory: Arc<Inventory>,
     sketching: Arc<Sketching>,
     trails: Arc<Trails>,
@@ -172,6 +182,7 @@ impl Server {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, options: ServerOptions) -> Self {
         let transfers = Arc::new(Semaphore::new(options.max_transfers));
+        let coded = Arc::new(Semaphore::new(options.max_coded));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
         let sketching = Arc::new(Sketching::new(&options));
@@ -184,6 +195,7 @@ impl Server {
             progress,
             metrics,
             transfers,
+            coded,
             inventory,
             sketching,
             trails,
@@ -263,9 +275,10 @@ impl Server {
     }
 }
 
-/// Who reads a name is likely to pull what it points to, and knows then how to ask.
+/// Who reads a name is likely to pull what it points to, or to push what follows, and knows then how.
 async fn says_extended(State(server): State<Server>, mut response: Response) -> Response {
     response.headers_mut().insert(extension::HEADER, held::header_of(&server.sketching.offer()));
+    server.say_taken(&mut response);
     response
 }
 
@@ -286,10 +299,9 @@ async fn authorise(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if let Err(refusal) = coded::check(&server, &request) {
         server.drain(request).await;
-        let what = "bodies are taken as they are, without a content encoding";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+        return Err(refusal);
     }
     match &server.options.token {
         Some(token) if !carries(request.headers(), token) => {

@@ -6,12 +6,13 @@ use axum::{
 use carpool_core::Cid;
 use carpool_mirror::{Session, Source, extension};
 use carpool_selector::Order;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     Server, ServerOptions,
+    coded::{self, Choice},
     held::{self, Asked},
     observe::Observed,
     refusal::Refusal,
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     Error,
     body::{ChannelBody, channel, collect},
+    coding::Wish,
     driver::{About, SourceDriver},
     message::{self, Dialect, Request as Wanted},
     routes,
@@ -34,6 +36,7 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let takes_deltas = takes(request.headers(), routes::DELTA);
+    let choice = server.choice(request.headers());
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
@@ -49,10 +52,10 @@ pub(super) async fn pull(
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
     let about = if takes_deltas { asked.take_about() } else { None };
-    let kind = if about.is_some() { routes::DELTA } else { routes::CAR };
-    let form = about.map_or(Form::Car, Form::Delta);
-    let car = send(&server, observed, asked, session, Order::DepthFirst, form).await?;
-    let mut response = ([(header::CONTENT_TYPE, kind)], Body::new(car)).into_response();
+    let (kind, form) = Form::of(about);
+    let how = (Order::DepthFirst, form, choice);
+    let mut response = send(&server, observed, asked, session, how).await?;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(answer) = answer {
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
@@ -63,6 +66,14 @@ pub(super) async fn pull(
 enum Form {
     Car,
     Delta(About),
+}
+
+impl Form {
+    /// The media type and the form of an answer to a client that takes deltas, if there is anything in
+    /// common.
+    fn of(about: Option<About>) -> (&'static str, Self) {
+        about.map_or((routes::CAR, Self::Car), |about| (routes::DELTA, Self::Delta(about)))
+    }
 }
 
 /// Whether a media type is among those that are taken by name: nobody means this one by `*/*`.
@@ -102,6 +113,7 @@ pub(super) async fn pull_as_car_mirror(
 ) -> Result<Response, Refusal> {
     let root = root_of(&root)?;
     let get = request.method() == Method::GET;
+    let choice = server.choice(request.headers());
     let body = message(&server, request).await?;
     let wanted = if get && body.is_empty() {
         everything_below(&server, root)
@@ -112,8 +124,8 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
-    let car = send(&server, observed, wanted.into(), None, Order::BreadthFirst, Form::Car).await?;
-    Ok(Body::new(car).into_response())
+    let how = (Order::BreadthFirst, Form::Car, choice);
+    send(&server, observed, wanted.into(), None, how).await
 }
 
 async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> {
@@ -138,17 +150,21 @@ async fn send(
     observed: Observed,
     asked: Asked,
     session: Option<(Session, Lease)>,
-    order: Order,
-    form: Form,
-) -> Result<Remembering, Refusal> {
+    (order, form, choice): (Order, Form, Choice),
+) -> Result<Response, Refusal> {
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let (source, lease) = source(options, session, order);
     let source = asked.begin(source, server)?;
     let (to, session) = oneshot::channel();
-    let mut car = stream(server, observed, source, form, to, place);
+    let Choice { chose, wish } = choice;
+    // What is made of differences is compressed as it is made.
+    let wish = wish.filter(|_| matches!(form, Form::Car));
+    let mut car = stream(server, observed, source, form, to, (place, wish));
     if car.has_any().await? {
-        return Ok(Remembering::new(car, lease.map(|lease| (lease, session))));
+        let headers = coded::headers(chose, &car);
+        let car = Remembering::new(car, lease.map(|lease| (lease, session)));
+        return Ok((headers, Body::new(car)).into_response());
     }
     Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here"))
 }
@@ -173,9 +189,9 @@ fn stream(
     source: Source,
     form: Form,
     session: oneshot::Sender<Session>,
-    place: OwnedSemaphorePermit,
+    (place, wish): (OwnedSemaphorePermit, Option<Wish>),
 ) -> ChannelBody {
-    let (mut outgoing, body, alive) = channel(server.options.pace());
+    let (mut outgoing, body, alive) = channel(server.options.pace(), wish);
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
     let (trails, limits) = (Arc::clone(&server.trails), server.options.limits.clone());
     tokio::task::spawn_blocking(move || {
@@ -192,7 +208,9 @@ fn stream(
                 }
                 observed.lacks(sent.lacks);
                 let _ = session.send(driver.into_source().into_session());
-                outgoing.finish();
+                if let Err(error) = outgoing.finish() {
+                    observed.fails(&error.to_string());
+                }
             }
             Err(error) => {
                 observed.fails(&error.to_string());

@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     body::{drain, pump},
     client::blocking,
-    driver::{self, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver},
+    driver::{Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver},
     message::{self, Dialect, Kind},
     routes,
 };
@@ -145,7 +145,7 @@ enum Incoming {
 }
 
 impl Incoming {
-    fn new(chunks: driver::Incoming, target: &Target, limits: &Limits) -> Self {
+    fn new(chunks: Arriving, target: &Target, limits: &Limits) -> Self {
         match &target.common {
             Some(common) => Self::Delta(Box::new(DeltaBody::new(chunks, common, limits))),
             None => Self::Car(Body::new(chunks, limits)),
@@ -197,13 +197,22 @@ async fn receive(
             return Err(refusal);
         }
     };
+    let unpacked = match server.unpacked(request.headers()) {
+        Ok(unpacked) => unpacked,
+        Err(refusal) => {
+            server.drain(request).await;
+            return Err(refusal);
+        }
+    };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
     let takes_deltas = server.options.takes_deltas();
-    let drain_bytes = server.options.drain_bytes;
+    let (drain_bytes, says) = (server.options.drain_bytes, server.clone());
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
-        let body = Incoming::new(incoming, &target, &server.options.push_limits());
+        let (coding, _place) = unpacked.unzip();
+        let arriving = Arriving::new(incoming, coding)?;
+        let body = Incoming::new(arriving, &target, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
@@ -220,6 +229,7 @@ async fn receive(
         Answered::Plain(status) => answer(dialect, &status, duplicates),
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
+    says.say_taken(&mut response);
     if extended {
         let value = header_of(&extension::Answer { takes_deltas, ..Default::default() });
         response.headers_mut().insert(extension::HEADER, value);

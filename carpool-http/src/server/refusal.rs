@@ -3,7 +3,7 @@ use carpool_mirror::extension::{self, Answer};
 use carpool_store::NameEntry;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{held, observe::Reason};
+use super::{coded, held, observe::Reason};
 use crate::{Error, NameRecord, names::Conflict};
 
 /// An answer that says no, in a line of text.
@@ -11,11 +11,19 @@ pub(super) struct Refusal {
     status: StatusCode,
     reason: String,
     answer: Option<Answer>,
+    /// Whether it says what codings are taken.
+    taking: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), answer: None }
+        Self { status, reason: reason.into(), answer: None, taking: false }
+    }
+
+    /// With the codings that are taken, where there are any.
+    pub(super) const fn taking(mut self, any: bool) -> Self {
+        self.taking = any;
+        self
     }
 
     /// A name points to something else than was expected: what to is told as the names routes tell it.
@@ -38,6 +46,9 @@ impl IntoResponse for Refusal {
         let mut response = (self.status, format!("{}\n", self.reason)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.taking {
+            response.headers_mut().insert(header::ACCEPT_ENCODING, coded::taken());
         }
         if let Some(answer) = &self.answer {
             response.headers_mut().insert(extension::HEADER, held::header_of(answer));
@@ -82,6 +93,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::Block(_)
         | Error::Message(_)
         | Error::Mirror(_)
+        | Error::Coding(_)
         | Error::Usage(_) => StatusCode::BAD_REQUEST,
         Error::Cut(_) => StatusCode::REQUEST_TIMEOUT,
         Error::Store(_)

@@ -75,6 +75,10 @@ impl Route {
         }
     }
 
+    pub(super) const fn is_push(self) -> bool {
+        matches!(self, Self::Push | Self::CarMirrorPush)
+    }
+
     pub(super) const fn is_transfer(self) -> bool {
         self.dialect().is_some()
     }

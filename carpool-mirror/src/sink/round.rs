@@ -4,6 +4,10 @@ use carpool_core::{Block, Cid, CidSet};
 use super::{Received, Sink};
 use crate::{Error, Trail, extension::Memory};
 
+/// What an unwanted block counts beside its bytes: millions of empty ones, which a content coding
+/// makes of a few kilobytes, are not free.
+const BLOCK_COST: u64 = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Round {
     pub(super) open: bool,
@@ -92,7 +96,7 @@ impl Sink {
         if held && repeated.insert(block.cid()) {
             return Ok(Received::Duplicate);
         }
-        self.round.unwanted_bytes += block.data().len() as u64 + 1;
+        self.round.unwanted_bytes += block.data().len() as u64 + BLOCK_COST;
         let (bytes, max) = (self.round.unwanted_bytes, self.limits.max_unwanted_bytes);
         if bytes > max {
             return Err(Error::Unwanted { cid: *block.cid(), bytes, max });
