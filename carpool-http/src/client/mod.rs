@@ -4,6 +4,7 @@ mod acquaintances;
 mod compress;
 mod connection;
 mod events;
+mod named;
 mod names;
 mod patience;
 mod planning;
@@ -51,6 +52,7 @@ pub use compress::Compress;
 use compress::Taking;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
+pub use named::NamedReport;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -247,6 +249,9 @@ impl Client {
         if let Some(answer) = said.and_then(Answer::decode) {
             self.note_reads(true);
             self.note_key(answer.key, response.status());
+            if answer.takes_deltas {
+                self.options.acquaintances.note_takes_deltas(&self.base, true, now());
+            }
         } else if offered && response.status().is_success() {
             self.note_reads(false);
         }
@@ -283,6 +288,12 @@ impl Client {
             Deltas::Always => true,
             Deltas::Never => false,
         }
+    }
+
+    /// Whether a push may bring deltas.
+    fn sends_deltas(&self) -> bool {
+        let takes = self.options.acquaintances.takes_deltas(&self.base, now()) == Some(true);
+        takes && self.is_extended() && self.takes_deltas()
     }
 
     /// Whether the server is on this machine or beside it.
