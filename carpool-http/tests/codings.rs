@@ -268,6 +268,38 @@ async fn a_server_says_what_it_takes_and_takes_it() {
     assert_eq!((refused.status, refused.header(name::ACCEPT_ENCODING)), (415, Some("zstd, gzip")));
 }
 
+/// What counts is what comes out of the coding, to the byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_unfolds_to_the_limit_and_past_it() {
+    let (root, blocks) = tree(40, 20_000, false);
+    let plain = car(root, &blocks);
+    for (coding, body) in [("zstd", zstd(&plain)), ("gzip", gzip(&plain))] {
+        for (max, status) in [(plain.len() as u64, 200), (plain.len() as u64 - 1, 413)] {
+            let mut options = ServerOptions::default();
+            options.limits.max_car_bytes = max;
+            let url = serve(holding([]), options).await;
+            assert_eq!(push(&url, coding, body.clone()).await.status, status, "{coding}");
+        }
+    }
+}
+
+/// The same for what a client pulls.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_unfolds_to_the_limit_and_past_it() {
+    let (root, blocks) = tree(40, 20_000, false);
+    let url = serve_default(holding(&blocks)).await;
+    let bytes = car(root, &blocks).len() as u64;
+    for (max, fits) in [(bytes, true), (bytes - 1, false)] {
+        let client = client_with(&url, |options| {
+            options.compress = Compress::Always;
+            options.limits.max_car_bytes = max;
+        });
+        let pulled = client.pull(root, vec![], holding([])).await;
+        let past = matches!(pulled, Err(carpool_http::Error::TooLarge { .. }));
+        assert_eq!((pulled.is_ok(), past), (fits, !fits), "{pulled:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_bodies_at_a_time_at_the_limit_and_past_it() {
     let (root, blocks) = tree(40, 20_000, false);

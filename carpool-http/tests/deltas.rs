@@ -3,7 +3,10 @@
 mod common;
 
 use carpool_core::{Block, Bytes, Cid, cbor, codec};
-use carpool_http::{ClientOptions, ServerOptions, Totals, client::Deltas};
+use carpool_http::{
+    ClientOptions, ServerOptions, Totals,
+    client::{Compress, Deltas},
+};
 use carpool_store::MemoryStore;
 use common::{Relay, client_with, exchange_taking, holding, holds_all, serve, serve_default};
 use std::sync::Arc;
@@ -108,6 +111,54 @@ async fn without_a_common_root_it_is_a_car() {
     let url = serve_default(holding(&new.blocks)).await;
     let totals = pull(&url, (&old, &new), &holding(&old.blocks), always).await;
     assert!(totals.bytes_received > 1 << 20);
+}
+
+/// A client that takes both is sent a delta body as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_body_is_not_compressed_again() {
+    let (old, new) = versions();
+    let url = serve_default(holding(old.blocks.iter().chain(&new.blocks))).await;
+    let mut bytes = vec![];
+    for compress in [Compress::Always, Compress::Never] {
+        let sink = holding(&old.blocks);
+        let totals = pull(&url, (&old, &new), &sink, |options| {
+            always(options);
+            options.compress = compress;
+        });
+        bytes.push(totals.await.bytes_received);
+    }
+    // `Vary` is all that is more.
+    assert!(bytes[0] < bytes[1] + 30, "{bytes:?}");
+}
+
+/// Something on the way codes whatever passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_body_that_came_coded_is_read() {
+    let (old, new) = versions();
+    let store = holding(old.blocks.iter().chain(&new.blocks));
+    let router = carpool_http::Server::new(store, ServerOptions::default()).router();
+    let router = router.layer(axum::middleware::map_response(coded));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let sink = holding(&old.blocks);
+    let totals = pull(&url, (&old, &new), &sink, |options| {
+        always(options);
+        options.compress = Compress::Always;
+    });
+    let totals = totals.await;
+    assert_eq!(totals.rounds, 1);
+    assert!(totals.bytes_received < 3_000, "{} B", totals.bytes_received);
+}
+
+async fn coded(response: axum::response::Response) -> axum::response::Response {
+    use http_body_util::BodyExt;
+    let (mut head, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    head.headers.insert("content-encoding", http::HeaderValue::from_static("zstd"));
+    head.headers.remove("content-length");
+    let body = zstd::encode_all(&body[..], 1).expect("memory");
+    axum::response::Response::from_parts(head, body.into())
 }
 
 /// What was cut comes as deltas as well, and nothing twice.

@@ -13,7 +13,8 @@ pub(crate) const SAMPLE_BYTES: usize = 128 << 10;
 /// A whole body below this fits into the packet that its head needs in any case.
 const LEAST_BYTES: usize = 1 << 10;
 
-/// The level of zstd: the highest that still does some 250 MB/s on a core.
+/// The level of zstd. Pulling 64 MiB of text over loopback does 160 MB/s with it, and of noise what it does
+/// without (`numbers --only coding`).
 const LEVEL: i32 = 3;
 
 /// The level of gzip, for clients that know nothing better.
