@@ -118,9 +118,17 @@ struct Presumed {
     held: Vec<Cid>,
     /// Whether the name that is pushed to has to point to the first of them.
     expects_name: bool,
+    /// Blocks below them that turned out not to be there.
+    lost: Vec<Cid>,
 }
 
 impl Presumed {
+    /// What is presumed once a body was read of which not all came out, for want of these old blocks. Once
+    /// is chance.
+    fn without(self, lost: Vec<Cid>) -> Option<Self> {
+        (self.lost.is_empty() && !lost.is_empty()).then_some(Self { lost, ..self })
+    }
+
     fn write(&self, root: Cid, offer: Option<Offer>) -> Offer {
         let (held, expects_name) = (self.held.clone(), self.expects_name);
         // What is missing is named one by one: deltas are of blocks whose places are known.
@@ -130,7 +138,7 @@ impl Presumed {
     /// A body for a sink that asked for these blocks.
     fn about(&self, root: Cid, asked: Vec<Cid>) -> About {
         let common = Common { wanted: vec![root], held: self.held.clone() };
-        About { common, root, asked }
+        About { common, root, asked, lost: self.lost.clone() }
     }
 }
 
@@ -179,7 +187,8 @@ impl Client {
         let (begun, before) = (Instant::now(), self.progress.totals());
         let held = self.here(held, &store).await?;
         let deltas = !held.is_empty() && self.sends_deltas();
-        let mut presumed = deltas.then(|| Presumed { held: held.clone(), expects_name });
+        let mut presumed =
+            deltas.then(|| Presumed { held: held.clone(), expects_name, lost: Vec::new() });
         let plan = loop {
             match self.push_speaking(root, held.clone(), &mut presumed, diff, &store).await {
                 Err(error) if self.turns(&error) => {}
@@ -312,7 +321,7 @@ impl Client {
     ) -> Result<()> {
         let (mut wanted_before, mut asked) = (Vec::new(), Vec::new());
         for _ in 0..self.options.limits.max_rounds {
-            let (said, sent);
+            let (said, mut sent);
             let is_cold = call == Call::Cold;
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
             let offer = asking.question.offer(driver.source());
@@ -330,9 +339,10 @@ impl Client {
             let went = self.progress.totals().bytes_sent - before;
             self.note_rate(went, begun.elapsed().as_secs_f64());
             let mut wanted = said.named();
-            if !is_cold {
-                // What did not come out of deltas goes as it is.
-                *presumed = None;
+            if let Some(before) = presumed.take_if(|_| !is_cold) {
+                // Nobody knows what came out. What did not for want of old blocks goes without them.
+                driver.source().handle_forgotten();
+                *presumed = before.without(std::mem::take(&mut sent.lost));
             }
             asked.clone_from(&wanted);
             wanted.sort_unstable();
@@ -481,6 +491,7 @@ impl Client {
             (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
         };
         sent.interrupted |= self.progress.lost_writes.load(Relaxed) > lost_before;
+        sent.lost = lost_of(&answer);
         let said = self.push_answer(answer).await;
         let said = said.map_err(|error| if coded { self.untaken(error) } else { error })?;
         Ok((driver, sent, said))
@@ -523,6 +534,12 @@ impl Client {
         let plain = message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?;
         Ok(Said::Plain(plain))
     }
+}
+
+/// Old blocks that the server says it has not.
+fn lost_of(response: &Response<Incoming>) -> Vec<Cid> {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    said.map_or_else(Vec::new, extension::lost_of)
 }
 
 /// Blocks that were sent and that the server had not.

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use carpool_core::{Block, Cid, Limits, Unverified, verify};
 use carpool_delta::{Decoder, Encoder, Options, Output, Pairing, Sending};
-use carpool_mirror::SourceOutput;
+use carpool_mirror::{SourceOutput, extension::MAX_HELD};
 use carpool_store::BlockStore;
 
 use super::{Arriving, Sent, SinkDriver, SourceDriver};
@@ -26,15 +26,37 @@ pub(crate) struct About {
     pub(crate) root: Cid,
     /// What the sink asked for beside the root: what lies above is there.
     pub(crate) asked: Vec<Cid>,
+    /// Old blocks that the sink turned out not to have.
+    pub(crate) lost: Vec<Cid>,
 }
 
 /// What became of a delta body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// All of it was read, and every block in it came out.
     Whole,
-    /// It is no delta body, or blocks in it did not come out: they are to be asked for as they are.
+    /// All of it was read, and what did not come out was against these old blocks, which are not here.
+    But(Vec<Cid>),
+    /// It is no delta body, or other blocks in it did not come out: they are to be asked for as they are.
     InPart,
+}
+
+impl Taken {
+    /// Notes a block that did not come out, for an old block if that is known.
+    fn note_lost(&mut self, base: Option<Cid>) {
+        let mut lost = match std::mem::replace(self, Self::InPart) {
+            Self::Whole => Vec::new(),
+            Self::But(lost) => lost,
+            Self::InPart => return,
+        };
+        let Some(base) = base else { return };
+        if !lost.contains(&base) {
+            lost.push(base);
+        }
+        if lost.len() <= MAX_HELD {
+            *self = Self::But(lost);
+        }
+    }
 }
 
 /// Where what is sent belongs.
@@ -44,6 +66,8 @@ struct Places {
     pairing: Option<Pairing>,
     /// The nodes above the last block that was asked for, of which the encoder was told.
     above: Vec<Cid>,
+    /// Old blocks that the sink turned out not to have.
+    lost: Vec<Cid>,
 }
 
 impl<S: BlockStore> SourceDriver<S> {
@@ -79,8 +103,9 @@ impl<S: BlockStore> SourceDriver<S> {
                     self.note_sent(&block);
                     sent.blocks += 1;
                     self.lead_to(&block, &mut places, encoder, outgoing)?;
-                    encoder.handle_block(block.clone(), &places.old_of(block.cid(), about.root));
-                    self.give_out(encoder, outgoing)?;
+                    let old = places.old_of(block.cid(), about.root);
+                    encoder.handle_block(block, &old);
+                    self.give_out(encoder, &places, outgoing)?;
                 }
                 Some(SourceOutput::EndRound) => break,
                 None => self.answer(&mut loads)?,
@@ -88,7 +113,7 @@ impl<S: BlockStore> SourceDriver<S> {
         }
         if sent.blocks > 0 {
             encoder.finish();
-            self.give_out(encoder, outgoing)?;
+            self.give_out(encoder, &places, outgoing)?;
         }
         Ok(sent)
     }
@@ -100,7 +125,7 @@ impl<S: BlockStore> SourceDriver<S> {
             let asked = about.asked.iter().copied();
             Pairing::new(about.root, before, asked, limits, 0)
         });
-        let mut places = Places { before, pairing, above: Vec::new() };
+        let mut places = Places { before, pairing, above: Vec::new(), lost: about.lost.clone() };
         while let Some(pairing) = &mut places.pairing
             && let Some(cid) = pairing.poll()
         {
@@ -125,7 +150,7 @@ impl<S: BlockStore> SourceDriver<S> {
             let Some(data) = self.store.get(cid)? else { break };
             let old = places.before.filter(|_| depth == 0);
             encoder.handle_known(Block::new_unchecked(*cid, data), old.as_slice());
-            self.give_out(encoder, outgoing)?;
+            self.give_out(encoder, places, outgoing)?;
         }
         places.above = above;
         Ok(())
@@ -137,9 +162,15 @@ impl<S: BlockStore> SourceDriver<S> {
     }
 
     /// Answers the encoder's look-ups and sends its bytes, until it takes the next block.
-    fn give_out(&self, encoder: &mut Encoder, outgoing: &mut Outgoing) -> Result<()> {
+    fn give_out(
+        &self,
+        encoder: &mut Encoder,
+        places: &Places,
+        outgoing: &mut Outgoing,
+    ) -> Result<()> {
         while let Some(sending) = encoder.poll() {
             match sending {
+                Sending::Load(cid) if places.lost.contains(&cid) => encoder.handle_load(&cid, None),
                 Sending::Load(cid) => encoder.handle_load(&cid, self.store.get(&cid)?),
                 Sending::Data(data) => outgoing.send(data)?,
             }
@@ -247,7 +278,7 @@ impl<S: BlockStore> SinkDriver<S> {
         let taken = self.receive_decoded(body).and_then(|()| self.settle_batch(body));
         self.note_encoded(&body.decoder.counts());
         let stored = self.store_pending();
-        taken.and(stored).map(|()| body.taken)
+        taken.and(stored).map(|()| body.taken.clone())
     }
 
     fn receive_decoded(&mut self, body: &mut DeltaBody) -> Result<()> {
@@ -258,7 +289,7 @@ impl<S: BlockStore> SinkDriver<S> {
                 }
                 Ok(Some(Output::Block(block))) => body.push(Decoded::Named(block)),
                 Ok(Some(Output::Hashed(block))) => body.push(Decoded::Hashed(block)),
-                Ok(Some(Output::Lost { .. })) => body.taken = Taken::InPart,
+                Ok(Some(Output::Lost { base, .. })) => body.taken.note_lost(base),
                 Ok(None) if body.ended => return Ok(()),
                 Ok(None) => body.read()?,
                 Err(error) => {

@@ -31,6 +31,8 @@ pub(crate) struct Sent {
     pub(crate) lacks: Option<Cid>,
     /// Whether the peer answered before it had read everything.
     pub(crate) interrupted: bool,
+    /// Old blocks that the sink says it has not.
+    pub(crate) lost: Vec<Cid>,
 }
 
 impl<S: BlockStore> SourceDriver<S> {

@@ -36,6 +36,7 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let takes_deltas = takes(request.headers(), routes::DELTA);
+    let lost = held::offer_of(request.headers()).unwrap_or_default().lost;
     let choice = server.choice(request.headers());
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
@@ -51,7 +52,7 @@ pub(super) async fn pull(
     }
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
-    let about = if takes_deltas { asked.take_about() } else { None };
+    let about = if takes_deltas { asked.take_about(lost) } else { None };
     let (kind, form) = Form::of(about);
     let how = (Order::DepthFirst, form, choice);
     let mut response = send(&server, observed, asked, session, how).await?;

@@ -14,12 +14,12 @@ use serde::Deserialize;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::mpsc;
 
-use super::{Server, SharedStore, held::header_of, observe::Observed, refusal::Refusal, root_of};
+use super::{Server, SharedStore, held::header_with, observe::Observed, refusal::Refusal, root_of};
 use crate::{
     Error, Result,
     body::{drain, pump},
     client::blocking,
-    driver::{Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver},
+    driver::{Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver, Taken},
     message::{self, Dialect, Kind},
     routes,
 };
@@ -160,11 +160,15 @@ impl Incoming {
         }
     }
 
-    /// Takes it to its end. What does not come out of a delta body is missing still, and is answered so.
-    fn receive(&mut self, driver: &mut SinkDriver<SharedStore>) -> Result<()> {
+    /// Takes it to its end, and says which old blocks were not there. What does not come out of a delta body is
+    /// missing still, and is answered so.
+    fn receive(&mut self, driver: &mut SinkDriver<SharedStore>) -> Result<Vec<Cid>> {
         match self {
-            Self::Car(body) => driver.receive(body),
-            Self::Delta(body) => driver.receive_delta(body).map(drop),
+            Self::Car(body) => driver.receive(body).map(|()| Vec::new()),
+            Self::Delta(body) => driver.receive_delta(body).map(|taken| match taken {
+                Taken::But(lost) => lost,
+                Taken::Whole | Taken::InPart => Vec::new(),
+            }),
         }
     }
 }
@@ -173,6 +177,14 @@ impl Incoming {
 enum Answered {
     Plain(Status),
     Extended(Box<extension::Request>),
+}
+
+/// What became of a push.
+struct Received {
+    answered: Answered,
+    duplicates: u64,
+    /// Old blocks that a delta body was against and that are not here.
+    lost: Vec<Cid>,
 }
 
 /// Bytes of held blocks after which a push is answered early. Over HTTP/1.1 clients fail that are
@@ -224,21 +236,21 @@ async fn receive(
         drain(rest, drain_bytes, pace).await;
     }
     drop(place);
-    let (answered, duplicates) = taken?;
+    let Received { answered, duplicates, lost } = taken?;
     let mut response = match answered {
         Answered::Plain(status) => answer(dialect, &status, duplicates),
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
     says.say_taken(&mut response);
     if extended {
-        let value = header_of(&extension::Answer { takes_deltas, ..Default::default() });
-        response.headers_mut().insert(extension::HEADER, value);
+        let answer = extension::Answer { takes_deltas, ..Default::default() };
+        response.headers_mut().insert(extension::HEADER, header_with(&answer, &lost));
     }
     Ok(response)
 }
 
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
-fn take(server: &Server, mut body: Incoming, target: &Target) -> Result<(Answered, u64)> {
+fn take(server: &Server, mut body: Incoming, target: &Target) -> Result<Received> {
     let (roots, sink) = sink(server, &mut body, target)?;
     target.observed.is_about(roots.len(), roots.first().copied());
     let progress = target.observed.progress();
@@ -253,23 +265,26 @@ fn take(server: &Server, mut body: Incoming, target: &Target) -> Result<(Answere
         driver.interrupt_after(EARLY_BYTES);
     }
     driver.settle()?;
-    body.receive(&mut driver)?;
+    let lost = body.receive(&mut driver)?;
     driver.sink().handle_end_round();
     let duplicates = progress.duplicate.load(Relaxed);
-    match driver.next()? {
-        Next::Request(status) => Ok((Answered::Plain(status), duplicates)),
-        Next::Ask(request) => Ok((Answered::Extended(request), duplicates)),
+    let answered = match driver.next()? {
+        Next::Request(status) => Answered::Plain(status),
+        Next::Ask(request) => Answered::Extended(request),
         Next::Plan(..) => unreachable!("the source plans"),
-        Next::Done(outcome) if outcome.missing > 0 => Err(Error::Incomplete {
-            missing: outcome.missing,
-            example: outcome.named.first().copied(),
-            reason: "no further round is allowed".into(),
-        }),
+        Next::Done(outcome) if outcome.missing > 0 => {
+            return Err(Error::Incomplete {
+                missing: outcome.missing,
+                example: outcome.named.first().copied(),
+                reason: "no further round is allowed".into(),
+            });
+        }
         Next::Done(_) => {
             finish(&server.store, &driver, &roots)?;
-            Ok((Answered::Plain(Status::default()), duplicates))
+            Answered::Plain(Status::default())
         }
-    }
+    };
+    Ok(Received { answered, duplicates, lost })
 }
 
 /// A sink of the roots that the push is about. A source of the specification remembers what it

@@ -25,6 +25,8 @@ pub struct Offer {
     /// In a push, whether the name that it is about has to point to the first of the held roots, which is
     /// told otherwise before the body is read.
     pub expects_name: bool,
+    /// In a pull, blocks below held roots that turned out not to be there: no delta may be against them.
+    pub lost: Vec<Cid>,
     /// The session under which the source may remember what it sends.
     pub session: Option<[u8; SESSION_BYTES]>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
@@ -52,6 +54,7 @@ impl Offer {
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
         }
+        value += &lost(&self.lost);
         if self.expects_name {
             value += "; expects=name";
         }
@@ -83,6 +86,7 @@ impl Offer {
                 "ask" => offer.ask = Step::from_token(value),
                 "key" => offer.key = Some(NamedKey::decode(value)?),
                 "cells" => offer.cells = Some(CellRange::decode(value)?),
+                "lost" => offer.lost = cids(value)?,
                 "expects" => offer.expects_name = value == "name",
                 "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
@@ -158,6 +162,24 @@ fn sketches(key: Option<NamedKey>, cells: Option<CellRange>) -> String {
     key.unwrap_or_default() + &cells.unwrap_or_default()
 }
 
+/// What a header says of blocks that turned out not to be there, of which the first [`MAX_HELD`] count.
+#[must_use]
+pub fn lost(cids: &[Cid]) -> String {
+    let mut value = String::new();
+    for (i, cid) in cids.iter().take(MAX_HELD).enumerate() {
+        value += &if i == 0 { format!("; lost={cid}") } else { format!(",{cid}") };
+    }
+    value
+}
+
+/// The blocks of which the header of an answer to a push says that they are not there: no delta may be against
+/// them.
+#[must_use]
+pub fn lost_of(value: &str) -> Vec<Cid> {
+    let said = parameters(value).and_then(|mut said| said.find(|(key, _)| *key == "lost"));
+    said.and_then(|(_, value)| cids(value)).unwrap_or_default()
+}
+
 /// The parameters behind the version.
 fn parameters(value: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
     let mut parts = value.split(';').map(str::trim);
@@ -205,7 +227,7 @@ mod tests {
                 session: Some([7; 16]),
                 ..Offer::default()
             },
-            Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { held: (0..16).map(cid).collect(), lost: vec![cid(3)], ..Offer::default() },
             Offer { want: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
             Offer {
                 root: Some(cid(1)),
@@ -227,6 +249,19 @@ mod tests {
                     assert_eq!(Answer::decode(&answer.encode()), Some(answer));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_lost_stands_beside_an_answer() {
+        let both = vec![cid(1), cid(2)];
+        let value = Answer::default().encode() + &lost(&both);
+        assert_eq!(lost_of(&value), both);
+        assert_eq!(Answer::decode(&value), Some(Answer::default()));
+        let many: Vec<Cid> = (0..17).map(cid).collect();
+        assert_eq!(lost_of(&(Answer::default().encode() + &lost(&many))), many[..MAX_HELD]);
+        for value in ["", "v=1", "v=2; lost=x", "v=1; lost=x"] {
+            assert_eq!(lost_of(value), []);
         }
     }
 
