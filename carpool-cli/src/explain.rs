@@ -15,6 +15,7 @@ pub(crate) fn event_line(event: &Event) -> String {
             format!("the server has no such route; trying {}", dialect_name(*dialect))
         }
         Event::Plans(plan) => format!("plan: {plan}"),
+        Event::Encodes(encoding) => encoding.to_string(),
         Event::Round(round) => round_line(round),
         other => format!("{other:?}"),
     }

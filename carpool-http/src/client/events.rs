@@ -1,5 +1,5 @@
 use carpool_bloom::Filter;
-use carpool_mirror::{Status, extension::LinkBits, planner::Plan, sketch::Cells};
+use carpool_mirror::{Status, extension::LinkBits, planner::{Encoding, Plan}, sketch::Cells};
 use std::{fmt, sync::Arc, time::Instant};
 
 use super::Client;
@@ -18,6 +18,8 @@ pub enum Event {
     Turns(Dialect),
     /// How the transfer goes on.
     Plans(Plan),
+    /// Whether blocks travel as what differs from old ones, which client and server hold both.
+    Encodes(Encoding),
     /// A round has ended.
     Round(Round),
 }

@@ -316,8 +316,8 @@ impl Client {
                 (extension::CONTENT_TYPE, None, (*request).into())
             }
         };
-        let takes_deltas = *deltas && self.takes_deltas();
-        let common = common.filter(|common| takes_deltas && !common.held.is_empty());
+        let common = common.filter(|common| *deltas && !common.held.is_empty());
+        let common = common.filter(|_| self.decide_encoding());
         let form = kind;
         let accept = common.is_some().then_some(TAKES_DELTAS);
         let offer = with_lost(offer, lost);

@@ -186,7 +186,7 @@ impl Client {
     ) -> Result<PushReport> {
         let (begun, before) = (Instant::now(), self.progress.totals());
         let held = self.here(held, &store).await?;
-        let deltas = !held.is_empty() && self.sends_deltas();
+        let deltas = !held.is_empty() && self.sends_deltas() && self.decide_encoding();
         let mut presumed =
             deltas.then(|| Presumed { held: held.clone(), expects_name, lost: Vec::new() });
         let plan = loop {
