@@ -7,6 +7,7 @@ mod car;
 mod explain;
 mod failure;
 mod files;
+mod folders;
 mod interrupt;
 mod output;
 mod progress;
