@@ -111,8 +111,10 @@ fn files_that_cannot_be_taken_are_named_each_time() {
 #[test]
 fn a_large_folder_in_shards() {
     let synced = Synced::new();
-    for n in 0..3000 {
-        synced.room.write(format!("tree/large/a name that is not short at all {n}"), [n as u8]);
+    for n in 0..3000_u16 {
+        synced
+            .room
+            .write(format!("tree/large/a name that is not short at all {n}"), n.to_le_bytes());
     }
     let flags = ["--max-directory-links=100"];
     settle();

@@ -275,8 +275,8 @@ impl<'a> Making<'a> {
             records[at] = record;
         }
         let (name, kind) = (&b""[..], Kind::Folder);
-        let (unsure, foreign, below) = (false, false, records[0]);
-        builder.end(&Saved { name, kind, stamp, root, unsure, foreign, below })
+        let (unsure, foreign, partial, below) = (false, false, false, records[0]);
+        builder.end(&Saved { name, kind, stamp, root, unsure, foreign, partial, below })
     }
 }
 
@@ -286,7 +286,7 @@ fn saved<'a>(entry: &'a Entry, root: Root, looked: SystemTime, records: &[u64]) 
     // What was believed a moment ago is believed still.
     let unsure = entry.kept().is_none() && stamp.is_racy(looked);
     let (kind, stamp) = (what.kind(), *stamp);
-    Saved { name, kind, stamp, root, unsure, foreign: false, below }
+    Saved { name, kind, stamp, root, unsure, foreign: false, partial: false, below }
 }
 
 impl super::walk::Folder {

@@ -17,6 +17,8 @@ const FOLDER: &str = "folders";
 const MAGIC: &[u8; 16] = b"carpool folder 1";
 /// The end: the place of the folder's own entry, and a checksum of all before.
 const TRAILER_BYTES: usize = 8 + 16;
+/// Runs in a row that were cut short and are remembered; what one before them left counts as an edit.
+const MAX_WAYS: usize = 16;
 /// A memory that is larger is not read: it has at least 100 bytes a file.
 const MAX_BYTES: u64 = 8 << 30;
 
@@ -63,14 +65,19 @@ impl Place {
         Builder::new(path, settings, epoch(&self.all))
     }
 
-    /// The root that the folder was being brought to when it was left.
-    pub(crate) fn under_way(&self) -> Option<Cid> {
-        fs::read_to_string(self.file("under-way")).ok()?.parse().ok()
+    /// The roots to which the folder was being brought by runs that were cut short, since the last that
+    /// was not.
+    pub(crate) fn under_way(&self) -> Vec<Cid> {
+        let text = fs::read_to_string(self.file("under-way")).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).take(MAX_WAYS).collect()
     }
 
-    /// Notes which root the folder is being brought to.
-    pub(crate) fn begin_way(&self, root: &Cid) -> Outcome {
-        self.replace("under-way", root.to_string().as_bytes())
+    /// Notes that the folder is being brought to a root, with `before` of those before.
+    pub(crate) fn begin_way(&self, root: &Cid, before: &[Cid]) -> Outcome {
+        let others = before.iter().filter(|other| *other != root);
+        let lines = std::iter::once(root).chain(others).take(MAX_WAYS);
+        let text: String = lines.map(|root| format!("{root}\n")).collect();
+        self.replace("under-way", text.as_bytes())
     }
 
     pub(crate) fn end_way(&self) {
@@ -234,7 +241,8 @@ mod tests {
     fn saved(name: &[u8], kind: Kind, below: u64) -> Saved<'_> {
         let cid = *Block::new(codec::RAW, name.to_vec().into()).cid();
         let root = Root { cid, size: 1, tsize: 2 };
-        Saved { name, kind, stamp: Stamp::default(), root, unsure: false, foreign: false, below }
+        let stamp = Stamp::default();
+        Saved { name, kind, stamp, root, unsure: false, foreign: false, partial: false, below }
     }
 
     fn made(builder: Builder) -> Memory {
@@ -277,6 +285,21 @@ mod tests {
         let checksum = xxh3_128(&bytes[..body]).to_le_bytes();
         bytes[body..].copy_from_slice(&checksum);
         assert!(Memory::parse(bytes, b"/a").is_none());
+    }
+
+    #[test]
+    fn so_many_runs_that_were_cut_short_are_remembered() {
+        let room = tempfile::tempdir().unwrap();
+        let place = Place::of(room.path(), room.path()).unwrap();
+        let root = |n: usize| *Block::new(codec::RAW, n.to_string().into()).cid();
+        for n in 0..MAX_WAYS + 1 {
+            place.begin_way(&root(n), &place.under_way()).unwrap();
+            place.begin_way(&root(n), &place.under_way()).unwrap();
+        }
+        let newest: Vec<Cid> = (1..=MAX_WAYS).rev().map(root).collect();
+        assert_eq!(place.under_way(), newest);
+        place.end_way();
+        assert!(place.under_way().is_empty());
     }
 
     #[test]

@@ -30,12 +30,15 @@ pub(crate) struct Saved<'a> {
     /// Its root is that of a sync from elsewhere: it has the file's bytes, and is not what an import
     /// here would make for sure.
     pub(crate) foreign: bool,
+    /// Of a folder: something of its root was left out of it.
+    pub(crate) partial: bool,
     /// Of a folder the place of its record.
     pub(crate) below: u64,
 }
 
 const UNSURE: u8 = 1;
 const FOREIGN: u8 = 2;
+const PARTIAL: u8 = 4;
 
 /// Appends a record of `entries`, which are sorted by name; returns its place.
 pub(crate) fn write<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = Saved<'a>>) -> u64 {
@@ -52,13 +55,14 @@ pub(crate) fn write<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = Saved<'
 
 /// Appends one entry.
 pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &Saved<'_>) {
-    let Saved { name, kind, stamp, root, unsure, foreign, below } = *entry;
+    let Saved { name, kind, stamp, root, unsure, foreign, partial, below } = *entry;
     out.push(match kind {
         Kind::File => 0,
         Kind::Symlink => 1,
         Kind::Folder => 2,
     });
-    out.push(u8::from(unsure) * UNSURE | u8::from(foreign) * FOREIGN);
+    let flags = [(unsure, UNSURE), (foreign, FOREIGN), (partial, PARTIAL)];
+    out.push(flags.iter().map(|(set, flag)| u8::from(*set) * flag).sum());
     // No system has names of 64 KiB, and one that is cut is a name that is not known.
     let len = u16::try_from(name.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&len.to_le_bytes());
@@ -162,9 +166,9 @@ impl<'a> Reader<'a> {
         let name = self.bytes(len.into())?;
         let stamp = self.stamp()?;
         let (size, tsize, below) = (self.u64()?, self.u64()?, self.u64()?);
-        let (unsure, foreign) = (flags & UNSURE != 0, flags & FOREIGN != 0);
+        let [unsure, foreign, partial] = [UNSURE, FOREIGN, PARTIAL].map(|flag| flags & flag != 0);
         let root = Root { cid: self.cid()?, size, tsize };
-        Some(Saved { name, kind, stamp, root, unsure, foreign, below })
+        Some(Saved { name, kind, stamp, root, unsure, foreign, partial, below })
     }
 
     fn cid(&mut self) -> Option<Cid> {
@@ -188,7 +192,8 @@ mod tests {
         let stamp =
             Stamp { size: 7, mtime: (-3, 4), ctime: (5, 6), inode: u64::MAX, mode: 0o100_644 };
         let (unsure, foreign) = (name == b"b", kind == Kind::Symlink);
-        Saved { name, kind, stamp, root: root(3), unsure, foreign, below }
+        let partial = kind == Kind::Folder;
+        Saved { name, kind, stamp, root: root(3), unsure, foreign, partial, below }
     }
 
     #[test]

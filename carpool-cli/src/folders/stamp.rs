@@ -38,6 +38,13 @@ impl Stamp {
         }
     }
 
+    /// Whether what a node says of it is so already.
+    pub(crate) fn has(&self, metadata: &Metadata) -> bool {
+        // Bits that give away rights are not set, and not missed.
+        let mode = metadata.mode.is_none_or(|mode| (mode ^ self.mode) & 0o1777 == 0);
+        mode && metadata.mtime.is_none_or(|time| (time.seconds(), time.nanos()) == self.mtime)
+    }
+
     /// Whether a change after `looked` could leave it as it is: clocks of file systems tick, and what
     /// is written twice in a tick is the same twice.
     pub(crate) fn is_racy(&self, looked: SystemTime) -> bool {

@@ -78,14 +78,15 @@ pub(crate) struct Before {
     /// Nothing shows that it changed since.
     pub(crate) same: bool,
     pub(crate) foreign: bool,
+    pub(crate) partial: bool,
     pub(crate) stamp: Stamp,
 }
 
 impl Before {
     pub(super) fn of(saved: &Saved<'_>, kind: Kind, stamp: &Stamp) -> Self {
         let same = !saved.unsure && saved.kind == kind && saved.stamp == *stamp;
-        let Saved { root, kind, foreign, stamp, .. } = *saved;
-        Self { root, kind, same, foreign, stamp }
+        let Saved { root, kind, foreign, partial, stamp, .. } = *saved;
+        Self { root, kind, same, foreign, partial, stamp }
     }
 }
 

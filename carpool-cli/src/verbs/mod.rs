@@ -8,6 +8,7 @@ pub(crate) mod ls;
 pub(crate) mod names;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod receive;
 pub(crate) mod repair;
 pub(crate) mod serve;
 pub(crate) mod stat;

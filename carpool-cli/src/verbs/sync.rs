@@ -2,6 +2,7 @@ use carpool_core::Cid;
 use carpool_http::{Client, Totals};
 use carpool_mirror::planner::Plan;
 use carpool_store::{Expect, LocalStore, Names, SetName};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -24,13 +25,51 @@ use crate::{
     verbs::{
         add,
         push::{dag_bytes, foresee},
+        receive,
     },
 };
 
+/// Which way it goes.
 pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let usage = |what: &str| Err(Failure::new(Exit::Usage, what));
+    match (server(&args.from), server(&args.to)) {
+        (None, Some(_)) if args.delete || args.force => {
+            usage("--delete and --force are for a folder that is received: sync URL#NAME DIR")
+        }
+        (None, Some(url)) => send(args, url, store, output),
+        (Some(url), None) => receive::run(args, url, store, output),
+        (Some(_), Some(_)) => {
+            usage("both are servers; say a folder: sync DIR URL, or URL#NAME DIR")
+        }
+        (None, None) => {
+            usage("neither is a server; its URL begins with http:// or https://: sync DIR URL")
+        }
+    }
+}
+
+/// The URL of a server; everything else is a folder.
+fn server(place: &Path) -> Option<&str> {
+    let begins = |url: &&str| url.starts_with("http://") || url.starts_with("https://");
+    place.to_str().filter(begins)
+}
+
+/// What is left out.
+pub(super) fn left_out(args: &SyncArgs) -> Outcome<Gitignore> {
+    let wrong = |error: ignore::Error| Failure::new(Exit::Usage, error);
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in &args.exclude {
+        builder.add_line(None, pattern).map_err(wrong)?;
+    }
+    for file in &args.ignore_file {
+        builder.add(file).map_or(Ok(()), |error| Err(wrong(error)))?;
+    }
+    builder.build().map_err(wrong)
+}
+
+fn send(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &Output) -> Outcome {
     let output = &output.explaining(args.remote.verbose);
-    let (url, name) = split_name(&args.url);
-    let name = name.map_or_else(|| folder_name(&args.dir), |name| Ok(name.to_owned()))?;
+    let (url, name) = split_name(url);
+    let name = name.map_or_else(|| folder_name(&args.from), |name| Ok(name.to_owned()))?;
     let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
     let client = client(url, &args.remote, &acquainted, Some(&name))?;
     let at = blocks::path(store.clone())?;
@@ -121,9 +160,10 @@ impl Taken {
 impl Source<'_> {
     /// Imports what is new or has changed since the last time; all of it if `anew`.
     fn import(&self, anew: bool) -> Outcome<Taken> {
-        let (dir, flags) = (&self.args.dir, &self.args.import);
+        let (dir, flags) = (&self.args.from, &self.args.import);
         let options = add::options(flags)?;
-        let selection = add::selection(flags, true, &[])?;
+        let mut selection = add::selection(flags, true, &[])?;
+        selection.ignore = left_out(self.args)?;
         let tally = Arc::new(Tally::default());
         let importer = Importer {
             selection: &selection,
@@ -143,8 +183,13 @@ impl Source<'_> {
     }
 
     fn import_known(&self, importer: &Importer<'_>, anew: bool) -> Outcome<Taken> {
-        let place = Place::of(self.at, &self.args.dir)?;
-        let folder = Folder { dir: &self.args.dir, place: &place, anew };
+        let place = Place::of(self.at, &self.args.from)?;
+        if let Some(root) = place.under_way().first() {
+            self.output.warn(format_args!(
+                "this folder was being brought to {root} by a sync that was cut short: it is a mix"
+            ));
+        }
+        let folder = Folder { dir: &self.args.from, place: &place, anew };
         let found = import_folder(importer, folder, Some(&**self.store))?;
         if let Some(memory) = &found.memory {
             place.remember(memory)?;
