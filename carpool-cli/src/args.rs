@@ -58,6 +58,7 @@ pub(crate) enum Verb {
     Get(GetArgs),
     Ls(LsArgs),
     Stat(StatArgs),
+    Diff(DiffArgs),
     Export(ExportArgs),
     Import(ImportArgs),
     Car(crate::car::CarArgs),
@@ -187,6 +188,27 @@ pub(crate) struct StatArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
     pub(crate) root: Cid,
+}
+
+/// Compare two DAGs of the store: paths, bytes, and the blocks that both have.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool diff bafy… bafy…            A added, M modified, D removed, T of another kind
+  carpool diff bafy…/src bafy…/src    below a path
+  carpool diff --stat bafy… photos    and what sending the second to who holds the first would take;
+                                      `photos` is a name of the store
+  carpool --json diff bafy… bafy…     an object a path, and one of all")]
+pub(crate) struct DiffArgs {
+    /// The first: CID, CID/path/below, or a name of the store
+    #[arg(value_name = "ROOT_A")]
+    pub(crate) a: String,
+    /// The second
+    #[arg(value_name = "ROOT_B")]
+    pub(crate) b: String,
+    /// Encode what only the second has, in every way, and say how many bytes that takes
+    #[arg(long)]
+    pub(crate) stat: bool,
 }
 
 /// Write a DAG into a CAR file, which any IPFS tool imports.

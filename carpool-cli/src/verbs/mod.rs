@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod car;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod ls;
 pub(crate) mod names;
