@@ -541,7 +541,7 @@ pub(crate) struct SyncArgs {
     /// Receiving: remove what the name does not have
     #[arg(long)]
     pub(crate) delete: bool,
-    /// Receiving: overwrite what was changed here
+    /// Receiving: overwrite what was changed here; sending: move the name although somebody else did since
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -63,7 +63,7 @@ fn receive(known: (&[Cid], Cid), body: &[u8], old: &Store, new: &Store) -> Vec<B
             }
             Output::Block(claim) => came.push(Block::new_unchecked(claim.cid, claim.data)),
             Output::Hashed(block) => came.push(block),
-            Output::Lost { cid, base } => panic!("{cid:?} is lost for {base:?}"),
+            Output::Lost { cid, base } => unreachable!("{cid:?} is lost for {base:?}"),
         }
     }
     came

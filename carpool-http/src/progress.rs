@@ -71,6 +71,35 @@ pub struct Encodings {
     pub prefix: Tally,
 }
 
+impl Encodings {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Tally {
+        let mut all = Tally::default();
+        for tally in [self.plain, self.compressed, self.copies, self.prefix] {
+            all.blocks += tally.blocks;
+            all.bytes += tally.bytes;
+        }
+        all
+    }
+
+    /// What came since.
+    pub(crate) const fn since(&self, before: &Self) -> Self {
+        Self {
+            plain: since(self.plain, before.plain),
+            compressed: since(self.compressed, before.compressed),
+            copies: since(self.copies, before.copies),
+            prefix: since(self.prefix, before.prefix),
+        }
+    }
+}
+
+const fn since(mut now: Tally, before: Tally) -> Tally {
+    now.blocks -= before.blocks;
+    now.bytes -= before.bytes;
+    now
+}
+
 /// How many blocks, and their bytes, on their way into a [`Tally`].
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {

@@ -92,7 +92,8 @@ fn rows(what: &str, pair: &Pair, goal: Option<f64>, each: &mut dyn FnMut(Row)) {
 
 fn said(counts: &Counts) -> String {
     let Counts { plain, compressed, copies, prefix, computed, .. } = counts;
-    let [plain, compressed, copies, prefix] = [plain, compressed, copies, prefix].map(|it| it.blocks);
+    let [plain, compressed, copies, prefix] =
+        [plain, compressed, copies, prefix].map(|it| it.blocks);
     format!(
         "{plain} plain, {compressed} compressed, {copies} copies, {prefix} prefix, {computed} computed names"
     )
@@ -164,7 +165,9 @@ impl Pair {
             decoder.handle_data(data.clone());
             while let Some(output) = decoder.poll().expect("it was just encoded") {
                 match output {
-                    Output::Load { cid, .. } => decoder.handle_load(&cid, self.old.get(&cid).cloned()),
+                    Output::Load { cid, .. } => {
+                        decoder.handle_load(&cid, self.old.get(&cid).cloned())
+                    }
                     Output::Block(claim) => {
                         came.order.push(claim.cid);
                         came.claimed.push((claim.cid, claim.data));

@@ -2,7 +2,7 @@
 
 use carpool_car::{header, section_prefix};
 use carpool_core::{Block, Cid, CidSet, Limits};
-use carpool_delta::{Counts, Encoder, Options, Sending};
+use carpool_delta::{Counts, Encoder, Options, Pairing, Sending};
 use carpool_selector::{Order, Step, Walk};
 use carpool_store::BlockStore;
 use std::time::Instant;
@@ -38,7 +38,9 @@ pub(crate) fn costs(
     let mut stream = Stream::new()?;
     plain.bytes = header.len() as u64;
     zstd.spend(|| stream.write(header.as_ref(), ZSTD_EndDirective::ZSTD_e_continue))?;
-    let mut encoder = Encoder::new([b, a], &Limits::default(), Options::default(), 0);
+    let mut encoder = Encoder::new([b], [a], &Limits::default(), Options::default(), 0);
+    let mut pairing = Pairing::new(b, a, [], &Limits::default(), random_seed());
+    delta.spend(|| paired(&mut pairing, store))?;
     missing(store, b, held, |block| {
         let prefix = section_prefix(block.cid(), block.data().len());
         plain.bytes += (prefix.as_ref().len() + block.data().len()) as u64;
@@ -46,9 +48,9 @@ pub(crate) fn costs(
             let more = ZSTD_EndDirective::ZSTD_e_continue;
             Ok(stream.write(prefix.as_ref(), more)? + stream.write(block.data(), more)?)
         })?;
-        let old = (*block.cid() == b).then_some(a);
+        let old = if *block.cid() == b { Vec::from([a]) } else { pairing.like(block.cid()) };
         delta.spend(|| {
-            encoder.handle_block(block, old);
+            encoder.handle_block(block, &old);
             given_out(&mut encoder, store)
         })
     })?;
@@ -83,6 +85,14 @@ fn missing(
             }
         }
     }
+}
+
+/// Finds out what renamed files were.
+fn paired(pairing: &mut Pairing, store: &dyn BlockStore) -> Outcome<u64> {
+    while let Some(cid) = pairing.poll() {
+        pairing.handle_load(&cid, store.get(&cid)?);
+    }
+    Ok(0)
 }
 
 /// Answers the encoder and counts its bytes.

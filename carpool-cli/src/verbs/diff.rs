@@ -26,8 +26,8 @@ pub(crate) fn run(args: &DiffArgs, store: Option<PathBuf>, output: &Output) -> O
         let (costs, counts) = costs(&*store, a, b, &share.in_a)?;
         value["encodings"] = costs.iter().map(cost_json).collect();
         value["delta_blocks"] = json!({
-            "plain": counts.plain, "compressed": counts.compressed, "copies": counts.copies,
-            "prefix": counts.prefix, "names_computed": counts.computed,
+            "plain": counts.plain.blocks, "compressed": counts.compressed.blocks,
+            "copies": counts.copies.blocks, "prefix": counts.prefix.blocks, "names_computed": counts.computed,
         });
         text.push("to send the second to who holds the first:".to_owned());
         text.extend(costs.iter().map(|cost| cost_line(cost, costs[0].bytes)));

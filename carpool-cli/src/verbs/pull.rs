@@ -49,7 +49,10 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
         let pulled =
             pulled.map_err(|error| stopped_short(&root, error, &progress, begun, output))?;
         match name {
-            Some(name) => named_here(&store, name, root)?,
+            Some(name) => {
+                named_here(&store, name, root)?;
+                client.note_acknowledged(name, root);
+            }
             None => store.note_root(&root)?,
         }
         let json =

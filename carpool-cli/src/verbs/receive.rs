@@ -79,6 +79,7 @@ fn pull(
         let mut pulled =
             pulled.map_err(|error| stopped_short(&root, error, &progress, begun, output))?;
         named_here(store, name, root)?;
+        client.note_acknowledged(name, root);
         // The look at the name counts too.
         pulled.totals = progress.totals();
         pulled.seconds = begun.elapsed().as_secs_f64();

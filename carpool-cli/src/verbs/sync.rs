@@ -33,8 +33,8 @@ use crate::{
 pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
     let usage = |what: &str| Err(Failure::new(Exit::Usage, what));
     match (server(&args.from), server(&args.to)) {
-        (None, Some(_)) if args.delete || args.force => {
-            usage("--delete and --force are for a folder that is received: sync URL#NAME DIR")
+        (None, Some(_)) if args.delete => {
+            usage("--delete is for a folder that is received: sync URL#NAME DIR")
         }
         (None, Some(url)) => send(args, url, store, output),
         (Some(url), None) => receive::run(args, url, store, output),
@@ -78,12 +78,13 @@ fn send(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &Output) -> 
     let source = Source { args, store: &store, at: &at, output };
     let mut taken = source.import(false)?;
     let Some(mut root) = taken.root() else { return add::problems(output, &taken.imported) };
-    let mut pushed = push(&client, &store, &name, root, output)?;
+    let under = (&*name, args.force);
+    let mut pushed = push(&client, &store, under, root, output)?;
     if taken.known > 0 && pushed.as_ref().is_err_and(|(error, _)| lacks(error)) {
         // What is remembered of the folder is of more than the store has.
         taken = source.import(true)?;
         root = taken.root().unwrap_or(root);
-        pushed = push(&client, &store, &name, root, output)?;
+        pushed = push(&client, &store, under, root, output)?;
     }
     let report = pushed
         .map_err(|(error, begun)| stopped_short(&root, error, &client.progress(), begun, output))?;
@@ -112,7 +113,7 @@ const fn lacks(error: &carpool_http::Error) -> bool {
 fn push(
     client: &Client,
     store: &Arc<LocalStore>,
-    name: &str,
+    under: (&str, bool),
     root: Cid,
     output: &Output,
 ) -> Outcome<Result<Synced, (carpool_http::Error, Instant)>> {
@@ -122,7 +123,7 @@ fn push(
         let forecast = Arc::new(output.forecast());
         let _meter = push_meter(output, &progress, &forecast);
         let begins = |held: &[Cid]| foresee(&forecast, store, root, held);
-        let pushed = push_named(client, store, name, root, begins).await;
+        let pushed = push_named(client, store, under, root, begins).await;
         Ok(pushed.map_err(|error| (error, begun)))
     })
 }
@@ -222,28 +223,20 @@ pub(crate) struct Synced {
     pub(crate) before: Option<Cid>,
 }
 
-/// Pushes what changed since the root that the name points to, and moves the name; nothing where
-/// the name points there already, because a server holds what its names point to. A name that has
-/// moved meanwhile is a conflict and stays as it is. Where blocks are to be sent, `begins` is told
-/// before what the server is known to hold.
+/// Pushes what changed since the root that the name points to, and moves the name, by force where
+/// somebody else has moved it. Where blocks are to be sent, `begins` is told before what the server is
+/// believed to hold.
 pub(crate) async fn push_named(
     client: &Client,
     store: &Arc<LocalStore>,
-    name: &str,
+    (name, force): (&str, bool),
     root: Cid,
     begins: impl FnOnce(&[Cid]),
 ) -> Result<Synced, carpool_http::Error> {
     let begun = Instant::now();
-    let before = client.name(name).await?.map(|record| record.root);
-    let mut plan = None;
-    if before != Some(root) {
-        let held: Vec<Cid> = before.into_iter().collect();
-        begins(&held);
-        let diff = Some(name).filter(|_| before.is_some());
-        plan = client.push(root, held, diff, Arc::clone(store)).await?.plan;
-        client.set_name(name, root, before).await?;
-    }
+    let report = client.push_named(root, name, force, Arc::clone(store), begins).await?;
     let (totals, seconds) = (client.progress().totals(), begun.elapsed().as_secs_f64());
+    let (before, plan) = (report.before, report.push.and_then(|push| push.plan));
     Ok(Synced { totals, seconds, plan, before })
 }
 

@@ -12,6 +12,6 @@ mod record;
 mod segments;
 mod waiting;
 
-pub use decoder::{Decoder, Output};
 pub use counts::{Counts, Tally};
+pub use decoder::{Decoder, Output};
 pub use encoder::{Encoder, Options, Sending};

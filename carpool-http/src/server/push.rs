@@ -140,7 +140,7 @@ struct Target {
 
 /// A body on its way in.
 enum Incoming {
-    Car(Body),
+    Car(Box<Body>),
     Delta(Box<DeltaBody>),
 }
 
@@ -148,7 +148,7 @@ impl Incoming {
     fn new(chunks: Arriving, target: &Target, limits: &Limits) -> Self {
         match &target.common {
             Some(common) => Self::Delta(Box::new(DeltaBody::new(chunks, common, limits))),
-            None => Self::Car(Body::new(chunks, limits)),
+            None => Self::Car(Box::new(Body::new(chunks, limits))),
         }
     }
 
