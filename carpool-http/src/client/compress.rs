@@ -69,7 +69,7 @@ impl Taking {
 }
 
 impl Client {
-    fn compresses(&self) -> bool {
+    pub(super) fn compresses(&self) -> bool {
         match self.options.compress {
             Compress::Always => true,
             Compress::Never => false,
