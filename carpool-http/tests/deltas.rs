@@ -86,8 +86,8 @@ async fn without_a_common_root_there_is_nothing_to_copy() {
     let (car, is_delta) = bytes(Compress::Always, Deltas::Never).await;
     assert!(car < plain / 5 * 3 && !is_delta, "{car} B");
     let (delta, is_delta) = bytes(Compress::Always, Deltas::Auto).await;
-    // Of 75 blocks, 32 bytes each; those of the root that were there before it came do.
-    assert!(delta + 1_500 < car && is_delta, "{delta} B, {car} B");
+    // Of 75 blocks, 32 bytes each, but for those that come after half a MiB.
+    assert!(delta + 1_000 < car && is_delta, "{delta} B, {car} B");
 }
 
 /// A client that takes both is sent a delta body as it is.

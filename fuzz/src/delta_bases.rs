@@ -44,7 +44,8 @@ fn sorted(blocks: &[Block]) -> Vec<Cid> {
 fn damaged(choices: &mut Choices<'_>, known: (&[Cid], Cid), mut body: Vec<u8>, old: &Store) {
     let below = closure(known.1, old);
     while !choices.is_empty() {
-        let at = choices.below(body.len());
+        let at = usize::from(choices.byte()) << 8 | usize::from(choices.byte());
+        let at = at % body.len();
         body[at] ^= choices.byte();
     }
     let mut decoder = Decoder::new(known.0.iter().copied(), [known.1], &Limits::default(), 0);

@@ -86,7 +86,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 31] = [
+pub const TARGETS: [Target; 32] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
