@@ -22,7 +22,7 @@ its end, processor time is that of the side that gets and of the one that gives.
 with what it should be.
 
 Results are lines of $CARPOOL_COMPARISON/results.tsv [default: target/comparison], where sequences are
-made, too; a later result takes the place of an earlier one. Packages are fetched with `npm pack` and `apt-get
+made, too, and received unless $CARPOOL_SCRATCH says where; a later result takes the place of an earlier one. Packages are fetched with `npm pack` and `apt-get
 download` and kept in $CARPOOL_VERSIONS [default: target/versions]; $CARPOOL, $CARPOOL_RELAY and
 $CARPOOL_PEER_DIR name the programs, as in versions.py. What is not there is left out, with a word.
 """
@@ -48,6 +48,7 @@ REPO, SHARED, KEPT, PEER = versions.REPO, versions.SHARED, versions.KEPT, versio
 CARPOOL = versions.CARPOOL
 RELAY = os.environ.get("CARPOOL_RELAY", str(REPO / "target/release/relay"))
 ROOM = pathlib.Path(os.environ.get("CARPOOL_COMPARISON", REPO / "target/comparison"))
+SCRATCH = pathlib.Path(os.environ.get("CARPOOL_SCRATCH", ROOM))
 RESULTS = ROOM / "results.tsv"
 RTT = 50
 RATES = [10, 100, 1000]
@@ -209,7 +210,8 @@ class Step:
         return folder
 
     def fresh(self, name, of=None):
-        folder = self.folder / name
+        """A place to receive into."""
+        folder = SCRATCH / name
         shutil.rmtree(folder, ignore_errors=True)
         if of is None:
             folder.mkdir()
@@ -232,6 +234,9 @@ class Step:
             roots = [put(draft / "sink", self.old, flags), put(draft / "source", self.old, flags)]
             roots[1] = put(draft / "source", self.new, flags)
             (draft / "roots").write_text("\n".join(roots))
+            for store in ("sink", "source"):
+                with versions.ours(draft / store) as url:
+                    versions.named(url, roots[0], None)
             for version, root in zip(("old", "new"), roots):
                 run(CARPOOL, "--store", draft / "source", "export", root, "-o", draft / f"{version}.car")
 
@@ -295,10 +300,18 @@ class Relay:
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         self.at = self.process.stdout.readline().strip()
         self.host, port = self.at.split(":")
-        self.port = int(port)
+        self.port, self.before = int(port), {}
+
+    def forget(self):
+        """What passed up to now is not counted."""
+        self.before = self.quiet()
 
     def passed(self):
         """What passed, once nothing passes any more."""
+        counted = self.quiet()
+        return {what: counted[what] - self.before.get(what, 0) for what in counted}
+
+    def quiet(self):
         before = None
         while (counted := self.ask()) != before:
             before = counted
@@ -416,10 +429,14 @@ class Refused(Exception):
     pass
 
 
-def through(server, rate, move):
-    """Moves something by way of a relay, and says what that took."""
+def through(server, rate, move, before=None):
+    """Moves something by way of a relay, and says what that took; what comes `before` does not count."""
     relay = Relay(server.address, rate)
     try:
+        if before:
+            before(relay)
+            relay.forget()
+            server.begun += server.seconds()
         seconds, cpu = move(relay)
         passed = relay.passed()
         row = dict(up=passed["up"], down=passed["down"], turns=passed["turns"])
@@ -519,20 +536,26 @@ def serve(store):
 
 def whole(step, store, root, car):
     """The store holds all below the root, byte for byte."""
-    out = step.folder / "out.car"
+    out = SCRATCH / "out.car"
     run(CARPOOL, "--store", store, "export", root, "-o", out)
     run("cmp", out, car)
     out.unlink()
 
 
-def pull(*flags, cold=False):
+def met(store):
+    """Lets a program meet the server before: it has the old version from somewhere."""
+    return lambda relay: run(CARPOOL, "--store", store, "pull", f"http://{relay.at}#v")
+
+
+def pull(*flags, cold=False, first=False):
     def moved(step, rate, profile):
         made, old, new = step.stores(profile)
         store = step.fresh("pulled", None if cold else made / "sink")
         have = [] if cold else ["--have", old]
         command = [CARPOOL, "--store", store, "--json", "pull", new]
         move = lambda relay: client(*command, f"http://{relay.at}", *have, *flags)
-        row = through(serve(made / "source"), rate, move)
+        before = None if cold or first else met(store)
+        row = through(serve(made / "source"), rate, move, before)
         whole(step, store, new, made / "new.car")
         shutil.rmtree(store)
         return row
@@ -543,12 +566,13 @@ def pull(*flags, cold=False):
 def push(*flags):
     def moved(step, rate, profile):
         made, old, new = step.stores(profile)
-        store = step.fresh("pushed", made / "sink")
-        command = [CARPOOL, "--store", made / "source", "--json", "push", new]
+        store, source = step.fresh("pushed", made / "sink"), step.fresh("pushing", made / "source")
+        command = [CARPOOL, "--store", source, "--json", "push", new]
         move = lambda relay: client(*command, f"http://{relay.at}", "--held", old, *flags)
-        row = turned(through(serve(store), rate, move))
+        row = turned(through(serve(store), rate, move, met(source)))
         whole(step, store, new, made / "new.car")
         shutil.rmtree(store)
+        shutil.rmtree(source)
         return row
 
     return moved
@@ -577,6 +601,7 @@ WAYS = {
     "rsync -az": (rsync("-az"), False),
     "git": (git, False),
     "deltas": (pull(*DELTA), True),
+    "deltas, first contact": (pull(*DELTA, first=True), True),
     "blocks": (pull(*NEVER), True),
     "blocks, zstd": (pull(*ZSTD), True),
     "car-mirror": (mirror, True),
@@ -711,6 +736,7 @@ def goals(found, asked):
             cells = [SEQUENCES[name][0], profile, count(them), count(git), count(ours)]
             cells += [share(ours, them), share(ours, git), f"{ours['turns']:.0f}", count(zstd)]
             print("| " + " | ".join(cells) + " |")
+    seconds(found, asked)
     print("\nWithout an old version:\n")
     print("| sequence | profile | tar, zstd -3 | zstd | of it | rsync -az |")
     print("|---|---|---:|---:|---:|---:|")
@@ -721,6 +747,23 @@ def goals(found, asked):
             if ours and them:
                 cells = [SEQUENCES[name][0], profile, count(them), count(ours), share(ours, them), count(rsync)]
                 print("| " + " | ".join(cells) + " |")
+
+
+def seconds(found, asked):
+    print("\nSeconds:\n")
+    print("| sequence | profile | Mb/s | rsync -az | git | blocks | deltas | of rsync -az | of blocks |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
+    for name in asked.only:
+        for profile in profiles_of(name, True, asked.profile):
+            for rate in asked.rate:
+                get = lambda way: of(found, name, profile, rate, way)
+                rows = [get(way) for way in ("rsync -az", "git", "blocks", "deltas")]
+                took = [row["seconds"] if row else None for row in rows]
+                if None in (took[0], took[2], took[3]):
+                    continue
+                cells = [SEQUENCES[name][0], profile, rate] + [f"{it:.2f}" if it else "" for it in took]
+                cells += [f"{took[3] / took[0]:.2f}", f"{took[3] / took[2]:.2f}"]
+                print("| " + " | ".join(map(str, cells)) + " |")
 
 
 def count(row):
@@ -814,7 +857,7 @@ def main():
     small = lambda name: SEQUENCES[name][2]
     chosen = [name for name in SEQUENCES if asked.long or shows or small(name)]
     asked.only = asked.only or chosen
-    asked.rate = asked.rate or (RATES if asked.long else [100])
+    asked.rate = asked.rate or (RATES if asked.long or shows else [100])
     asked.way = asked.way or list(WAYS)
     asked.profile = asked.profile or list(PROFILES)
     if asked.figures:
