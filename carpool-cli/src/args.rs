@@ -61,6 +61,7 @@ pub(crate) enum Verb {
     Get(GetArgs),
     Ls(LsArgs),
     Stat(StatArgs),
+    Diff(DiffArgs),
     Export(ExportArgs),
     Import(ImportArgs),
     Car(crate::car::CarArgs),
@@ -190,6 +191,27 @@ pub(crate) struct StatArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
     pub(crate) root: Cid,
+}
+
+/// Compare two DAGs of the store: paths, bytes, and the blocks that both have.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carpool diff bafy… bafy…            A added, M modified, D removed, T of another kind
+  carpool diff bafy…/src bafy…/src    below a path
+  carpool diff --stat bafy… photos    and what sending the second to who holds the first would take;
+                                      `photos` is a name of the store
+  carpool --json diff bafy… bafy…     an object a path, and one of all")]
+pub(crate) struct DiffArgs {
+    /// The first: CID, CID/path/below, or a name of the store
+    #[arg(value_name = "ROOT_A")]
+    pub(crate) a: String,
+    /// The second
+    #[arg(value_name = "ROOT_B")]
+    pub(crate) b: String,
+    /// Encode what only the second has, in every way, and say how many bytes that takes
+    #[arg(long)]
+    pub(crate) stat: bool,
 }
 
 /// Write a DAG into a CAR file, which any IPFS tool imports.
@@ -489,18 +511,39 @@ pub(crate) struct PullArgs {
     pub(crate) remote: RemoteFlags,
 }
 
-/// Add a folder and push it under a name; afterwards only what changed.
+/// Bring a name to a folder, or a folder to a name; afterwards only what changed.
+///
+/// From a folder to a server: it is added and pushed under a name. From a server to a folder: what the
+/// name points to is pulled, and the folder becomes that; files that were changed here since the last
+/// sync are listed, and nothing is touched.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  carpool sync ./photos http://127.0.0.1:4747           under the name `photos`
-  carpool sync ./photos http://127.0.0.1:4747#family    under the name `family`")]
+  carpool sync ./photos http://127.0.0.1:4747           send, under the name `photos`
+  carpool sync ./photos http://127.0.0.1:4747#family    send, under the name `family`
+  carpool sync http://127.0.0.1:4747#photos ./photos    receive
+  carpool sync http://127.0.0.1:4747#photos ./photos --delete
+                                                        and remove what is not in it
+  carpool sync --exclude '*.tmp' ./photos http://127.0.0.1:4747")]
 pub(crate) struct SyncArgs {
-    /// The folder; every file of it, hidden ones too
-    pub(crate) dir: PathBuf,
-    /// The server, and the name after `#` [default: the folder's name]
-    #[arg(value_name = "URL[#NAME]")]
-    pub(crate) url: String,
+    /// The folder, of which every file is taken, hidden ones too; or the server with a name
+    #[arg(value_name = "DIR | URL#NAME")]
+    pub(crate) from: PathBuf,
+    /// The server, and the name after `#` [default: the folder's name]; or the folder
+    #[arg(value_name = "URL[#NAME] | DIR")]
+    pub(crate) to: PathBuf,
+    /// Leave out what a pattern matches, in the notation of .gitignore; can be given again
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// A file of such patterns, as .gitignore is one; can be given again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore_file: Vec<PathBuf>,
+    /// Receiving: remove what the name does not have
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Receiving: overwrite what was changed here; sending: move the name although somebody else did since
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) import: ImportFlags,
     #[command(flatten)]

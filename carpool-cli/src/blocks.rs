@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
+    folders,
     output::Output,
 };
 
@@ -37,13 +38,17 @@ pub(crate) fn open_verifying(given: Option<PathBuf>, output: &Output) -> Outcome
 fn open_with(given: Option<PathBuf>, output: &Output, verify: bool) -> Outcome<Arc<LocalStore>> {
     let mut options = LocalOptions::default();
     options.verify_reads = verify;
-    let store = LocalStore::open(path(given)?, options)?;
+    let at = path(given)?;
+    let store = LocalStore::open(&at, options)?;
     let recovery = store.recovery();
     for cut in &recovery.cuts {
         output.warn(format_args!(
             "the store was not closed cleanly: {} bytes at the end of segment {} were cut",
             cut.bytes, cut.segment
         ));
+    }
+    if recovery.rebuilt || recovery.lost_blocks > 0 {
+        folders::doubt(&at)?;
     }
     if recovery.lost_blocks > 0 {
         output.warn(format_args!("{} blocks of the store are lost", recovery.lost_blocks));

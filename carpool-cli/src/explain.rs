@@ -1,6 +1,7 @@
 //! What `-v` says of a transfer, a line for each round.
 
 use carpool_http::{
+    Encodings,
     client::{Call, End, Event, FilterSize, Round, Wants},
     message::Dialect,
 };
@@ -15,6 +16,7 @@ pub(crate) fn event_line(event: &Event) -> String {
             format!("the server has no such route; trying {}", dialect_name(*dialect))
         }
         Event::Plans(plan) => format!("plan: {plan}"),
+        Event::Encodes(encoding) => encoding.to_string(),
         Event::Round(round) => round_line(round),
         other => format!("{other:?}"),
     }
@@ -34,11 +36,28 @@ fn round_line(round: &Round) -> String {
     let blocks = counted(round.blocks, "block");
     let duplicates = counted(round.duplicates, "duplicate");
     format!(
-        "round {number}: {}; {blocks}, {} {moved}, {duplicates}, {seconds:.2} s; {}",
+        "round {number}: {}; {blocks}, {} {moved}{}, {duplicates}, {seconds:.2} s; {}",
         call(&round.call),
         size(*bytes),
+        encoded(&round.encodings),
         end(&round.end),
     )
+}
+
+/// What blocks travelled as, where that was in a delta body.
+fn encoded(encodings: &Encodings) -> String {
+    let Encodings { plain, compressed, copies, prefix, .. } = encodings;
+    let all = [
+        (copies, "as copies of old ones"),
+        (prefix, "as old ones with a difference"),
+        (compressed, "compressed"),
+        (plain, "as they are"),
+    ];
+    let some = all.into_iter().filter(|(tally, _)| tally.blocks > 0);
+    let said: Vec<String> = some
+        .map(|(tally, what)| format!("{} {what} ({})", tally.blocks, size(tally.bytes)))
+        .collect();
+    if said.is_empty() { String::new() } else { format!(", {}", said.join(", ")) }
 }
 
 fn call(call: &Call) -> String {

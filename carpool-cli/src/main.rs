@@ -4,9 +4,11 @@ mod acquainted;
 mod args;
 mod blocks;
 mod car;
+mod comparison;
 mod explain;
 mod failure;
 mod files;
+mod folders;
 mod interrupt;
 mod output;
 mod progress;
@@ -68,6 +70,7 @@ fn run(cli: Cli, output: &Output) -> Outcome {
         Verb::Get(args) => verbs::get::run(&args, store, output),
         Verb::Ls(args) => verbs::ls::run(&args, store, output),
         Verb::Stat(args) => verbs::stat::run(&args, store, output),
+        Verb::Diff(args) => verbs::diff::run(&args, store, output),
         Verb::Export(args) => verbs::car::export(&args, store, output),
         Verb::Import(args) => verbs::car::import(&args, store, output),
         Verb::Car(args) => car::run(&args, output),

@@ -2,7 +2,8 @@
 
 use carpool_core::Cid;
 use carpool_http::{
-    Client, ClientOptions, Error as Http, Progress, Totals, client::Listener, message::Dialect,
+    Client, ClientOptions, Encodings, Error as Http, Progress, Tally, Totals, client::Listener,
+    message::Dialect,
 };
 use carpool_mirror::planner::{Cost, Plan, Planned};
 use serde_json::{Value, json};
@@ -136,9 +137,18 @@ pub(crate) fn transfer_json(
         "blocks_received": totals.blocks_received,
         "blocks_duplicate": totals.duplicate,
         "blocks_missing": totals.missing,
+        "encodings": encodings_json(totals),
         "seconds": seconds,
         "plan": plan.map(plan_json),
     })
+}
+
+/// Blocks and their bytes by what they travelled as.
+fn encodings_json(totals: &Totals) -> Value {
+    let Encodings { plain, compressed, copies, prefix, .. } = totals.encodings;
+    let tally = |tally: Tally| json!({ "blocks": tally.blocks, "bytes": tally.bytes });
+    let [plain, compressed, copies, prefix] = [plain, compressed, copies, prefix].map(tally);
+    json!({ "plain": plain, "compressed": compressed, "copies": copies, "prefix": prefix })
 }
 
 /// A plan as JSON: its steps in the order in which to try them, what each was thought to cost, and

@@ -11,6 +11,7 @@ mod frame;
 mod index;
 pub mod limits;
 mod operation;
+mod pairing;
 mod prefix;
 mod sample;
 mod scan;
@@ -18,8 +19,9 @@ mod stream;
 
 pub use apply::apply;
 pub use error::Error;
-pub use frame::{Counts, Decoder, Encoder, Options, Output, Sending};
+pub use frame::{Counts, Decoder, Encoder, Options, Output, Sending, Tally};
 pub use index::Index;
 pub use operation::{Operation, Spot, read_operations, write_operations};
+pub use pairing::Pairing;
 pub use prefix::{compress_with, decompress_with};
 pub use scan::Scanner;

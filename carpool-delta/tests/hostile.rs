@@ -104,7 +104,8 @@ fn sample() -> (Vec<Cid>, Store, Bytes, usize) {
     let (known, sent) = (vec![root, old_root], new.missing(&root, &old));
     let pair = |cid: &Cid| (*cid == root).then_some(old_root);
     let (body, counts) = encode(&known, &sent, pair, &old, Options::default());
-    assert!(counts.plain > 0 && counts.copies > 0 && counts.prefix > 0, "{counts:?}");
+    let kinds = [counts.plain, counts.copies, counts.prefix];
+    assert!(kinds.iter().all(|tally| tally.blocks > 0), "{counts:?}");
     (known, old, body.concat().into(), sent.len())
 }
 

@@ -25,6 +25,6 @@ pub use client::{Client, ClientOptions, PullReport, PushReport};
 pub use driver::{Gathered, complete, gather};
 pub use error::{Error, Result};
 pub use names::{NameRecord, SetNameRequest};
-pub use progress::{Progress, Totals};
+pub use progress::{Encodings, Progress, Tally, Totals};
 pub use ranges::{Ranged, Ranges};
 pub use server::{Server, ServerOptions};

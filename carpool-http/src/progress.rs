@@ -1,3 +1,5 @@
+use carpool_delta::Counts;
+pub use carpool_delta::Tally;
 use std::{
     sync::{
         Arc,
@@ -18,6 +20,8 @@ pub struct Progress {
     pub(crate) block_bytes: AtomicU64,
     pub(crate) duplicate: AtomicU64,
     pub(crate) missing: AtomicU64,
+    /// Blocks in delta bodies, by encoding.
+    pub(crate) encoded: [Encoded; 4],
     /// Writes that went nowhere, because the peer had closed its end.
     pub(crate) lost_writes: AtomicU64,
     /// The least time that a connection took to come up, in microseconds; 0 is unknown.
@@ -48,6 +52,67 @@ pub struct Totals {
     pub duplicate: u64,
     /// Blocks known to be missing now; it grows while the DAG unfolds.
     pub missing: u64,
+    /// Blocks of delta bodies, by what they were sent or received as; the others went as CARs have
+    /// them.
+    pub encodings: Encodings,
+}
+
+/// Blocks of delta bodies, by encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encodings {
+    /// As they are.
+    pub plain: Tally,
+    /// Compressed, without an old block.
+    pub compressed: Tally,
+    /// As copies of old blocks and what is new.
+    pub copies: Tally,
+    /// As frames that have old blocks as their prefix.
+    pub prefix: Tally,
+}
+
+impl Encodings {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Tally {
+        let mut all = Tally::default();
+        for tally in [self.plain, self.compressed, self.copies, self.prefix] {
+            all.blocks += tally.blocks;
+            all.bytes += tally.bytes;
+        }
+        all
+    }
+
+    /// What came since.
+    pub(crate) const fn since(&self, before: &Self) -> Self {
+        Self {
+            plain: since(self.plain, before.plain),
+            compressed: since(self.compressed, before.compressed),
+            copies: since(self.copies, before.copies),
+            prefix: since(self.prefix, before.prefix),
+        }
+    }
+}
+
+const fn since(mut now: Tally, before: Tally) -> Tally {
+    now.blocks -= before.blocks;
+    now.bytes -= before.bytes;
+    now
+}
+
+/// How many blocks, and their bytes, on their way into a [`Tally`].
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    blocks: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Encoded {
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        (tally.blocks, tally.bytes) = (self.blocks.load(Relaxed), self.bytes.load(Relaxed));
+        tally
+    }
 }
 
 impl Progress {
@@ -62,6 +127,23 @@ impl Progress {
         if let Some(whole) = &self.whole {
             whole.count(counter, n);
         }
+    }
+
+    /// Counts the blocks of a delta body, and in the whole.
+    pub(crate) fn count_encoded(&self, counts: &Counts) {
+        let Counts { plain, compressed, copies, prefix, .. } = counts;
+        for (encoded, tally) in self.encoded.iter().zip([plain, compressed, copies, prefix]) {
+            add(&encoded.blocks, tally.blocks);
+            add(&encoded.bytes, tally.bytes);
+        }
+        if let Some(whole) = &self.whole {
+            whole.count_encoded(counts);
+        }
+    }
+
+    fn encodings(&self) -> Encodings {
+        let [plain, compressed, copies, prefix] = self.encoded.each_ref().map(Encoded::tally);
+        Encodings { plain, compressed, copies, prefix }
     }
 
     /// A connection took so long to come up: a round trip, and a look-up of its name.
@@ -84,6 +166,7 @@ impl Progress {
             block_bytes: self.block_bytes.load(Relaxed),
             duplicate: self.duplicate.load(Relaxed),
             missing: self.missing.load(Relaxed),
+            encodings: self.encodings(),
         }
     }
 }

@@ -2,58 +2,16 @@
 
 mod common;
 
-use carpool_core::{Block, Bytes, Cid, cbor, codec};
 use carpool_http::{
     ClientOptions, ServerOptions, Totals,
     client::{Compress, Deltas},
 };
 use carpool_store::MemoryStore;
-use common::{Relay, client_with, exchange_taking, holding, holds_all, serve, serve_default};
+use common::{
+    Relay, client_with, exchange_taking, holding, holds_all, serve, serve_default,
+    versions::{Version, text, version, versions},
+};
 use std::sync::Arc;
-
-/// Blocks in preorder: an array of links to arrays of links to pieces of a text.
-struct Version {
-    root: Cid,
-    blocks: Vec<Block>,
-}
-
-fn node(children: &[Block]) -> Block {
-    let mut data = vec![];
-    cbor::write_head(&mut data, cbor::ARRAY, children.len() as u64);
-    children.iter().for_each(|block| cbor::write_link(&mut data, block.cid()));
-    Block::new(codec::DAG_CBOR, data.into())
-}
-
-fn version(text: &[u8]) -> Version {
-    let leaves: Vec<Block> = text
-        .chunks(16 << 10)
-        .map(|chunk| Block::new(codec::RAW, Bytes::copy_from_slice(chunk)))
-        .collect();
-    let nodes: Vec<(Block, &[Block])> = leaves.chunks(8).map(|few| (node(few), few)).collect();
-    let root = node(&nodes.iter().map(|(node, _)| node.clone()).collect::<Vec<_>>());
-    let below = nodes.iter().flat_map(|(node, few)| [std::slice::from_ref(node), few].concat());
-    Version { root: *root.cid(), blocks: [root].into_iter().chain(below).collect() }
-}
-
-/// Words that come in no order.
-fn text(bytes: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut out = Vec::with_capacity(bytes + 16);
-    while out.len() < bytes {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        out.extend_from_slice(format!("{:x} ", state >> 40).as_bytes());
-    }
-    out.truncate(bytes);
-    out
-}
-
-/// An insertion near the start shifts all that follows.
-fn versions() -> (Version, Version) {
-    let old = text(1 << 20);
-    let new = [&old[..100], b"inserted", &old[100..]].concat();
-    (version(&old), version(&new))
-}
 
 fn always(options: &mut ClientOptions) {
     options.deltas = Deltas::Always;
@@ -177,6 +135,12 @@ async fn after_a_cut_the_rest_comes() {
         assert_eq!(totals.duplicate, 0, "{tenth}");
         assert_eq!(totals.blocks_received, whole.blocks_received, "{tenth}");
         assert!(totals.rounds > 1, "{tenth}: it was cut");
+        let deltas = totals.encodings.copies.blocks + totals.encodings.compressed.blocks;
+        assert!(deltas >= whole.blocks_received, "{tenth}: {:?}", totals.encodings);
+        // What waits for a parent is a few bytes a block, so it comes again.
+        let most = whole.bytes_received + whole.bytes_received * tenth / 10 + 2_000;
+        assert!(totals.bytes_received < most, "{tenth}: {} B", totals.bytes_received);
+        assert!(totals.bytes_sent < whole.bytes_sent + 4_000, "{tenth}: {} B", totals.bytes_sent);
     }
 }
 
@@ -191,6 +155,8 @@ async fn a_base_that_is_lost_costs_a_round() {
     let totals = report.expect("all is there").totals;
     assert!(holds_all(sink.inner(), &new.blocks));
     assert_eq!(totals.rounds, 2);
+    // It is told of, and what was held against it goes without it, all else as before.
+    assert!(totals.bytes_received < 100_000, "{} B", totals.bytes_received);
 }
 
 #[tokio::test(flavor = "multi_thread")]

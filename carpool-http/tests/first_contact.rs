@@ -5,7 +5,7 @@ mod common;
 use carpool_core::Block;
 use carpool_http::{
     Totals,
-    client::{Call, Event, Listener, Round},
+    client::{Call, Event, Listener},
 };
 use carpool_mirror::extension::Offer;
 use common::{
@@ -123,7 +123,9 @@ async fn a_server_that_is_known_to_be_plain_is_not_made_to_wait() {
     let heard = Arc::clone(&held_back);
     let client = client_with(&url, |options| {
         options.listener = Some(Listener::new(move |event| {
-            if let Event::Round(Round { call: Call::Request(wants), .. }) = event {
+            if let Event::Round(round) = event
+                && let Call::Request(wants) = round.call
+            {
                 heard.lock().expect("nobody panics").push(wants.held_back);
             }
         }));

@@ -92,6 +92,8 @@ fn rows(what: &str, pair: &Pair, goal: Option<f64>, each: &mut dyn FnMut(Row)) {
 
 fn said(counts: &Counts) -> String {
     let Counts { plain, compressed, copies, prefix, computed, .. } = counts;
+    let [plain, compressed, copies, prefix] =
+        [plain, compressed, copies, prefix].map(|it| it.blocks);
     format!(
         "{plain} plain, {compressed} compressed, {copies} copies, {prefix} prefix, {computed} computed names"
     )
@@ -132,12 +134,12 @@ impl Pair {
     }
 
     fn encode(&self) -> (Vec<Bytes>, Counts, usize) {
-        let known = [self.root, self.old_root];
-        let mut encoder = Encoder::new(known, &Limits::default(), Options::default(), 1);
+        let (wanted, held) = ([self.root], [self.old_root]);
+        let mut encoder = Encoder::new(wanted, held, &Limits::default(), Options::default(), 1);
         let (mut body, mut memory) = (Vec::new(), 0);
         for block in &self.sent {
             let old = Some(self.old_root).filter(|_| *block.cid() == self.root);
-            encoder.handle_block(block.clone(), old);
+            encoder.handle_block(block.clone(), old.as_slice());
             self.drive(&mut encoder, &mut body);
             memory = memory.max(encoder.memory());
         }
@@ -156,14 +158,16 @@ impl Pair {
     }
 
     fn decode(&self, body: &[Bytes]) -> Blocks {
-        let known = [self.root, self.old_root];
-        let (mut decoder, mut came) =
-            (Decoder::new(known, &Limits::default(), 1), Blocks::default());
+        let (wanted, held) = ([self.root], [self.old_root]);
+        let mut decoder = Decoder::new(wanted, held, &Limits::default(), 1);
+        let mut came = Blocks::default();
         for data in body {
             decoder.handle_data(data.clone());
             while let Some(output) = decoder.poll().expect("it was just encoded") {
                 match output {
-                    Output::Load(cid) => decoder.handle_load(&cid, self.old.get(&cid).cloned()),
+                    Output::Load { cid, .. } => {
+                        decoder.handle_load(&cid, self.old.get(&cid).cloned())
+                    }
                     Output::Block(claim) => {
                         came.order.push(claim.cid);
                         came.claimed.push((claim.cid, claim.data));

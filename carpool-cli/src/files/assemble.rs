@@ -5,6 +5,7 @@ use carpool_core::{Block, Cid, CidSet};
 use carpool_store::BlockStore;
 use carpool_unixfs::{Built, DirectoryBuilder, FileBuilder, Metadata, Options, Root, symlink};
 use std::{
+    ffi::OsString,
     path::PathBuf,
     sync::{
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use super::{
-    scan::{Event, Problem, Scanner},
+    scan::{Event, Problem, Scanner, argument_name},
     selection::Selection,
     span::Large,
     spread::{Hash, Hashed, InOrder, spread},
@@ -60,10 +61,20 @@ pub(crate) struct Importer<'a> {
     pub(crate) tally: &'a Tally,
 }
 
-/// Imports `paths`; without a store nothing is kept but the roots.
+/// Imports `paths`, each under its last component's name; without a store nothing is kept but the
+/// roots.
 pub(crate) fn import(
     importer: &Importer<'_>,
     paths: &[PathBuf],
+    store: Option<&dyn BlockStore>,
+) -> Outcome<Imported> {
+    import_as(importer, paths.iter().map(|path| (argument_name(path), path.clone())), store)
+}
+
+/// As [`import`], each under the name beside it.
+pub(crate) fn import_as(
+    importer: &Importer<'_>,
+    paths: impl Iterator<Item = (OsString, PathBuf)> + Send,
     store: Option<&dyn BlockStore>,
 ) -> Outcome<Imported> {
     let (blocks_to, blocks) = sync_channel::<Vec<Block>>(QUEUE);
@@ -72,7 +83,7 @@ pub(crate) fn import(
         let (events_to, hashed) = spread(scope, importer.options, kept);
         scope.spawn(move || {
             let mut scanner = Scanner::new(importer.selection, importer.options, events_to, kept);
-            paths.iter().for_each(|path| scanner.argument(path));
+            paths.for_each(|(name, path)| scanner.argument(&path, &name));
             scanner.finish();
         });
         let writer = scope.spawn(move || write(&blocks, store, importer.tally));
@@ -84,20 +95,23 @@ pub(crate) fn import(
 }
 
 fn write(blocks: &Receiver<Vec<Block>>, store: Option<&dyn BlockStore>, tally: &Tally) -> Outcome {
-    for batch in blocks {
-        tally.blocks.fetch_add(batch.len() as u64, Relaxed);
-        let Some(store) = store else { continue };
-        let cids: Vec<Cid> = batch.iter().map(|block| *block.cid()).collect();
-        let mut seen = CidSet::with_seed(random_seed());
-        for (held, block) in store.has_many(&cids)?.into_iter().zip(&batch) {
-            if !held && seen.insert(block.cid()) {
-                tally.new_blocks.fetch_add(1, Relaxed);
-                tally.new_bytes.fetch_add(block.data().len() as u64, Relaxed);
-            }
-        }
-        store.put_many(&batch)?;
-    }
+    blocks.iter().try_for_each(|batch| put(&batch, store, tally))?;
     store.map_or(Ok(()), |store| Ok(store.flush()?))
+}
+
+/// Stores blocks, where there is a store, and counts them.
+pub(crate) fn put(batch: &[Block], store: Option<&dyn BlockStore>, tally: &Tally) -> Outcome {
+    tally.blocks.fetch_add(batch.len() as u64, Relaxed);
+    let Some(store) = store else { return Ok(()) };
+    let cids: Vec<Cid> = batch.iter().map(|block| *block.cid()).collect();
+    let mut seen = CidSet::with_seed(random_seed());
+    for (held, block) in store.has_many(&cids)?.into_iter().zip(batch) {
+        if !held && seen.insert(block.cid()) {
+            tally.new_blocks.fetch_add(1, Relaxed);
+            tally.new_bytes.fetch_add(block.data().len() as u64, Relaxed);
+        }
+    }
+    Ok(store.put_many(batch)?)
 }
 
 fn assemble(

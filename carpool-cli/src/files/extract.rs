@@ -128,7 +128,7 @@ impl Writer<'_> {
             Node::Raw(_) => self.file(cid, &path, Metadata::NONE)?,
             Node::File(file) => self.file(cid, &path, file.metadata)?,
             Node::Symlink(link) => {
-                symlink(&link.target, &path).map_err(|error| self.taken(&path, &error))?;
+                make_link(&link.target, &path).map_err(|error| self.taken(&path, &error))?;
             }
             Node::Directory(folder) => return self.folder(cid, path, folder.metadata).map(Some),
             Node::Shard(shard) => return self.folder(cid, path, shard.metadata).map(Some),
@@ -201,13 +201,13 @@ pub(crate) fn entry_name(name: &[u8]) -> Outcome<&str> {
 }
 
 #[cfg(unix)]
-fn symlink(target: &[u8], path: &Path) -> io::Result<()> {
+pub(crate) fn make_link(target: &[u8], path: &Path) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt;
     std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), path)
 }
 
 #[cfg(not(unix))]
-fn symlink(_: &[u8], _: &Path) -> io::Result<()> {
+pub(crate) fn make_link(_: &[u8], _: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links cannot be made here"))
 }
 

@@ -90,10 +90,10 @@ impl<'a> Scanner<'a> {
         Self { selection, options, to, pieces, spans, batch, batch_bytes, open, gone, root }
     }
 
-    /// Reads one argument; its name is that of its last component.
-    pub(crate) fn argument(&mut self, path: &Path) {
+    /// Reads one argument, which is called `name`.
+    pub(crate) fn argument(&mut self, path: &Path, name: &OsStr) {
         self.root = path.to_path_buf();
-        self.entry(path, &argument_name(path));
+        self.entry(path, name);
         self.folders();
     }
 
@@ -299,17 +299,17 @@ pub(super) fn changed(before: &fs::Metadata, after: Option<&fs::Metadata>, read:
 }
 
 #[cfg(unix)]
-fn mode(found: &fs::Metadata) -> u32 {
+pub(crate) fn mode(found: &fs::Metadata) -> u32 {
     use std::os::unix::fs::MetadataExt;
     found.mode() & 0o7777
 }
 
 #[cfg(not(unix))]
-fn mode(found: &fs::Metadata) -> u32 {
+pub(crate) fn mode(found: &fs::Metadata) -> u32 {
     if found.permissions().readonly() { 0o444 } else { 0o644 }
 }
 
-fn mtime(found: &fs::Metadata) -> Option<Mtime> {
+pub(crate) fn mtime(found: &fs::Metadata) -> Option<Mtime> {
     let time = found.modified().ok()?;
     match time.duration_since(std::time::UNIX_EPOCH) {
         Ok(after) => Mtime::new(i64::try_from(after.as_secs()).ok()?, after.subsec_nanos()).ok(),

@@ -3,11 +3,13 @@
 pub(crate) mod add;
 pub(crate) mod car;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod ls;
 pub(crate) mod names;
 pub(crate) mod pull;
 pub(crate) mod push;
+mod receive;
 pub(crate) mod repair;
 pub(crate) mod serve;
 pub(crate) mod stat;

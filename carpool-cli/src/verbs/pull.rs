@@ -49,7 +49,10 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
         let pulled =
             pulled.map_err(|error| stopped_short(&root, error, &progress, begun, output))?;
         match name {
-            Some(name) => named_here(&store, name, root)?,
+            Some(name) => {
+                named_here(&store, name, root)?;
+                client.note_acknowledged(name, root);
+            }
             None => store.note_root(&root)?,
         }
         let json =
@@ -73,14 +76,14 @@ fn what(args: &PullArgs) -> Outcome<What<'_>> {
 }
 
 /// A name that no store takes is refused before anybody is asked.
-async fn named(client: &Client, store: &LocalStore, name: &str) -> Outcome<Cid> {
+pub(super) async fn named(client: &Client, store: &LocalStore, name: &str) -> Outcome<Cid> {
     store.name(name)?;
     let record = client.name(name).await?;
     let missing = || Failure::new(Exit::Io, format_args!("the server has no name {name:?}"));
     Ok(record.ok_or_else(missing)?.root)
 }
 
-fn seeds(store: &LocalStore, have: &[Cid], name: Option<&str>) -> Outcome<Vec<Cid>> {
+pub(super) fn seeds(store: &LocalStore, have: &[Cid], name: Option<&str>) -> Outcome<Vec<Cid>> {
     if !have.is_empty() {
         return Ok(have.to_vec());
     }

@@ -6,6 +6,7 @@ use crate::{
     args::RepairArgs,
     blocks,
     failure::{Exit, Failure, Outcome},
+    folders,
     output::{Output, size},
 };
 
@@ -13,12 +14,16 @@ pub(crate) fn run(args: &RepairArgs, store: Option<PathBuf>, output: &Output) ->
     if args.rebuild {
         return rebuild(store, output);
     }
+    let at = blocks::path(store.clone())?;
     let store = blocks::open(store, output)?;
     let scrub = store.scrub()?;
     for damaged in &scrub.damaged {
         output.warn(damaged);
     }
     let forgotten = if args.forget { forget(&store, &scrub.damaged)? } else { 0 };
+    if forgotten > 0 {
+        folders::doubt(&at)?;
+    }
     let value = json!({
         "blocks": scrub.blocks, "bytes": scrub.bytes, "damaged": scrub.damaged.len(),
         "forgotten": forgotten,
@@ -45,7 +50,9 @@ fn forget(store: &LocalStore, damaged: &[Error]) -> Outcome<u64> {
 }
 
 fn rebuild(store: Option<PathBuf>, output: &Output) -> Outcome {
-    let recovery = LocalStore::rebuild_index(blocks::path(store)?)?;
+    let at = blocks::path(store)?;
+    let recovery = LocalStore::rebuild_index(&at)?;
+    folders::doubt(&at)?;
     let lost = recovery.damaged.len();
     let value = json!({"blocks": recovery.blocks, "damaged": lost});
     output.result(&value, format_args!("{} blocks indexed", recovery.blocks));

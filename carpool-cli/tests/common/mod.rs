@@ -3,6 +3,7 @@
 
 pub mod car;
 pub mod dag;
+pub mod folder;
 pub mod golden;
 pub mod relay;
 

@@ -6,8 +6,9 @@ use carpool_core::{Block, Bytes, Cid, CidSet, Limits, Unverified, may_link};
 use super::{
     buffer::Buffer,
     cache::Cache,
+    counts::Counts,
     links::Links,
-    nodes::{Found, Known, Node, Nodes},
+    nodes::{Base, Found, Known, Node, Nodes},
     record::{Content, Context, Form, Name, Place, Range, Record, Unreadable},
     waiting::Waiting,
 };
@@ -26,7 +27,12 @@ use crate::{
 pub enum Output {
     /// Look this old block up, among those that the peer may read, and answer with
     /// [`Decoder::handle_load`].
-    Load(Cid),
+    Load {
+        /// The block.
+        cid: Cid,
+        /// Whether it lies below one of the old roots, or is one: then who may read these may read it.
+        below_held: bool,
+    },
     /// The next block, parents before children. Its bytes were not hashed against its CID.
     Block(Unverified),
     /// As [`Block`](Self::Block), of one whose CID was computed from its bytes, so that it need not be hashed
@@ -61,7 +67,7 @@ pub struct Decoder {
     records: u64,
     nodes: Nodes,
     /// The bases that copies refer to.
-    sequence: Vec<Option<Cid>>,
+    sequence: Vec<Base>,
     current: Option<Current>,
     cache: Cache,
     /// What was asked for and not answered.
@@ -71,6 +77,7 @@ pub struct Decoder {
     /// Bytes of old blocks that were loaded, and of blocks that were decoded.
     loaded: u64,
     decoded: u64,
+    counts: Counts,
     eof: bool,
     failed: Option<Error>,
 }
@@ -146,13 +153,20 @@ struct Made {
 }
 
 impl Decoder {
-    /// A decoder at the start of a body. `known` are the CIDs that both sides know, in an order that
-    /// both know: what is wanted, then the old roots.
+    /// A decoder at the start of a body. What both sides know, in an order that both know, are the CIDs
+    /// that are `wanted`, and the old roots that are `held` with all that lies below them.
     #[must_use]
-    pub fn new(known: impl IntoIterator<Item = Cid>, limits: &Limits, seed: u64) -> Self {
+    pub fn new(
+        wanted: impl IntoIterator<Item = Cid>,
+        held: impl IntoIterator<Item = Cid>,
+        limits: &Limits,
+        seed: u64,
+    ) -> Self {
         let (mut links, mut nodes) = (Links::default(), Nodes::default());
-        known.into_iter().for_each(|cid| links.push(&cid));
-        nodes.push(Node::new(None, Known::All(links)));
+        wanted.into_iter().for_each(|cid| links.push(&cid));
+        let first_held = links.len();
+        held.into_iter().for_each(|cid| links.push(&cid));
+        nodes.push(Node::known(links, first_held));
         Self {
             limits: limits.clone(),
             buffer: Buffer::default(),
@@ -171,6 +185,7 @@ impl Decoder {
             out: VecDeque::new(),
             loaded: 0,
             decoded: 0,
+            counts: Counts::default(),
             eof: false,
             failed: None,
         }
@@ -206,6 +221,12 @@ impl Decoder {
     #[must_use]
     pub const fn decoded(&self) -> u64 {
         self.decoded
+    }
+
+    /// The blocks that were decoded so far.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Whether the end mark was read.
@@ -391,16 +412,16 @@ impl Decoder {
     fn go_on(&mut self, current: Current) -> Result<Step, Error> {
         match current {
             Current::Open(place) => match self.find(&place)? {
-                Found::Needs(cid) => Ok(self.wait(Current::Open(place), cid)),
-                Found::Is(cid) => {
-                    self.open(cid);
+                Found::Needs(base) => Ok(self.wait(Current::Open(place), base)),
+                Found::Is(base) => {
+                    self.open(base);
                     Ok(self.done())
                 }
             },
             Current::Bases(ranges, next) => self.go_on_with_bases(ranges, next),
             Current::Named(place, pending) => match self.find(&place)? {
-                Found::Needs(cid) => Ok(self.wait(Current::Named(place, pending), cid)),
-                Found::Is(cid) => {
+                Found::Needs(base) => Ok(self.wait(Current::Named(place, pending), base)),
+                Found::Is(Base { cid, .. }) => {
                     self.current = Some(Current::Block(Naming::Cid(cid), pending));
                     Ok(Step::On)
                 }
@@ -414,17 +435,16 @@ impl Decoder {
         Step::On
     }
 
-    fn wait(&mut self, current: Current, cid: Cid) -> Step {
+    fn wait(&mut self, current: Current, base: Base) -> Step {
         self.current = Some(current);
-        self.ask(&cid);
+        self.ask(base);
         Step::Wait
     }
 
-    fn ask(&mut self, cid: &Cid) {
-        if self.asked.insert(cid) {
-            self.loaded += LOOK_UP;
-            self.out.push_back(Output::Load(*cid));
-        }
+    fn ask(&mut self, Base { cid, below_held }: Base) {
+        let Some(cid) = cid.filter(|cid| self.asked.insert(cid)) else { return };
+        self.loaded += LOOK_UP;
+        self.out.push_back(Output::Load { cid, below_held });
     }
 
     /// Whether old blocks may be looked up still, for what was decoded so far.
@@ -432,33 +452,34 @@ impl Decoder {
         self.loaded <= LOAD_ALLOWANCE + LOAD_RATIO * self.decoded
     }
 
-    fn open(&mut self, cid: Option<Cid>) {
+    fn open(&mut self, Base { cid, below_held }: Base) {
         let links = match &cid {
             Some(cid) if may_link(cid) => Known::NotYet,
             Some(_) | None => Known::Never,
         };
-        self.nodes.push(Node::new(cid, links));
+        self.nodes.push(Node::opened(cid, links, below_held));
     }
 
     fn find(&mut self, place: &Place) -> Result<Found, Error> {
         let (position, link) = match place {
-            Place::Cid(cid) => return Ok(Found::Is(Some(*cid))),
+            Place::Cid(cid) => return Ok(Found::Is(Base::anywhere(*cid))),
             Place::Of { position, link } => (*position, *link),
         };
-        if let Some(cid) = self.look_up_node(position) {
-            return Ok(Found::Needs(cid));
+        if let Some(base) = self.look_up_node(position) {
+            return Ok(Found::Needs(base));
         }
         let found = self.nodes.links(position, link, 1);
-        let found = found.ok_or_else(|| self.expected("a link of a node"))?;
-        Ok(Found::Is(found.first().copied().flatten()))
+        let found = found.and_then(|found| found.first().copied());
+        Ok(Found::Is(found.ok_or_else(|| self.expected("a link of a node"))?))
     }
 
     /// The node at a position that has to be looked up, unless its links are at hand.
-    fn look_up_node(&mut self, position: usize) -> Option<Cid> {
-        let cid = self.nodes.needs(position)?;
+    fn look_up_node(&mut self, position: usize) -> Option<Base> {
+        let base = self.nodes.needs(position)?;
+        let cid = base.cid?;
         let known = match self.cache.get(&cid) {
             Some(known) => known.cloned(),
-            None if self.may_load() => return Some(cid),
+            None if self.may_load() => return Some(base),
             None => None,
         };
         let limits = &self.limits;
@@ -472,14 +493,14 @@ impl Decoder {
     fn go_on_with_bases(&mut self, ranges: Vec<Range>, next: usize) -> Result<Step, Error> {
         for (n, range) in ranges.iter().enumerate().skip(next) {
             match *range {
-                Range::Cid(cid) => self.sequence.push(Some(cid)),
+                Range::Cid(cid) => self.sequence.push(Base::anywhere(cid)),
                 Range::Node { position } => {
-                    let cid = self.nodes.itself(position);
-                    self.sequence.push(cid.ok_or_else(|| self.expected("a node"))?);
+                    let base = self.nodes.itself(position);
+                    self.sequence.push(base.ok_or_else(|| self.expected("a node"))?);
                 }
                 Range::Links { position, link, count } => {
-                    if let Some(cid) = self.look_up_node(position) {
-                        return Ok(self.wait(Current::Bases(ranges, n), cid));
+                    if let Some(base) = self.look_up_node(position) {
+                        return Ok(self.wait(Current::Bases(ranges, n), base));
                     }
                     let found = self.nodes.links(position, link, count);
                     let found = found.ok_or_else(|| self.expected("links of a node"))?;

@@ -1,18 +1,19 @@
 use alloc::{collections::VecDeque, vec::Vec};
 use carpool_core::{Block, Bytes, Cid, CidMap, Limits, may_link};
 
+mod leaf;
+mod naming;
+mod node;
+
 use super::{
-    held::{Held, Old, Taste, Window},
+    counts::Counts,
+    held::{Held, Waits},
     links::Links,
     places::{NodeId, Places},
-    record::{Content, Form, Name, Range, Record},
-    segments::{Payload, Segments},
+    record::Content,
+    segments::Segments,
 };
-use crate::{
-    Index, Operation, Scanner, compress_with,
-    limits::{MAX_RECORD_BYTES, MAX_REFERRED_BYTES, MAX_WAITING, MAX_WAITING_BYTES},
-    sample::Sampler,
-};
+use crate::{limits::MAX_REFERRED_BYTES, sample::Sampler};
 
 /// How an [`Encoder`] goes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,24 +44,6 @@ pub enum Sending {
     Data(Bytes),
 }
 
-/// How many blocks went out in which encoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Blocks as they are.
-    pub plain: u64,
-    /// Blocks that were compressed, without a base.
-    pub compressed: u64,
-    /// Blocks with copies of bases.
-    pub copies: u64,
-    /// Frames with bases as a prefix.
-    pub prefix: u64,
-    /// Names that did not travel, since they could be computed.
-    pub computed: u64,
-    /// Bytes of all blocks.
-    pub bytes: u64,
-}
-
 /// Writes a delta body.
 ///
 /// Give it blocks in the order of a walk, parents before children and best depth first, when it
@@ -77,8 +60,8 @@ pub struct Encoder {
     sequence: Option<Sequence>,
     /// From the first root down to the block that came last.
     stack: Vec<Held>,
-    /// What waits at the other end: bytes, and blocks.
-    waiting: (usize, usize),
+    /// What waits at the other end.
+    waits: Waits,
     job: Option<Job>,
     loads: VecDeque<Cid>,
     sampler: Sampler,
@@ -96,7 +79,10 @@ enum Sequence {
 #[derive(Debug)]
 struct Job {
     block: Block,
-    hint: Option<Cid>,
+    /// Whether the peer has it, so that it is not to be sent.
+    known: bool,
+    /// The way down to the old block that the caller named, which is the last.
+    named: Vec<Cid>,
     /// Old blocks that it is held against.
     wants: Vec<Option<Cid>>,
     /// The old link of the first of them, where they are to be indexed.
@@ -112,34 +98,21 @@ struct Encoded {
     plain: Bytes,
 }
 
-/// A stack deeper than that is sent, and its lower half forgotten.
-const MAX_STACK: usize = 512;
-/// Bytes of blocks with links that are held at most.
-const MAX_HELD_BYTES: usize = 4 << 20;
-/// Bytes of windows beside that of the innermost node.
-const MAX_OUTER_BYTES: usize = 4 << 20;
-/// A prefix is tried where copies make a block no smaller than one in so many, and the block is worth it.
-const PREFIX_SHARE: usize = 8;
-const MIN_TRIED: usize = 16 << 10;
-/// Bytes of the piece that it is tried with.
-const TRIED: usize = 24 << 10;
-/// Bytes of a prefix.
-const MAX_PREFIX: usize = 6 << 20;
-/// For how many blocks a trial is believed; one that failed, twice as many each time.
-const BELIEVED: u32 = 16;
-
 impl Encoder {
-    /// An encoder at the start of a body. `known` are the CIDs that both sides know, in an order that
-    /// both know: what is wanted, then the old roots.
+    /// An encoder at the start of a body. What both sides know, in an order that both know, are the CIDs
+    /// that are `wanted`, and the old roots that the peer holds with all that lies below them.
     #[must_use]
     pub fn new(
-        known: impl IntoIterator<Item = Cid>,
+        wanted: impl IntoIterator<Item = Cid>,
+        held: impl IntoIterator<Item = Cid>,
         limits: &Limits,
         options: Options,
         seed: u64,
     ) -> Self {
         let mut places = Places::new(seed);
-        places.push(known.into_iter());
+        let wanted: Vec<Cid> = wanted.into_iter().collect();
+        let first_old = wanted.len();
+        places.push_with(wanted.into_iter().chain(held), first_old);
         Self {
             limits: limits.clone(),
             segments: Segments::new(options.level),
@@ -148,7 +121,7 @@ impl Encoder {
             places,
             sequence: None,
             stack: Vec::new(),
-            waiting: (0, 0),
+            waits: Waits::default(),
             job: None,
             loads: VecDeque::new(),
             sampler: Sampler::new(),
@@ -163,17 +136,30 @@ impl Encoder {
         self.job.is_none() && !self.ended
     }
 
-    /// Takes the next block. `old` is what the peer holds at the same place, where the caller knows;
-    /// else it is found between the same neighbours below what its parent was held against.
+    /// Takes the next block. `old` is the way down to what the peer holds in its place, where the caller
+    /// knows better than the encoder: from an old root, or whatever can be named, to the old block itself. Where it is
+    /// empty the encoder takes what stands between the same neighbours below what the block's parent was held
+    /// against.
     ///
     /// Only when it [is ready](Self::is_ready): a block that comes before is lost.
-    pub fn handle_block(&mut self, block: Block, old: Option<Cid>) {
+    pub fn handle_block(&mut self, block: Block, old: &[Cid]) {
+        self.begin(block, old, false);
+    }
+
+    /// Takes a block with links that the peer has already and that is not sent: those that come next lie
+    /// below it. From the root down, since what is below it is named by its place. `old` is as in
+    /// [`handle_block`](Self::handle_block).
+    pub fn handle_known(&mut self, block: Block, old: &[Cid]) {
+        self.begin(block, old, true);
+    }
+
+    fn begin(&mut self, block: Block, old: &[Cid], known: bool) {
         debug_assert!(self.is_ready(), "takes a block when it is ready");
         self.settle(block.cid());
-        let (wants, first) = self.wants(&block, old.as_ref());
+        let (wants, first) = self.wants(&block, old.last());
         let answers = CidMap::with_seed(self.seed);
-        let mut job = Job { block, hint: old, wants, first, answers, open: 0 };
-        for cid in job.wants.iter().flatten() {
+        let mut job = Job { block, known, named: old.to_vec(), wants, first, answers, open: 0 };
+        for cid in job.wants.iter().flatten().chain(&job.named) {
             if job.answers.insert_absent(cid, || None) {
                 job.open += 1;
                 self.loads.push_back(*cid);
@@ -201,8 +187,8 @@ impl Encoder {
         if core::mem::replace(&mut self.ended, true) {
             return;
         }
-        while let Some(held) = self.stack.pop() {
-            self.send_popped(held);
+        while !self.stack.is_empty() {
+            self.send_innermost();
         }
         self.segments.end();
     }
@@ -239,8 +225,8 @@ impl Encoder {
 
     /// Lets go of nodes that do not link to `cid`.
     fn settle(&mut self, cid: &Cid) {
-        while let Some(held) = self.stack.pop_if(|held| !held.links_to(cid)) {
-            self.send_popped(held);
+        while self.stack.last().is_some_and(|held| !held.links_to(cid)) {
+            self.send_innermost();
         }
     }
 
@@ -263,337 +249,31 @@ impl Encoder {
         let (first, end) = held.range(link, block.data().len(), most);
         (held.leaves(first, end), Some(first))
     }
+}
 
-    /// Holds a block with links until what is below it was sent.
-    fn hold(&mut self, mut job: Job) {
-        let old = job.wants.first().copied().flatten();
-        let old = old.and_then(|cid| Some((cid, job.answers.get_mut(&cid)?.take()?)));
-        let old = old.map(|(cid, data)| Old::new(cid, data, &self.limits));
-        if self.stack.len() >= MAX_STACK || self.held_bytes() > MAX_HELD_BYTES {
-            self.send_held();
-            let half = self.stack.len() / 2;
-            self.stack.drain(..half);
-        }
-        self.stack.push(Held::new(job.block, old, &self.limits, self.seed));
+impl Job {
+    fn hint(&self) -> Option<&Cid> {
+        self.named.last()
     }
 
-    fn held_bytes(&self) -> usize {
-        let held = self.stack.iter().filter(|held| !held.sent);
-        held.map(|held| held.block.data().len()).sum()
-    }
-
-    /// Sends all blocks that are held, the outermost first: what waits below them goes with them.
-    fn send_held(&mut self) {
-        let mut stack = core::mem::take(&mut self.stack);
-        for held in stack.iter_mut().filter(|held| !held.sent) {
-            self.send_node(held, None);
-        }
-        self.stack = stack;
-    }
-
-    /// Sends a block that was held, below which no more will come.
-    fn send_popped(&mut self, mut held: Held) {
-        if held.sent {
-            return;
-        }
-        let form = self.form(&held.block);
-        self.send_node(&mut held, form);
-        if form.is_some() {
-            self.note_waiting(held.block.cid(), held.block.data().len(), held.waiting);
-        }
-    }
-
-    /// How a block is named whose parent can take its hash, and which has room to wait.
-    fn form(&mut self, block: &Block) -> Option<Form> {
-        let parent = self.stack.last().filter(|held| held.can_take(block.cid()));
-        let form = parent.and_then(|_| Form::of(block.cid()))?;
-        let (bytes, count) = self.waiting;
-        if bytes + block.data().len() > MAX_WAITING_BYTES || count >= MAX_WAITING {
-            self.send_held();
-            return None;
-        }
-        Some(form)
-    }
-
-    /// Notes that the block whose record was written last waits for the innermost node that is held.
-    fn note_waiting(&mut self, cid: &Cid, len: usize, below: (usize, usize)) {
-        self.counts.computed += 1;
-        self.waiting = (self.waiting.0 + len, self.waiting.1 + 1);
-        let Some(parent) = self.stack.last_mut() else { return };
-        parent.waits.insert(cid, self.segments.context.next - 1);
-        parent.waiting.0 += len + below.0;
-        parent.waiting.1 += 1 + below.1;
-    }
-
-    /// Sends a block with links.
-    fn send_node(&mut self, held: &mut Held, form: Option<Form>) {
-        held.sent = true;
-        if form.is_none() {
-            self.waiting.0 -= held.waiting.0;
-            self.waiting.1 -= held.waiting.1;
-        }
-        let mut encoded = encode_node(held, held.old.as_ref());
-        if is_too_long(&encoded.content) {
-            encoded = encode_node(held, None);
-        }
-        match &mut held.old {
-            Some(old) if has_copies(&encoded.content) => {
-                self.open(old);
-                self.refer(Sequence::Block(old.cid), old.id);
-            }
-            _ => {}
-        }
-        let links = Links::of(held.block.cid(), held.block.data(), &self.limits);
-        self.send(&held.block, form, &encoded);
-        self.places.push(links.iter());
-    }
-
-    /// Makes sure that the links of an old node can be named.
-    fn open(&mut self, old: &mut Old) {
-        if old.id.is_some_and(|id| self.places.contains(id)) {
-            return;
-        }
-        let place = self.places.place(&old.cid);
-        self.segments.push(&Record::Open(place), Payload::default());
-        old.id = Some(self.places.push(old.links.iter()));
-    }
-
-    /// Makes sure that copies refer to a sequence.
-    fn refer(&mut self, sequence: Sequence, node: Option<NodeId>) {
-        if self.sequence == Some(sequence) {
-            return;
-        }
-        let range = match sequence {
-            Sequence::Links { node, first, count } => self
-                .places
-                .link(node, first, count)
-                .map(|(position, link)| Range::Links { position, link, count }),
-            Sequence::Block(cid) => node
-                .and_then(|id| self.places.position(id))
-                .map_or(Some(Range::Cid(cid)), |position| Some(Range::Node { position })),
-        };
-        let range = range.expect("the node was opened just now");
-        self.segments.push(&Record::Bases([range].into()), Payload::default());
-        self.sequence = Some(sequence);
-    }
-
-    fn send_leaf(&mut self, job: Job) {
-        let link =
-            self.stack.last().and_then(|held| held.pair_of(job.block.cid(), job.hint.as_ref()));
-        let Job { block, wants, first, mut answers, .. } = job;
+    /// Old blocks to be indexed; empty where they are not there.
+    fn bases(&mut self) -> Vec<Bytes> {
+        let Self { wants, answers, .. } = self;
         let answer = |cid: &Option<Cid>| cid.and_then(|cid| answers.get_mut(&cid)?.clone());
-        let mut bases: Vec<Bytes> =
-            wants.iter().map(answer).map(Option::unwrap_or_default).collect();
-        if let Some(first) = first {
-            self.open_window(first, core::mem::take(&mut bases));
-        }
-        let form = self.form(&block);
-        let encoded = match link {
-            Some(link) => self.encode_in_window(block.data(), link),
-            None => {
-                self.encode_against(block.data(), bases.pop().zip(wants.first().copied().flatten()))
-            }
-        };
-        self.send(&block, form, &encoded);
-        if form.is_some() {
-            self.note_waiting(block.cid(), block.data().len(), (0, 0));
-        }
+        wants.iter().map(answer).map(Option::unwrap_or_default).collect()
     }
 
-    /// Encodes a leaf against one old block, if any.
-    fn encode_against(&mut self, data: &Bytes, old: Option<(Bytes, Cid)>) -> Encoded {
-        let Some((base, cid)) = old else { return self.alone(data) };
-        let mut window = Window::new(0, Vec::from([base]));
-        let encoded = self.encode(data, &mut window, 0);
-        if has_copies(&encoded.content) {
-            self.refer(Sequence::Block(cid), None);
-        }
-        encoded
+    /// The one old block that a leaf is held against.
+    fn wanted(&mut self) -> Option<(Cid, Bytes)> {
+        let cid = self.wants.first().copied().flatten()?;
+        Some((cid, self.answers.get_mut(&cid)?.clone()?))
     }
 
-    /// Indexes old blocks below the innermost node; what was indexed further out is kept while it is little.
-    fn open_window(&mut self, first: usize, mut bases: Vec<Bytes>) {
-        let mut left = self.options.max_window_bytes.min(MAX_REFERRED_BYTES);
-        for base in &mut bases {
-            match left.checked_sub(base.len()) {
-                Some(rest) => left = rest,
-                None => *base = Bytes::new(),
-            }
-        }
-        let mut outer = MAX_OUTER_BYTES;
-        for old in self.stack.iter_mut().rev().skip(1).filter_map(|held| held.old.as_mut()) {
-            let memory = old.window.as_ref().map_or(0, Window::memory);
-            match outer.checked_sub(memory) {
-                Some(rest) => outer = rest,
-                None => old.window = None,
-            }
-        }
-        if let Some(old) = self.stack.last_mut().and_then(|held| held.old.as_mut()) {
-            old.window = None;
-            old.window = Some(Window::new(first, bases));
-        }
+    /// The old nodes above the one that was named; none where one of them is not there.
+    fn path(&mut self, limits: &Limits) -> Vec<(Cid, Links)> {
+        let above = self.named.split_last().map_or(&[][..], |(_, above)| above);
+        let answers = &self.answers;
+        let links = |cid: &Cid| Some((*cid, Links::of(cid, answers.get(cid)?.as_ref()?, limits)));
+        above.iter().map(links).collect::<Option<_>>().unwrap_or_default()
     }
-
-    fn encode_in_window(&mut self, data: &Bytes, link: usize) -> Encoded {
-        let mut stack = core::mem::take(&mut self.stack);
-        let old = stack.last_mut().and_then(|held| held.old.as_mut());
-        let encoded = old.and_then(|old| {
-            let mut window = old.window.take()?;
-            let encoded = self.encode(data, &mut window, link);
-            if has_copies(&encoded.content) {
-                self.open(old);
-                let (first, count) = (window.first, window.index.bases().len());
-                let node = old.id.expect("it was opened just now");
-                self.refer(Sequence::Links { node, first, count }, None);
-            }
-            old.window = Some(window);
-            Some(encoded)
-        });
-        self.stack = stack;
-        encoded.unwrap_or_else(|| self.alone(data))
-    }
-
-    /// The smallest encoding of a leaf against a window.
-    fn encode(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Encoded {
-        let (mut operations, mut literals) = (Vec::new(), Vec::new());
-        window.scanner.scan(&window.index, data, &mut operations, &mut literals);
-        let (copied, cost) = (literals.len() < data.len(), literals.len() + 3 * operations.len());
-        let content = Content::Copies(operations);
-        let poor = cost > data.len() / PREFIX_SHARE && data.len() >= MIN_TRIED;
-        if self.options.prefix
-            && poor
-            && let Some(encoded) = self.with_prefix(data, window, link)
-        {
-            return encoded;
-        }
-        if !copied || is_too_long(&content) {
-            return self.alone(data);
-        }
-        Encoded { content, literals, plain: Bytes::new() }
-    }
-
-    /// A block without bases: compressed, or plain.
-    fn alone(&mut self, data: &Bytes) -> Encoded {
-        if !self.sampler.is_compressible(data) {
-            return Encoded { content: Content::Plain, literals: Vec::new(), plain: data.clone() };
-        }
-        let operations = Some(Operation::Insert(data.len())).filter(|op| !op.is_empty());
-        let content = Content::Copies(operations.into_iter().collect());
-        Encoded { content, literals: data.to_vec(), plain: Bytes::new() }
-    }
-
-    /// A frame with the old blocks around `link` as its prefix, where a trial nearby said that it is smaller.
-    fn with_prefix(&mut self, data: &Bytes, window: &mut Window, link: usize) -> Option<Encoded> {
-        match window.taste.believed.checked_sub(1) {
-            Some(left) => window.taste.believed = left,
-            None => {
-                let prefix = self.prefix_is_smaller(data, window, link);
-                let failed = if prefix { 0 } else { window.taste.failed + 1 };
-                let believed = BELIEVED << failed.min(6);
-                window.taste = Taste { prefix, failed, believed };
-            }
-        }
-        if !window.taste.prefix {
-            return None;
-        }
-        let (first, count, prefix) = window.around(link)?;
-        let frame = compress_with(&prefix, data).filter(|frame| frame.len() < data.len())?;
-        let content = Content::Prefix { first, count, frame: frame.len() };
-        Some(Encoded { content, literals: Vec::new(), plain: frame.into() })
-    }
-
-    /// Tries a piece of a block with the piece of the old one around the same place as its prefix, and with
-    /// copies.
-    fn prefix_is_smaller(&mut self, data: &Bytes, window: &Window, link: usize) -> bool {
-        let start = (data.len() / 2).saturating_sub(TRIED / 2);
-        let piece = data.slice(start..data.len().min(start + TRIED));
-        let Some(old) = window.base(link) else { return false };
-        let from = start.saturating_sub(TRIED).min(old.len());
-        let around = &old[from..old.len().min(start + 2 * TRIED)];
-        let Some(frame) = compress_with(around, &piece) else { return false };
-        let (mut operations, mut literals) = (Vec::new(), Vec::new());
-        let mut scanner = window.scanner;
-        scanner.scan(&window.index, &piece, &mut operations, &mut literals);
-        // Copies share their entropy with the blocks around, which the estimate does not know.
-        4 * frame.len() < 3 * self.sampler.estimate(&operations, &literals)
-    }
-
-    fn send(&mut self, block: &Block, form: Option<Form>, encoded: &Encoded) {
-        let name = form.map_or_else(|| Name::Place(self.places.place(block.cid())), Name::Computed);
-        let (node, len) = (may_link(block.cid()), block.data().len());
-        self.count(encoded, len);
-        let content = encoded.content.clone();
-        let payload = Payload { literals: &encoded.literals, plain: encoded.plain.clone() };
-        self.segments.push(&Record::Block { name, node, len, content }, payload);
-    }
-
-    const fn count(&mut self, encoded: &Encoded, len: usize) {
-        let counter = match &encoded.content {
-            Content::Plain => &mut self.counts.plain,
-            Content::Prefix { .. } => &mut self.counts.prefix,
-            Content::Copies(_) if encoded.literals.len() == len => &mut self.counts.compressed,
-            Content::Copies(_) => &mut self.counts.copies,
-        };
-        *counter += 1;
-        self.counts.bytes += len as u64;
-    }
-}
-
-impl Window {
-    fn new(first: usize, bases: Vec<Bytes>) -> Self {
-        let index = Index::new(bases);
-        Self { first, index, scanner: Scanner::default(), taste: Taste::default() }
-    }
-
-    /// The base at a link, or the one next to it.
-    fn base(&self, link: usize) -> Option<&Bytes> {
-        let bases = self.index.bases();
-        bases.get(link.checked_sub(self.first)?.min(bases.len().checked_sub(1)?))
-    }
-
-    /// The leaves next to a link: the first, how many, and their bytes.
-    fn around(&self, link: usize) -> Option<(usize, usize, Vec<u8>)> {
-        let bases = self.index.bases();
-        let middle = link.checked_sub(self.first)?.min(bases.len().checked_sub(1)?);
-        // What is empty here is no leaf, or was too much.
-        let is_leaf = |n: &usize| bases.get(*n).is_some_and(|base| !base.is_empty());
-        let first = middle.checked_sub(1).filter(is_leaf).unwrap_or(middle);
-        let last = Some(middle + 1).filter(is_leaf).unwrap_or(middle);
-        let prefix = bases[first..=last].concat();
-        let fits = is_leaf(&middle) && prefix.len() <= MAX_PREFIX;
-        fits.then_some((first, last + 1 - first, prefix))
-    }
-}
-
-fn has_copies(content: &Content) -> bool {
-    match content {
-        Content::Plain => false,
-        Content::Prefix { .. } => true,
-        Content::Copies(operations) => {
-            operations.iter().any(|op| matches!(op, Operation::Copy { .. }))
-        }
-    }
-}
-
-/// Whether operations may not fit into a record: each has at most twelve bytes.
-const fn is_too_long(content: &Content) -> bool {
-    match content {
-        Content::Plain | Content::Prefix { .. } => false,
-        Content::Copies(operations) => operations.len() > MAX_RECORD_BYTES / 12 - 64,
-    }
-}
-
-/// A block with links: hashes of what waits for it are taken, and the rest is held against the old node.
-fn encode_node(held: &Held, old: Option<&Old>) -> Encoded {
-    let data = held.block.data();
-    let index = Index::new(old.map(|old| old.data.clone()).into_iter().collect());
-    let (mut operations, mut literals) = (Vec::new(), Vec::new());
-    let (mut scanner, mut at) = (Scanner::default(), 0);
-    for (digest, number) in held.takes() {
-        scanner.scan(&index, &data[at..digest], &mut operations, &mut literals);
-        scanner.take(number, &mut operations);
-        at = digest + 32;
-    }
-    scanner.scan(&index, &data[at..], &mut operations, &mut literals);
-    Encoded { content: Content::Copies(operations), literals, plain: Bytes::new() }
 }

@@ -1,8 +1,16 @@
 use alloc::vec::Vec;
-use carpool_core::{Block, Bytes, Cid, CidMap, Limits, for_each_link_bytes, may_link};
+use carpool_core::{Block, Bytes, Cid, CidMap, Limits, may_link};
+use core::ops::{AddAssign, SubAssign};
 
-use super::{links::Links, places::NodeId, record::Form};
-use crate::{Index, Scanner};
+use super::{
+    links::Links,
+    pairs::{Link, links_of, pair},
+    places::NodeId,
+};
+use crate::{
+    Index, Scanner,
+    limits::{MAX_WAITING, MAX_WAITING_BYTES},
+};
 
 /// A block with links on the way down to what is sent now.
 #[derive(Debug)]
@@ -10,24 +18,54 @@ pub(super) struct Held {
     pub(super) block: Block,
     /// Whether its record was written. Until then blocks below it wait for it.
     pub(super) sent: bool,
+    /// Whether the peer had it before.
+    pub(super) known: bool,
     links: Vec<Link>,
     by_cid: CidMap<usize>,
     pub(super) old: Option<Old>,
     /// Links that the old node has not.
     missing: usize,
     /// The numbers of the blocks below it that wait.
-    pub(super) waits: CidMap<u64>,
-    /// What waits below it: bytes, and blocks.
-    pub(super) waiting: (usize, usize),
+    pub(super) numbers: CidMap<u64>,
+    /// What waits below it.
+    pub(super) waits: Waits,
 }
 
-#[derive(Debug)]
-struct Link {
-    cid: Cid,
-    /// Where its digest begins; none where it cannot be taken.
-    digest: Option<usize>,
-    /// The old link at its place.
-    pair: Option<usize>,
+/// What waits for a parent that takes its hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Waits {
+    pub(super) blocks: usize,
+    pub(super) bytes: usize,
+    /// Bytes that were written for it, before they were compressed: what a cut costs.
+    pub(super) written: usize,
+}
+
+/// Bytes written for blocks that wait. Should the transfer be cut they go out again, at a third or so of
+/// that.
+const MAX_WRITTEN: usize = 512 << 10;
+
+impl Waits {
+    /// Whether one more block of `len` bytes may wait.
+    pub(super) const fn has_room(&self, len: usize) -> bool {
+        let fits = self.bytes + len <= MAX_WAITING_BYTES && self.blocks < MAX_WAITING;
+        fits && self.written <= MAX_WRITTEN
+    }
+}
+
+impl AddAssign for Waits {
+    fn add_assign(&mut self, other: Self) {
+        self.blocks += other.blocks;
+        self.bytes += other.bytes;
+        self.written += other.written;
+    }
+}
+
+impl SubAssign for Waits {
+    fn sub_assign(&mut self, other: Self) {
+        self.blocks -= other.blocks;
+        self.bytes -= other.bytes;
+        self.written -= other.written;
+    }
 }
 
 /// The node that a block is held against.
@@ -36,6 +74,8 @@ pub(super) struct Old {
     pub(super) cid: Cid,
     pub(super) data: Bytes,
     pub(super) links: Links,
+    /// The old nodes above it, where they are not those of the nodes above.
+    pub(super) path: Vec<(Cid, Links)>,
     /// Once it was opened.
     pub(super) id: Option<NodeId>,
     pub(super) window: Option<Window>,
@@ -63,7 +103,7 @@ pub(super) struct Taste {
 impl Old {
     pub(super) fn new(cid: Cid, data: Bytes, limits: &Limits) -> Self {
         let links = Links::of(&cid, &data, limits);
-        Self { cid, data, links, id: None, window: None }
+        Self { cid, data, links, path: Vec::new(), id: None, window: None }
     }
 }
 
@@ -80,53 +120,32 @@ impl Window {
 
 impl Held {
     pub(super) fn new(block: Block, old: Option<Old>, limits: &Limits, seed: u64) -> Self {
-        let links = links(&block, limits);
+        let mut links = links_of(block.cid(), block.data(), limits);
         let mut by_cid = CidMap::with_seed(seed);
         for (n, link) in links.iter().enumerate() {
             by_cid.insert_absent(&link.cid, || n);
         }
-        let (waits, sent) = (CidMap::with_seed(seed), false);
-        let waiting = (0, 0);
-        let mut held = Self { block, sent, links, by_cid, old, missing: 0, waits, waiting };
-        held.pair(seed);
-        held
-    }
-
-    /// Pairs each link that the old node has not with the old link that stands between the same
-    /// neighbours.
-    fn pair(&mut self, seed: u64) {
-        let Self { links, by_cid, old: Some(old), missing, .. } = self else { return };
-        let mut at = CidMap::with_seed(seed);
-        for (n, cid) in old.links.iter().enumerate() {
-            at.insert_absent(&cid, || n);
-        }
-        let mut next = 0;
-        for link in links {
-            if let Some(same) = at.get(&link.cid) {
-                link.pair = Some(*same);
-                next = same + 1;
-                continue;
-            }
-            *missing += 1;
-            while old.links.get(next).is_some_and(|cid| by_cid.contains(&cid)) {
-                next += 1;
-            }
-            link.pair = (next < old.links.len()).then_some(next);
-            next += 1;
-        }
+        let (numbers, waits) = (CidMap::with_seed(seed), Waits::default());
+        let missing = old.as_ref().map_or(0, |old| {
+            let olds = links_of(&old.cid, &old.data, limits);
+            pair(&mut links, &by_cid, &olds, seed)
+        });
+        let (sent, known) = (false, false);
+        Self { block, sent, known, links, by_cid, old, missing, numbers, waits }
     }
 
     pub(super) fn links_to(&self, cid: &Cid) -> bool {
         self.by_cid.contains(cid)
     }
 
-    /// What the old node has at the place of a link.
+    /// What the old node has at the place of a link; nothing where the caller names what lies elsewhere.
     pub(super) fn pair_of(&self, cid: &Cid, hint: Option<&Cid>) -> Option<usize> {
         let old = self.old.as_ref()?;
-        let hinted = hint.and_then(|hint| old.links.iter().position(|link| link == *hint));
-        hinted
-            .or_else(|| self.links[*self.by_cid.get(cid)?].pair)
-            .or_else(|| old.links.len().checked_sub(1))
+        if let Some(hint) = hint {
+            return old.links.iter().position(|link| link == *hint);
+        }
+        let pair = self.by_cid.get(cid).and_then(|n| self.links[*n].pair.link());
+        pair.or_else(|| old.links.len().checked_sub(1))
     }
 
     /// Whether the hash of a block below it can be taken.
@@ -137,7 +156,7 @@ impl Held {
 
     /// Where hashes are taken, and of which waiting blocks.
     pub(super) fn takes(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.links.iter().filter_map(|link| Some((link.digest?, *self.waits.get(&link.cid)?)))
+        self.links.iter().filter_map(|link| Some((link.digest?, *self.numbers.get(&link.cid)?)))
     }
 
     /// Which old links to index for a block of `len` bytes that stands at the place of one: more where
@@ -160,19 +179,4 @@ impl Held {
 
 fn is_identity(cid: &Cid) -> bool {
     carpool_core::identity_data(cid).is_some()
-}
-
-/// The links of a block and where their digests lie; none where the strict scanner finds a fault.
-fn links(block: &Block, limits: &Limits) -> Vec<Link> {
-    let (data, mut links) = (block.data(), Vec::new());
-    let each = |bytes: &[u8]| {
-        let Ok(cid) = carpool_core::cid_exact(bytes) else { return };
-        let end = bytes.as_ptr().addr() + bytes.len() - data.as_ptr().addr();
-        let digest = Form::of(&cid).map(|_| end - 32);
-        links.push(Link { cid, digest, pair: None });
-    };
-    if for_each_link_bytes(block.cid(), data, limits, each).is_err() {
-        links.clear();
-    }
-    links
 }

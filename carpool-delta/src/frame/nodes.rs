@@ -18,8 +18,26 @@ pub(super) struct Node {
     /// Not known of a block that waits, and of what was named through a block that is lost.
     pub(super) cid: Option<Cid>,
     pub(super) links: Known,
+    /// From which link on they lie below an old root, or are one.
+    first_below_held: usize,
     /// The link behind that which was named last.
     next: usize,
+}
+
+/// An old block, as it was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Base {
+    /// Not known where a node that it was named through is lost.
+    pub(super) cid: Option<Cid>,
+    /// Whether it lies below an old root, or is one, as far as its name tells.
+    pub(super) below_held: bool,
+}
+
+impl Base {
+    /// One that was named by its CID.
+    pub(super) const fn anywhere(cid: Cid) -> Self {
+        Self { cid: Some(cid), below_held: false }
+    }
 }
 
 /// What is known of a node's links.
@@ -36,19 +54,36 @@ pub(super) enum Known {
 /// What a place comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A CID, or none since a node is lost.
-    Is(Option<Cid>),
+    /// A block, whose CID is not known where a node is lost.
+    Is(Base),
     /// This block has to be looked up first.
-    Needs(Cid),
+    Needs(Base),
 }
 
 impl Node {
+    /// One that came.
     pub(super) const fn new(cid: Option<Cid>, links: Known) -> Self {
-        Self { cid, links, next: 0 }
+        Self { cid, links, first_below_held: usize::MAX, next: 0 }
     }
 
-    fn needs(&self) -> Option<Cid> {
-        self.cid.filter(|_| matches!(self.links, Known::NotYet))
+    /// An old one.
+    pub(super) const fn opened(cid: Option<Cid>, links: Known, below_held: bool) -> Self {
+        let first_below_held = if below_held { 0 } else { usize::MAX };
+        Self { cid, links, first_below_held, next: 0 }
+    }
+
+    /// The one whose links are known before anything comes: old roots from `first_held` on.
+    pub(super) const fn known(links: Links, first_held: usize) -> Self {
+        Self { cid: None, links: Known::All(links), first_below_held: first_held, next: 0 }
+    }
+
+    const fn itself(&self) -> Base {
+        Base { cid: self.cid, below_held: self.first_below_held == 0 }
+    }
+
+    fn needs(&self) -> Option<Base> {
+        let needs = matches!(self.links, Known::NotYet) && self.cid.is_some();
+        needs.then(|| self.itself())
     }
 }
 
@@ -74,40 +109,36 @@ impl Nodes {
     }
 
     /// The block at a position that has to be looked up before its links are named.
-    pub(super) fn needs(&self, position: usize) -> Option<Cid> {
+    pub(super) fn needs(&self, position: usize) -> Option<Base> {
         self.index(position).and_then(|index| self.list.get(index))?.needs()
     }
 
-    /// The CID of the node itself; the outer `None` where there is no such node.
-    pub(super) fn itself(&mut self, position: usize) -> Option<Option<Cid>> {
-        self.touch(position).map(|node| node.cid)
+    /// The node itself; `None` where there is no such node.
+    pub(super) fn itself(&mut self, position: usize) -> Option<Base> {
+        self.touch(position).map(|node| node.itself())
     }
 
-    /// `count` links of a node; the outer `None` where there is no such node, or it has fewer. Each is
-    /// `None` where the node is lost.
-    pub(super) fn links(
-        &mut self,
-        position: usize,
-        link: i64,
-        count: usize,
-    ) -> Option<Vec<Option<Cid>>> {
+    /// `count` links of a node; `None` where there is no such node, or it has fewer.
+    pub(super) fn links(&mut self, position: usize, link: i64, count: usize) -> Option<Vec<Base>> {
         let node = self.touch(position)?;
         let first = moved(node.next, link)?;
         let end = first.checked_add(count)?;
         node.next = end;
+        let first_below_held = node.first_below_held;
+        let base = |n, cid| Base { cid, below_held: n >= first_below_held };
         let Known::All(links) = &node.links else {
-            return Some(core::iter::repeat_n(None, count).collect());
+            return Some((first..end).map(|n| base(n, None)).collect());
         };
         if end > links.len() {
             return None;
         }
-        Some((first..end).map(|n| links.get(n)).collect())
+        Some((first..end).map(|n| base(n, links.get(n))).collect())
     }
 
     /// Gives a node that was looked up its links.
     pub(super) fn handle_links(&mut self, cid: &Cid, mut links: impl FnMut() -> Known) {
         for node in &mut self.list {
-            if node.needs().as_ref() == Some(cid) {
+            if node.needs().and_then(|base| base.cid).as_ref() == Some(cid) {
                 node.links = links();
             }
         }

@@ -11,6 +11,8 @@ pub(super) struct Places {
     list: Vec<Node>,
     /// Where each CID is linked.
     links: CidMap<(NodeId, u32)>,
+    /// As `links`, of those that lie below an old root by the places of old nodes alone.
+    old: CidMap<(NodeId, u32)>,
     next: u32,
     seed: u64,
 }
@@ -31,11 +33,21 @@ const MAX_LINKS: usize = 1 << 15;
 
 impl Places {
     pub(super) fn new(seed: u64) -> Self {
-        Self { list: Vec::new(), links: CidMap::with_seed(seed), next: 0, seed }
+        let (links, old) = (CidMap::with_seed(seed), CidMap::with_seed(seed));
+        Self { list: Vec::new(), links, old, next: 0, seed }
     }
 
-    /// Adds a node to the front.
+    /// Adds a new node to the front.
     pub(super) fn push(&mut self, links: impl Iterator<Item = Cid>) -> NodeId {
+        self.push_with(links, usize::MAX)
+    }
+
+    /// Adds a node whose links from `first_old` on lie below an old root, or are one.
+    pub(super) fn push_with(
+        &mut self,
+        links: impl Iterator<Item = Cid>,
+        first_old: usize,
+    ) -> NodeId {
         let id = NodeId(self.next);
         self.next += 1;
         if self.list.len() >= MAX_NODES {
@@ -44,9 +56,14 @@ impl Places {
         self.list.push(Node { id, next: 0 });
         if self.links.len() > MAX_LINKS {
             self.links = CidMap::with_seed(self.seed);
+            self.old = CidMap::with_seed(self.seed);
         }
         for (n, cid) in links.take(MAX_LINKS).enumerate() {
-            self.links.insert(&cid, (id, u32::try_from(n).unwrap_or(u32::MAX)));
+            let place = (id, u32::try_from(n).unwrap_or(u32::MAX));
+            self.links.insert(&cid, place);
+            if n >= first_old {
+                self.old.insert(&cid, place);
+            }
         }
         id
     }
@@ -58,6 +75,16 @@ impl Places {
         let node = self.list.remove(index);
         self.list.push(node);
         Some(position)
+    }
+
+    /// Whether a block can be named by its place.
+    pub(super) fn knows(&self, cid: &Cid) -> bool {
+        self.links.get(cid).is_some_and(|(id, _)| self.contains(*id))
+    }
+
+    /// As [`knows`](Self::knows), so that the place shows that the block lies below an old root.
+    pub(super) fn knows_old(&self, cid: &Cid) -> bool {
+        self.old.get(cid).is_some_and(|(id, _)| self.contains(*id))
     }
 
     pub(super) fn contains(&self, id: NodeId) -> bool {
@@ -75,8 +102,19 @@ impl Places {
 
     /// How to name a block.
     pub(super) fn place(&mut self, cid: &Cid) -> Place {
-        let of =
-            self.links.get(cid).copied().and_then(|(id, link)| self.link(id, link as usize, 1));
+        let linked = self.links.get(cid).copied();
+        self.place_of(cid, linked)
+    }
+
+    /// How to name an old block.
+    pub(super) fn place_old(&mut self, cid: &Cid) -> Place {
+        let known = self.old.get(cid).copied().filter(|(id, _)| self.contains(*id));
+        let linked = known.or_else(|| self.links.get(cid).copied());
+        self.place_of(cid, linked)
+    }
+
+    fn place_of(&mut self, cid: &Cid, linked: Option<(NodeId, u32)>) -> Place {
+        let of = linked.and_then(|(id, link)| self.link(id, link as usize, 1));
         of.map_or(Place::Cid(*cid), |(position, link)| Place::Of { position, link })
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Segments {
     /// Bytes that the segment decodes to.
     decoded: usize,
     out: VecDeque<Bytes>,
+    /// Bytes of all parts, before they were compressed.
+    written: usize,
 }
 
 /// What goes with a record.
@@ -41,13 +43,16 @@ impl Segments {
             plain: Vec::new(),
             plain_len: 0,
             decoded: 0,
+            written: 0,
             out: VecDeque::from([Bytes::from_static(&[VERSION])]),
         }
     }
 
     /// Adds a record, and ends the segment where it is full.
     pub(super) fn push(&mut self, record: &Record, payload: Payload<'_>) {
+        let before = self.control.len();
         record.write(&mut self.control, &mut self.context);
+        self.written += self.control.len() - before + payload.literals.len() + payload.plain.len();
         self.literals.extend_from_slice(payload.literals);
         self.plain_len += payload.plain.len();
         if !payload.plain.is_empty() {
@@ -87,6 +92,11 @@ impl Segments {
     pub(super) fn end(&mut self) {
         self.end_segment();
         self.out.push_back(Bytes::from_static(&[0; 3]));
+    }
+
+    /// Bytes of all parts so far, before they were compressed.
+    pub(super) const fn written(&self) -> usize {
+        self.written
     }
 
     /// The next bytes of the body.

@@ -95,7 +95,9 @@ pub fn encode(
     old: &Store,
     options: Options,
 ) -> (Vec<Bytes>, Counts) {
-    let mut encoder = Encoder::new(known.iter().copied(), &Limits::default(), options, 0);
+    let (wanted, held) = known.split_at(known.len().min(1));
+    let (wanted, held) = (wanted.iter().copied(), held.iter().copied());
+    let mut encoder = Encoder::new(wanted, held, &Limits::default(), options, 0);
     let mut body = Vec::new();
     let mut drive = |encoder: &mut Encoder| {
         while let Some(output) = encoder.poll() {
@@ -107,7 +109,7 @@ pub fn encode(
     };
     for block in blocks {
         assert!(encoder.is_ready());
-        encoder.handle_block(block.clone(), pair(block.cid()));
+        encoder.handle_block(block.clone(), pair(block.cid()).as_slice());
         drive(&mut encoder);
     }
     encoder.finish();
@@ -126,6 +128,9 @@ pub struct Came {
     /// What could not be decoded, with the old block that is lacking.
     pub lost: Vec<(Option<Cid>, Option<Cid>)>,
     pub loads: Vec<Cid>,
+    /// Look-ups of blocks of which nothing tells that they lie below an old root.
+    pub elsewhere: usize,
+    pub counts: Counts,
 }
 
 /// Decodes a body that comes in `pieces`.
@@ -135,7 +140,9 @@ pub fn decode(
     old: &Store,
     limits: &Limits,
 ) -> (Came, Result<(), Error>) {
-    let mut decoder = Decoder::new(known.iter().copied(), limits, 0);
+    let (wanted, held) = known.split_at(known.len().min(1));
+    let (wanted, held) = (wanted.iter().copied(), held.iter().copied());
+    let mut decoder = Decoder::new(wanted, held, limits, 0);
     let mut came = Came::default();
     for piece in pieces {
         decoder.handle_data(piece);
@@ -146,14 +153,16 @@ pub fn decode(
     decoder.handle_eof();
     let result = drive(&mut decoder, old, &mut came);
     assert_eq!(result.is_ok(), decoder.is_done());
+    came.counts = decoder.counts();
     (came, result)
 }
 
 fn drive(decoder: &mut Decoder, old: &Store, came: &mut Came) -> Result<(), Error> {
     while let Some(output) = decoder.poll()? {
         match output {
-            Output::Load(cid) => {
+            Output::Load { cid, below_held } => {
                 came.loads.push(cid);
+                came.elsewhere += usize::from(!below_held);
                 decoder.handle_load(&cid, old.get(&cid));
             }
             Output::Block(claim) => {

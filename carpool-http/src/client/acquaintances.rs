@@ -5,6 +5,7 @@ mod record;
 mod text;
 
 use carpool_bloom::sketch::Key;
+use carpool_core::Cid;
 use carpool_mirror::sketch::NamedKey;
 use std::{
     fmt,
@@ -23,7 +24,9 @@ pub(super) use age::now;
 /// * the round trip and the rate that were measured last, each for [`LIFE_SECONDS`](Self::LIFE_SECONDS);
 /// * keys of sketches, what it gave for pulls and what was drawn for pushes, for an hour or until
 ///   something did not decode;
-/// * how many blocks were missing the last time, for each [name](super::ClientOptions::name).
+/// * whether it takes pushes with deltas;
+/// * how many blocks were missing the last time, for each [name](super::ClientOptions::name), and the root that it
+///   acknowledged to have under it.
 ///
 /// Clones share what they know: who makes many clients gives a clone to each of them. All of it is
 /// hints: what is wrong or forgotten costs bytes or a round trip. **Keys are secrets**, of the
@@ -73,6 +76,26 @@ impl Acquaintances {
 
     pub(super) fn note_reads(&self, base: &str, reads: bool, now: Seconds) {
         self.with(base, |record| record.reads = Some(Dated::new(reads, now)));
+    }
+
+    /// Whether the server takes pushes with deltas, where that is known.
+    pub(super) fn takes_deltas(&self, base: &str, now: Seconds) -> Option<bool> {
+        self.look(base, |record| record.takes_deltas?.fresh(now, Self::LIFE_SECONDS))
+    }
+
+    pub(super) fn note_takes_deltas(&self, base: &str, takes: bool, now: Seconds) {
+        self.with(base, |record| record.takes_deltas = Some(Dated::new(takes, now)));
+    }
+
+    /// The root that the server acknowledged last to have under a name.
+    pub(super) fn acknowledged(&self, base: &str, name: &str) -> Option<Cid> {
+        self.look(base, |record| record.acknowledged(name))
+    }
+
+    pub(super) fn note_acknowledged(&self, base: &str, name: &str, root: Cid) {
+        if name.len() <= Self::MAX_NAME_BYTES {
+            self.with(base, |record| record.note_acknowledged(name, root, Self::MAX_NAMES));
+        }
     }
 
     /// The round trip in microseconds, as it was measured last.

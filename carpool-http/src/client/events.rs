@@ -1,9 +1,14 @@
 use carpool_bloom::Filter;
-use carpool_mirror::{Status, extension::LinkBits, planner::Plan, sketch::Cells};
+use carpool_mirror::{
+    Status,
+    extension::LinkBits,
+    planner::{Encoding, Plan},
+    sketch::Cells,
+};
 use std::{fmt, sync::Arc, time::Instant};
 
 use super::Client;
-use crate::{Error, Result, Totals, message::Dialect};
+use crate::{Encodings, Error, Result, Totals, message::Dialect};
 
 /// What happens in a transfer, told as it happens to [`ClientOptions::listener`].
 ///
@@ -18,8 +23,10 @@ pub enum Event {
     Turns(Dialect),
     /// How the transfer goes on.
     Plans(Plan),
+    /// Whether blocks travel as what differs from old ones, which client and server hold both.
+    Encodes(Encoding),
     /// A round has ended.
-    Round(Round),
+    Round(Box<Round>),
 }
 
 /// One request of a transfer with its answer.
@@ -36,6 +43,8 @@ pub struct Round {
     pub blocks: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Those of them that travelled in delta bodies.
+    pub encodings: Encodings,
     /// Blocks that arrived although held.
     pub duplicates: u64,
     /// Wall-clock time, in seconds.
@@ -173,15 +182,16 @@ impl Client {
         let Some(Opened { begun, before, call }) = opened else { return };
         let now = self.progress.totals();
         let blocks = |totals: &Totals| totals.blocks_received + totals.blocks_sent;
-        self.tell(&Event::Round(Round {
+        self.tell(&Event::Round(Box::new(Round {
             number: now.rounds,
             call,
             end: round.as_ref().map_or_else(|error| End::Failed(error.to_string()), done),
             blocks: blocks(&now) - blocks(&before),
             bytes: now.block_bytes - before.block_bytes,
+            encodings: now.encodings.since(&before.encodings),
             duplicates: now.duplicate - before.duplicate,
             seconds: begun.elapsed().as_secs_f64(),
-        }));
+        })));
     }
 
     pub(super) fn tell(&self, event: &Event) {

@@ -4,6 +4,7 @@ mod acquaintances;
 mod compress;
 mod connection;
 mod events;
+mod named;
 mod names;
 mod patience;
 mod planning;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use carpool_core::Limits;
 use carpool_mirror::{
     extension::{self, Answer, Offer},
-    planner::{Path, Step},
+    planner::{Encoding, Path, Step},
     sketch::NamedKey,
 };
 use http::{
@@ -51,6 +52,7 @@ pub use compress::Compress;
 use compress::Taking;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
+pub use named::NamedReport;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -114,8 +116,8 @@ pub struct ClientOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deltas {
-    /// Where bytes take longer than making them anew: from a server that is not on this machine or within
-    /// a millisecond, and not known to send 100 MB/s or more.
+    /// Where [`Encoding::on`] says that it pays; a server within a millisecond counts as near until a body
+    /// showed what rate there is.
     #[default]
     Auto,
     /// Always.
@@ -247,6 +249,9 @@ impl Client {
         if let Some(answer) = said.and_then(Answer::decode) {
             self.note_reads(true);
             self.note_key(answer.key, response.status());
+            if answer.takes_deltas {
+                self.options.acquaintances.note_takes_deltas(&self.base, true, now());
+            }
         } else if offered && response.status().is_success() {
             self.note_reads(false);
         }
@@ -267,7 +272,7 @@ impl Client {
         let (known, base, now) = (&self.options.acquaintances, &self.base, now());
         let measured = |counter: &AtomicU64| Some(counter.load(Relaxed)).filter(|n| *n > 0);
         let round_trip = measured(&self.progress.connected).or_else(|| known.round_trip(base, now));
-        let rate = measured(&self.rate).or_else(|| known.rate(base, now));
+        let rate = self.measured_rate();
         let Path { rtt_micros, bytes_per_second } = Path::ASSUMED;
         self.options.path.unwrap_or_else(|| Path {
             rtt_micros: round_trip.unwrap_or(rtt_micros).max(LEAST_ROUND),
@@ -275,19 +280,36 @@ impl Client {
         })
     }
 
-    /// Whether blocks are to come as deltas, where they can.
-    fn takes_deltas(&self) -> bool {
-        const FAST: u64 = 100_000_000;
+    /// Bytes a second of a long body, where there was one.
+    fn measured_rate(&self) -> Option<u64> {
+        let measured = Some(self.rate.load(Relaxed)).filter(|rate| *rate > 0);
+        measured.or_else(|| self.options.acquaintances.rate(&self.base, now()))
+    }
+
+    /// Whether blocks are to travel as deltas, where they can.
+    fn encoding(&self) -> Encoding {
         match self.options.deltas {
-            Deltas::Auto => !self.is_near() && self.path().bytes_per_second < FAST,
-            Deltas::Always => true,
-            Deltas::Never => false,
+            Deltas::Auto => Encoding::on(&self.path(), self.is_near()),
+            Deltas::Always => Encoding::forced(true),
+            Deltas::Never => Encoding::forced(false),
         }
     }
 
-    /// Whether the server is on this machine or beside it.
+    /// Whether a push may bring deltas.
+    fn sends_deltas(&self) -> bool {
+        let takes = self.options.acquaintances.takes_deltas(&self.base, now()) == Some(true);
+        takes && self.is_extended() && self.encoding().deltas
+    }
+
+    /// Whether the server is on this machine or beside it, and nothing says that the way is slower than its
+    /// processors.
     fn is_near(&self) -> bool {
         const NEAR_MICROS: u64 = 1_000;
+        const GIGABIT: u64 = 125_000_000;
+        let told = self.options.path.map(|path| path.bytes_per_second);
+        if told.or_else(|| self.measured_rate()).is_some_and(|rate| rate < GIGABIT) {
+            return false;
+        }
         let counted = Some(self.progress.connected.load(Relaxed)).filter(|micros| *micros > 0);
         let known = || self.options.acquaintances.round_trip(&self.base, now());
         let told = self.options.path.map(|path| path.rtt_micros);

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use carpool_core::Cid;
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
+use hyper::body::Incoming;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -48,10 +49,18 @@ impl Client {
         let request = serde_json::to_vec(&request).map_err(|e| Error::Usage(e.to_string()))?;
         let (status, body) = self.json(Method::PUT, &name_path(name), request.into()).await?;
         if status == StatusCode::CONFLICT {
-            let conflict: Conflict = parse(StatusCode::OK, &body)?;
-            return Err(Error::Conflict { current: conflict.current.map(|record| record.root) });
+            return Err(conflict(&body)?);
         }
         parse(status, &body)
+    }
+
+    /// The error that a 409 stands for.
+    pub(super) async fn conflict(&self, response: Response<Incoming>) -> Error {
+        let max = self.options.limits.max_message_bytes;
+        match collect(response.into_body(), max, self.options.pace()).await {
+            Ok(body) => conflict(&body).unwrap_or_else(|error| error),
+            Err(error) => error,
+        }
     }
 
     /// Finds out whether the server reads the extension, and takes the key that it gives to those
@@ -72,6 +81,12 @@ impl Client {
         let max = self.options.limits.max_message_bytes;
         Ok((status, collect(response.into_body(), max, self.options.pace()).await?))
     }
+}
+
+/// What the name points to in truth.
+fn conflict(body: &[u8]) -> Result<Error> {
+    let conflict: Conflict = parse(StatusCode::OK, body)?;
+    Ok(Error::Conflict { current: conflict.current.map(|record| record.root) })
 }
 
 fn name_path(name: &str) -> String {

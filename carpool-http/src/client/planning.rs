@@ -119,6 +119,14 @@ impl Client {
         plan
     }
 
+    /// Decides whether blocks travel as deltas, and tells why.
+    pub(super) fn decide_encoding(&self) -> bool {
+        let encoding = self.encoding();
+        let deltas = encoding.deltas;
+        self.tell(&Event::Encodes(encoding));
+        deltas
+    }
+
     /// Notes at what rate a body moved, where it was long enough to tell.
     pub(super) fn note_rate(&self, bytes: u64, seconds: f64) {
         const TELLING: u64 = 1 << 20;

@@ -50,8 +50,9 @@ pub struct PullReport {
 /// How a round ended that was not cut.
 enum Round {
     Ended,
-    /// Blocks of a delta body did not come out: it ended, and says nothing of what is held there.
-    InPart,
+    /// Blocks of a delta body did not come out: it ended, and says nothing of what is held there. These old
+    /// blocks are lost, if it was for them alone.
+    InPart(Vec<Cid>),
     /// The server does not know what the request relied on: roots, or what it sent.
     Refused,
     /// The server has sent nothing yet and needs these cells.
@@ -112,6 +113,10 @@ struct Manner {
     session: Naming,
     /// Whether delta bodies are taken: none came out in part.
     deltas: bool,
+    /// Whether the server knows a root that is held here.
+    knows_root: bool,
+    /// Blocks below held roots that turned out not to be here.
+    lost: Vec<Cid>,
 }
 
 /// What the answer says of the extension.
@@ -164,7 +169,7 @@ impl Client {
         let mut patience = Patience::new(self.options.retries, self.options.limits.max_rounds);
         let (mut plan, mut extended, mut keys) = (None, false, MAX_KEYS);
         let session = Naming { name: session_name(), begun: false };
-        let mut manner = Manner { session, deltas: true };
+        let mut manner = Manner { session, deltas: true, knows_root: false, lost: Vec::new() };
         loop {
             driver.sink().handle_path(self.path());
             let next;
@@ -202,9 +207,11 @@ impl Client {
             self.close_round(opened, &round, |_| End::Missing(missing));
             match round {
                 Ok(Round::Ended) => driver.sink().handle_end_round(),
-                Ok(Round::InPart) => {
+                Ok(Round::InPart(lost)) => {
                     driver.sink().handle_cut();
-                    manner.deltas = false;
+                    // Once is chance.
+                    manner.deltas &= manner.lost.is_empty() && !lost.is_empty();
+                    manner.lost = lost;
                 }
                 Ok(Round::Needs(range)) => driver.sink().handle_need(range),
                 Ok(Round::Refused) => self.refused(driver.sink(), &mut keys),
@@ -226,6 +233,7 @@ impl Client {
                 extended = true;
                 driver.sink().handle_plan(&plan.iter().flat_map(steps).collect::<Vec<_>>(), true);
                 self.tell_key(driver.sink());
+                driver.sink().tell_roots(manner.knows_root);
                 if filtered {
                     driver.sink().handle_kept_filter();
                 }
@@ -287,7 +295,7 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         said: Said,
-        Manner { session, deltas }: &mut Manner,
+        Manner { session, deltas, knows_root, lost }: &mut Manner,
     ) -> (Driver<S>, Result<Round>) {
         add(&self.progress.rounds, 1);
         let dialect = self.speech.dialect();
@@ -308,10 +316,11 @@ impl Client {
                 (extension::CONTENT_TYPE, None, (*request).into())
             }
         };
-        let takes_deltas = *deltas && self.takes_deltas();
-        let common = common.filter(|common| takes_deltas && !common.held.is_empty());
+        let common = common.filter(|common| *deltas && !common.held.is_empty());
+        let common = common.filter(|_| self.decide_encoding());
         let form = kind;
         let accept = common.is_some().then_some(TAKES_DELTAS);
+        let offer = with_lost(offer, lost);
         let late = offer.as_ref().is_some_and(|offer| offer.want.is_some());
         let (body, _unanswered) = if late { self.late(message) } else { (full(message), None) };
         let (content_type, coding) = (Some(kind), self.accepts());
@@ -320,7 +329,10 @@ impl Client {
         match tokio::time::timeout(self.options.stall_timeout, sent).await {
             Err(_) => (driver, Err(Error::Cut("no answer in time".into()))),
             Ok(Err(error)) => (driver, Err(error)),
-            Ok(Ok(response)) => self.pull_answer(driver, form, common, response).await,
+            Ok(Ok(response)) => {
+                *knows_root |= answer_of(&response).used_held;
+                self.pull_answer(driver, form, common, response).await
+            }
         }
     }
 
@@ -454,8 +466,17 @@ fn receive<S: BlockStore>(
     let mut body = DeltaBody::new(arriving, common, driver.limits());
     Ok(match driver.receive_delta(&mut body)? {
         Taken::Whole => Round::Ended,
-        Taken::InPart => Round::InPart,
+        Taken::But(lost) => Round::InPart(lost),
+        Taken::InPart => Round::InPart(Vec::new()),
     })
+}
+
+/// What the header says, and of which old blocks it is known that they are not here.
+fn with_lost(offer: Option<Offer>, lost: &[Cid]) -> Option<Offer> {
+    if lost.is_empty() {
+        return offer;
+    }
+    Some(Offer { lost: lost.to_vec(), ..offer.unwrap_or_default() })
 }
 
 /// Whether a header says all of it but the filter.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Error, Result, Totals,
     body::{channel, collect},
-    driver::{Sent, SourceDriver, larger_than},
+    driver::{About, Common, Sent, SourceDriver, larger_than},
     message::{self, Dialect, Kind},
     progress::add,
     routes,
@@ -112,6 +112,43 @@ struct Target<'a, S: ?Sized> {
     store: &'a Arc<S>,
 }
 
+/// What a server that takes deltas is presumed to hold.
+#[derive(Clone, Debug)]
+struct Presumed {
+    held: Vec<Cid>,
+    /// Whether the name that is pushed to has to point to the first of them.
+    expects_name: bool,
+    /// Blocks below them that turned out not to be there.
+    lost: Vec<Cid>,
+}
+
+impl Presumed {
+    /// What is presumed once a body was read of which not all came out, for want of these old blocks. Once
+    /// is chance.
+    fn without(self, lost: Vec<Cid>) -> Option<Self> {
+        (self.lost.is_empty() && !lost.is_empty()).then_some(Self { lost, ..self })
+    }
+
+    fn write(&self, root: Cid, offer: Option<Offer>) -> Offer {
+        let (held, expects_name) = (self.held.clone(), self.expects_name);
+        // What is missing is named one by one: deltas are of blocks whose places are known.
+        Offer { ask: None, root: Some(root), held, expects_name, ..offer.unwrap_or_default() }
+    }
+
+    /// A body for a sink that asked for these blocks.
+    fn about(&self, root: Cid, asked: Vec<Cid>) -> About {
+        let common = Common { wanted: vec![root], held: self.held.clone() };
+        About { common, root, asked, lost: self.lost.clone() }
+    }
+}
+
+/// What one CAR, or delta body, is sent with.
+struct Sending {
+    offer: Option<Offer>,
+    /// Where its blocks go as deltas.
+    about: Option<About>,
+}
+
 /// Bytes of the largest block that car-mirror 0.1.0 takes.
 const CAR_MIRROR_BLOCK_BYTES: u64 = 1_000_000;
 
@@ -134,10 +171,26 @@ impl Client {
         diff: Option<&str>,
         store: Arc<S>,
     ) -> Result<PushReport> {
+        self.push_expecting(root, held, diff, false, store).await
+    }
+
+    /// As [`push`](Self::push); a server that takes deltas says where the name `diff` does not point to
+    /// the first of the held roots.
+    pub(super) async fn push_expecting<S: BlockStore + ?Sized + 'static>(
+        &self,
+        root: Cid,
+        held: Vec<Cid>,
+        diff: Option<&str>,
+        expects_name: bool,
+        store: Arc<S>,
+    ) -> Result<PushReport> {
         let (begun, before) = (Instant::now(), self.progress.totals());
         let held = self.here(held, &store).await?;
+        let deltas = !held.is_empty() && self.sends_deltas() && self.decide_encoding();
+        let mut presumed =
+            deltas.then(|| Presumed { held: held.clone(), expects_name, lost: Vec::new() });
         let plan = loop {
-            match self.push_speaking(root, held.clone(), diff, &store).await {
+            match self.push_speaking(root, held.clone(), &mut presumed, diff, &store).await {
                 Err(error) if self.turns(&error) => {}
                 Err(error) => return Err(error),
                 Ok(plan) => break plan,
@@ -153,6 +206,7 @@ impl Client {
         &self,
         root: Cid,
         mut held: Vec<Cid>,
+        presumed: &mut Option<Presumed>,
         diff: Option<&str>,
         store: &Arc<S>,
     ) -> Result<Option<Plan>> {
@@ -172,10 +226,17 @@ impl Client {
         let mut answered = 0;
         loop {
             let call = if held.is_empty() { Call::Cold } else { Call::Estimate };
-            let driver = self.first_call(root, std::mem::take(&mut held), store);
+            let order = if presumed.is_some() { Order::DepthFirst } else { Order::BreadthFirst };
+            let driver = self.first_call(root, std::mem::take(&mut held), order, store);
             let target = Target { root, path: &path, store };
-            match self.push_rounds(driver, call, &target, &mut asking, &mut answered).await {
+            let pushed =
+                self.push_rounds(driver, call, &target, &mut asking, presumed, &mut answered);
+            match pushed.await {
                 Ok(()) => return Ok(plan),
+                Err(error) if presumed.is_some() && self.is_not_presumed(&error) => {
+                    *presumed = None;
+                    asking.begin_anew();
+                }
                 Err(error) => {
                     asking.begin_anew();
                     // What was sent into a connection that broke may have arrived nowhere.
@@ -186,6 +247,16 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether the server says that it has not what was presumed, or takes no deltas any more.
+    fn is_not_presumed(&self, error: &Error) -> bool {
+        let Error::Status { status, .. } = error else { return false };
+        if matches!(*status, StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_REQUEST) {
+            self.note_takes_no_deltas();
+            return true;
+        }
+        *status == StatusCode::PRECONDITION_FAILED
     }
 
     /// car-mirror refuses larger blocks in the midst of a transfer: better to say so before the
@@ -226,9 +297,10 @@ impl Client {
         &self,
         root: Cid,
         held: Vec<Cid>,
+        order: Order,
         store: &Arc<S>,
     ) -> Driver<S> {
-        let source = Source::new(Order::BreadthFirst, &self.options.limits, self.options.seed);
+        let source = Source::new(order, &self.options.limits, self.options.seed);
         let mut source = source.with_trail(None);
         if held.is_empty() {
             source.handle_cold_call(root, self.options.cold_call_bytes);
@@ -244,20 +316,35 @@ impl Client {
         mut call: Call,
         target: &Target<'_, S>,
         asking: &mut Asking,
+        presumed: &mut Option<Presumed>,
         answered: &mut u64,
     ) -> Result<()> {
-        let mut wanted_before = Vec::new();
+        let (mut wanted_before, mut asked) = (Vec::new(), Vec::new());
         for _ in 0..self.options.limits.max_rounds {
-            let (said, sent);
+            let (said, mut sent);
+            let is_cold = call == Call::Cold;
             let opened = self.open_round(|| std::mem::replace(&mut call, Call::Answer));
             let offer = asking.question.offer(driver.source());
+            let sending = match presumed {
+                Some(presumed) => Sending {
+                    offer: Some(presumed.write(target.root, offer)),
+                    about: Some(presumed.about(target.root, std::mem::take(&mut asked))),
+                },
+                None => Sending { offer, about: None },
+            };
             let (begun, before) = (Instant::now(), self.progress.totals().bytes_sent);
-            let round = self.push_round(driver, target.root, target.path, offer).await;
+            let round = self.push_round(driver, target.root, target.path, sending).await;
             self.close_round(opened, &round, |(_, _, said)| End::Wants(said.wants()));
             (driver, sent, said) = round?;
             let went = self.progress.totals().bytes_sent - before;
             self.note_rate(went, begun.elapsed().as_secs_f64());
             let mut wanted = said.named();
+            if let Some(before) = presumed.take_if(|_| !is_cold) {
+                // Nobody knows what came out. What did not for want of old blocks goes without them.
+                driver.source().handle_forgotten();
+                *presumed = before.without(std::mem::take(&mut sent.lost));
+            }
+            asked.clone_from(&wanted);
             wanted.sort_unstable();
             *answered += 1;
             self.progress.missing.store(wanted.len() as u64, Relaxed);
@@ -363,15 +450,20 @@ impl Client {
         mut driver: Driver<S>,
         root: Cid,
         path: &str,
-        offer: Option<Offer>,
+        Sending { offer, about }: Sending,
     ) -> Result<(Driver<S>, Sent, Said)> {
         add(&self.progress.rounds, 1);
         let lost_before = self.progress.lost_writes.load(Relaxed);
-        let wish = self.wish();
+        let wish = self.wish().filter(|_| about.is_none());
+        let content_type = Some(if about.is_some() { routes::DELTA } else { routes::CAR });
+        let limits = self.options.limits.clone();
         let decides = wish.is_some();
         let (mut outgoing, mut body, alive) = channel(self.options.pace(), wish);
         let sending = tokio::task::spawn_blocking(move || {
-            let sent = driver.send(Some(root), &mut outgoing);
+            let sent = match about {
+                Some(about) => driver.send_delta(&about, &limits, &mut outgoing),
+                None => driver.send(Some(root), &mut outgoing),
+            };
             let sent = sent.and_then(|sent| outgoing.finish().map(|()| sent));
             (driver, sent)
         });
@@ -379,7 +471,6 @@ impl Client {
         let _ = decides && body.has_any().await.is_ok();
         let coding = body.coding().map(|coding| (header::CONTENT_ENCODING, coding.token()));
         let coded = coding.is_some();
-        let content_type = Some(routes::CAR);
         let head = Head { content_type, offer: offer.as_ref(), coding, ..Head::default() };
         let body = body.boxed_unsync();
         let answered = tokio::select! {
@@ -400,6 +491,7 @@ impl Client {
             (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
         };
         sent.interrupted |= self.progress.lost_writes.load(Relaxed) > lost_before;
+        sent.lost = lost_of(&answer);
         let said = self.push_answer(answer).await;
         let said = said.map_err(|error| if coded { self.untaken(error) } else { error })?;
         Ok((driver, sent, said))
@@ -424,10 +516,11 @@ impl Client {
     }
 
     async fn push_answer(&self, response: Response<Incoming>) -> Result<Said> {
-        if !matches!(response.status(), StatusCode::OK | StatusCode::ACCEPTED) {
-            return Err(self.refusal(response).await);
+        match response.status() {
+            StatusCode::OK | StatusCode::ACCEPTED => self.understood(),
+            StatusCode::CONFLICT => return Err(self.conflict(response).await),
+            _ => return Err(self.refusal(response).await),
         }
-        self.understood();
         let duplicate = response.headers().get(routes::DUPLICATE_BLOCKS);
         let duplicate = duplicate.and_then(|value| value.to_str().ok()?.parse().ok());
         add(&self.progress.duplicate, duplicate.unwrap_or(0));
@@ -441,6 +534,12 @@ impl Client {
         let plain = message::decode(self.speech.dialect(), Kind::PushResponse, &body, limits)?;
         Ok(Said::Plain(plain))
     }
+}
+
+/// Old blocks that the server says it has not.
+fn lost_of(response: &Response<Incoming>) -> Vec<Cid> {
+    let said = response.headers().get(extension::HEADER).and_then(|said| said.to_str().ok());
+    said.map_or_else(Vec::new, extension::lost_of)
 }
 
 /// Blocks that were sent and that the server had not.

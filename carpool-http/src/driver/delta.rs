@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use carpool_core::{Block, Cid, Limits, Unverified, verify};
-use carpool_delta::{Decoder, Encoder, Options, Output, Sending};
-use carpool_mirror::SourceOutput;
+use carpool_delta::{Decoder, Encoder, Options, Output, Pairing, Sending};
+use carpool_mirror::{SourceOutput, extension::MAX_HELD};
 use carpool_store::BlockStore;
 
 use super::{Arriving, Sent, SinkDriver, SourceDriver};
@@ -18,32 +18,82 @@ pub(crate) struct Common {
     pub(crate) held: Vec<Cid>,
 }
 
-impl Common {
-    fn cids(&self) -> impl Iterator<Item = Cid> {
-        self.wanted.iter().chain(&self.held).copied()
-    }
+/// What a source knows of a delta body that it sends.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) common: Common,
+    /// The root of the DAG.
+    pub(crate) root: Cid,
+    /// What the sink asked for beside the root: what lies above is there.
+    pub(crate) asked: Vec<Cid>,
+    /// Old blocks that the sink turned out not to have.
+    pub(crate) lost: Vec<Cid>,
 }
 
 /// What became of a delta body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// All of it was read, and every block in it came out.
     Whole,
-    /// It is no delta body, or blocks in it did not come out: they are to be asked for as they are.
+    /// All of it was read, and what did not come out was against these old blocks, which are not here.
+    But(Vec<Cid>),
+    /// It is no delta body, or other blocks in it did not come out: they are to be asked for as they are.
     InPart,
+}
+
+impl Taken {
+    /// Notes a block that did not come out, for an old block if that is known.
+    fn note_lost(&mut self, base: Option<Cid>) {
+        let mut lost = match std::mem::replace(self, Self::InPart) {
+            Self::Whole => Vec::new(),
+            Self::But(lost) => lost,
+            Self::InPart => return,
+        };
+        let Some(base) = base else { return };
+        if !lost.contains(&base) {
+            lost.push(base);
+        }
+        if lost.len() <= MAX_HELD {
+            *self = Self::But(lost);
+        }
+    }
+}
+
+/// Where what is sent belongs.
+struct Places {
+    /// The held root that is taken for what was at the root's place.
+    before: Option<Cid>,
+    pairing: Option<Pairing>,
+    /// The nodes above the last block that was asked for, of which the encoder was told.
+    above: Vec<Cid>,
+    /// Old blocks that the sink turned out not to have.
+    lost: Vec<Cid>,
 }
 
 impl<S: BlockStore> SourceDriver<S> {
     /// As [`send`](Self::send), as a delta body: blocks as what differs from those below the roots that
-    /// the sink holds. The first of these that is here is taken for what was at the wanted root's place.
+    /// the sink holds. The first of these that is here is taken for what was at the root's place.
     pub(crate) fn send_delta(
         &mut self,
-        common: &Common,
+        about: &About,
         limits: &Limits,
         outgoing: &mut Outgoing,
     ) -> Result<Sent> {
-        let mut encoder = Encoder::new(common.cids(), limits, Options::default(), 0);
-        let before = self.first_held(common)?;
+        let Common { wanted, held } = about.common.clone();
+        let mut encoder = Encoder::new(wanted, held, limits, Options::default(), 0);
+        let sent = self.send_encoded(about, limits, &mut encoder, outgoing);
+        self.note_encoded(&encoder.counts());
+        sent
+    }
+
+    fn send_encoded(
+        &mut self,
+        about: &About,
+        limits: &Limits,
+        encoder: &mut Encoder,
+        outgoing: &mut Outgoing,
+    ) -> Result<Sent> {
+        let mut places = self.places(about, limits)?;
         let (mut sent, mut loads) = (Sent::default(), Vec::new());
         loop {
             match self.source.poll()? {
@@ -52,9 +102,10 @@ impl<S: BlockStore> SourceDriver<S> {
                 Some(SourceOutput::Transmit(block)) => {
                     self.note_sent(&block);
                     sent.blocks += 1;
-                    let old = before.filter(|_| common.wanted.first() == Some(block.cid()));
-                    encoder.handle_block(block, old);
-                    self.give_out(&mut encoder, outgoing)?;
+                    self.lead_to(&block, &mut places, encoder, outgoing)?;
+                    let old = places.old_of(block.cid(), about.root);
+                    encoder.handle_block(block, &old);
+                    self.give_out(encoder, &places, outgoing)?;
                 }
                 Some(SourceOutput::EndRound) => break,
                 None => self.answer(&mut loads)?,
@@ -62,9 +113,47 @@ impl<S: BlockStore> SourceDriver<S> {
         }
         if sent.blocks > 0 {
             encoder.finish();
-            self.give_out(&mut encoder, outgoing)?;
+            self.give_out(encoder, &places, outgoing)?;
         }
         Ok(sent)
+    }
+
+    /// Goes through the old and the new DAG side by side.
+    fn places(&self, about: &About, limits: &Limits) -> Result<Places> {
+        let before = self.first_held(&about.common)?;
+        let pairing = before.map(|before| {
+            let asked = about.asked.iter().copied();
+            Pairing::new(about.root, before, asked, limits, 0)
+        });
+        let mut places = Places { before, pairing, above: Vec::new(), lost: about.lost.clone() };
+        while let Some(pairing) = &mut places.pairing
+            && let Some(cid) = pairing.poll()
+        {
+            pairing.handle_load(&cid, self.store.get(&cid)?);
+        }
+        Ok(places)
+    }
+
+    /// Tells the encoder of the nodes above a block that was asked for, as far as it does not know of
+    /// them.
+    fn lead_to(
+        &self,
+        block: &Block,
+        places: &mut Places,
+        encoder: &mut Encoder,
+        outgoing: &mut Outgoing,
+    ) -> Result<()> {
+        let above = places.pairing.as_ref().map(|pairing| pairing.above(block.cid()));
+        let Some(above) = above.filter(|above| !above.is_empty()) else { return Ok(()) };
+        let known = above.iter().zip(&places.above).take_while(|(a, b)| a == b).count();
+        for (depth, cid) in above.iter().enumerate().skip(known) {
+            let Some(data) = self.store.get(cid)? else { break };
+            let old = places.before.filter(|_| depth == 0);
+            encoder.handle_known(Block::new_unchecked(*cid, data), old.as_slice());
+            self.give_out(encoder, places, outgoing)?;
+        }
+        places.above = above;
+        Ok(())
     }
 
     fn first_held(&self, common: &Common) -> Result<Option<Cid>> {
@@ -73,14 +162,30 @@ impl<S: BlockStore> SourceDriver<S> {
     }
 
     /// Answers the encoder's look-ups and sends its bytes, until it takes the next block.
-    fn give_out(&self, encoder: &mut Encoder, outgoing: &mut Outgoing) -> Result<()> {
+    fn give_out(
+        &self,
+        encoder: &mut Encoder,
+        places: &Places,
+        outgoing: &mut Outgoing,
+    ) -> Result<()> {
         while let Some(sending) = encoder.poll() {
             match sending {
+                Sending::Load(cid) if places.lost.contains(&cid) => encoder.handle_load(&cid, None),
                 Sending::Load(cid) => encoder.handle_load(&cid, self.store.get(&cid)?),
                 Sending::Data(data) => outgoing.send(data)?,
             }
         }
         Ok(())
+    }
+}
+
+impl Places {
+    /// The way down to what a block is held against, where that does not follow from what is above it.
+    fn old_of(&self, cid: &Cid, root: Cid) -> Vec<Cid> {
+        if *cid == root {
+            return self.before.into_iter().collect();
+        }
+        self.pairing.as_ref().map_or_else(Vec::new, |pairing| pairing.like(cid))
     }
 }
 
@@ -101,9 +206,10 @@ pub(crate) struct DeltaBody {
 
 impl DeltaBody {
     pub(crate) fn new(incoming: Arriving, common: &Common, limits: &Limits) -> Self {
+        let Common { wanted, held } = common.clone();
         Self {
             incoming,
-            decoder: Decoder::new(common.cids(), limits, 0),
+            decoder: Decoder::new(wanted, held, limits, 0),
             left: limits.max_car_bytes,
             max: limits.max_car_bytes,
             ended: false,
@@ -170,17 +276,20 @@ impl<S: BlockStore> SinkDriver<S> {
     /// no fault of the transfer: it can be asked for as it is.
     pub(crate) fn receive_delta(&mut self, body: &mut DeltaBody) -> Result<Taken> {
         let taken = self.receive_decoded(body).and_then(|()| self.settle_batch(body));
+        self.note_encoded(&body.decoder.counts());
         let stored = self.store_pending();
-        taken.and(stored).map(|()| body.taken)
+        taken.and(stored).map(|()| body.taken.clone())
     }
 
     fn receive_decoded(&mut self, body: &mut DeltaBody) -> Result<()> {
         loop {
             match body.decoder.poll() {
-                Ok(Some(Output::Load(cid))) => self.load_base(&cid, body)?,
+                Ok(Some(Output::Load { cid, below_held })) => {
+                    self.load_base(&cid, below_held, body)?
+                }
                 Ok(Some(Output::Block(block))) => body.push(Decoded::Named(block)),
                 Ok(Some(Output::Hashed(block))) => body.push(Decoded::Hashed(block)),
-                Ok(Some(Output::Lost { .. })) => body.taken = Taken::InPart,
+                Ok(Some(Output::Lost { base, .. })) => body.taken.note_lost(base),
                 Ok(None) if body.ended => return Ok(()),
                 Ok(None) => body.read()?,
                 Err(error) => {
@@ -201,12 +310,13 @@ impl<S: BlockStore> SinkDriver<S> {
 
     /// Only what is known to lie below the old roots, or below the root that is transferred, is a base: a
     /// peer that names other blocks is answered as if they were not here.
-    fn load_base(&mut self, cid: &Cid, body: &mut DeltaBody) -> Result<()> {
-        if !self.sink().holds(cid) {
+    fn load_base(&mut self, cid: &Cid, below_held: bool, body: &mut DeltaBody) -> Result<()> {
+        let known = |driver: &mut Self| below_held || driver.sink().holds(cid);
+        if !known(self) {
             // It may have come a moment ago.
             self.settle_batch(body)?;
         }
-        let data = if self.sink().holds(cid) { self.find(cid)? } else { None };
+        let data = if known(self) { self.find(cid)? } else { None };
         body.decoder.handle_load(cid, data);
         Ok(())
     }

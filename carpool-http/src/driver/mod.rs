@@ -9,7 +9,7 @@ mod sink;
 mod source;
 
 pub(crate) use body::{Arriving, Body, CHANNEL_CHUNKS, Incoming};
-pub(crate) use delta::{Common, DeltaBody, Taken};
+pub(crate) use delta::{About, Common, DeltaBody, Taken};
 pub use gather::{Gathered, complete, gather};
 pub(crate) use gather::{gather_within, larger_than};
 pub(crate) use sink::{Next, SinkDriver};

@@ -193,6 +193,10 @@ impl<S: BlockStore> SinkDriver<S> {
         self.settle().map(drop)
     }
 
+    pub(super) fn note_encoded(&self, counts: &carpool_delta::Counts) {
+        self.progress.count_encoded(counts);
+    }
+
     pub(crate) fn flush(&self) -> Result<()> {
         Ok(self.store.flush()?)
     }

@@ -31,6 +31,8 @@ pub(crate) struct Sent {
     pub(crate) lacks: Option<Cid>,
     /// Whether the peer answered before it had read everything.
     pub(crate) interrupted: bool,
+    /// Old blocks that the sink says it has not.
+    pub(crate) lost: Vec<Cid>,
 }
 
 impl<S: BlockStore> SourceDriver<S> {
@@ -91,6 +93,10 @@ impl<S: BlockStore> SourceDriver<S> {
     pub(super) fn note_sent(&self, block: &Block) {
         self.progress.count(|of| &of.blocks_sent, 1);
         self.progress.count(|of| &of.block_bytes, block.data().len() as u64);
+    }
+
+    pub(super) fn note_encoded(&self, counts: &carpool_delta::Counts) {
+        self.progress.count_encoded(counts);
     }
 
     pub(super) fn answer(&mut self, loads: &mut Vec<Cid>) -> Result<()> {

@@ -10,7 +10,13 @@ use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Server, refusal::Refusal, sessions::Name};
-use crate::{Error, client::blocking, driver::Common, message::Request as Wanted, survey::survey};
+use crate::{
+    Error,
+    client::blocking,
+    driver::{About, Common},
+    message::Request as Wanted,
+    survey::survey,
+};
 
 /// What a pull asks for, in either form.
 pub(super) struct Asked {
@@ -171,10 +177,12 @@ impl Asked {
     }
 
     /// What a delta body is held against, where the sink names roots that are here.
-    pub(super) fn take_common(&mut self) -> Option<Common> {
+    pub(super) fn take_about(&mut self, lost: Vec<Cid>) -> Option<About> {
+        let root = self.held.as_ref().map(|(root, _)| *root)?;
         let held = std::mem::take(&mut self.named);
-        let wanted = || self.wanted.want.iter().collect();
-        (!held.is_empty()).then(|| Common { wanted: wanted(), held })
+        let asked: Vec<Cid> = self.wanted.want.iter().collect();
+        let common = Common { wanted: asked.clone(), held };
+        (!common.held.is_empty()).then_some(About { common, root, asked, lost })
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
@@ -206,7 +214,7 @@ impl Asked {
     }
 }
 
-fn offer_of(headers: &HeaderMap) -> Option<Offer> {
+pub(super) fn offer_of(headers: &HeaderMap) -> Option<Offer> {
     let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
     value.and_then(Offer::decode)
 }
@@ -221,4 +229,10 @@ fn answer_to(server: &Server, wanted: &Wanted) -> Answer {
 /// The header of an answer.
 pub(super) fn header_of(answer: &Answer) -> HeaderValue {
     HeaderValue::try_from(answer.encode()).expect("letters, digits and marks")
+}
+
+/// As [`header_of`], with blocks that turned out not to be here.
+pub(super) fn header_with(answer: &Answer, lost: &[Cid]) -> HeaderValue {
+    let value = answer.encode() + &extension::lost(lost);
+    HeaderValue::try_from(value).expect("letters, digits and marks")
 }

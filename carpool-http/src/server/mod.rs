@@ -86,8 +86,8 @@ pub struct ServerOptions {
     /// How long a key of sketches is good at least, which a client that pulls was given. Default an
     /// hour.
     pub sketch_key_life: Duration,
-    /// Whether pulls that name a root which is held here, and take delta bodies, are answered with one:
-    /// blocks as what differs from those below that root. Default true.
+    /// Whether delta bodies come and go, in which blocks are what differs from those below a root that both
+    /// sides hold: pulls that take them are answered with one, pushes may bring one. Default true.
     pub deltas: bool,
     /// Bytes of memory for what was sent in the last minute, so that a client can ask for what it
     /// lacks of it with a bit for each link. 0 turns it off. Default 64 MiB.
@@ -146,6 +146,10 @@ impl Default for ServerOptions {
 impl ServerOptions {
     const fn pace(&self) -> Pace {
         Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
+    }
+
+    const fn takes_deltas(&self) -> bool {
+        self.deltas && !self.read_only
     }
 
     /// The limits on the CAR of a push.

@@ -24,7 +24,7 @@ use crate::{
     Error,
     body::{ChannelBody, channel, collect},
     coding::Wish,
-    driver::{Common, SourceDriver},
+    driver::{About, SourceDriver},
     message::{self, Dialect, Request as Wanted},
     routes,
 };
@@ -36,6 +36,7 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let takes_deltas = takes(request.headers(), routes::DELTA);
+    let lost = held::offer_of(request.headers()).unwrap_or_default().lost;
     let choice = server.choice(request.headers());
     let mut asked = read(&server, request).await?;
     if let Some((root, cells)) = asked.cells.take() {
@@ -51,8 +52,8 @@ pub(super) async fn pull(
     }
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
-    let common = if takes_deltas { asked.take_common() } else { None };
-    let (kind, form) = Form::of(common);
+    let about = if takes_deltas { asked.take_about(lost) } else { None };
+    let (kind, form) = Form::of(about);
     let how = (Order::DepthFirst, form, choice);
     let mut response = send(&server, observed, asked, session, how).await?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -65,14 +66,14 @@ pub(super) async fn pull(
 /// In what form blocks go out.
 enum Form {
     Car,
-    Delta(Common),
+    Delta(About),
 }
 
 impl Form {
     /// The media type and the form of an answer to a client that takes deltas, if there is anything in
     /// common.
-    fn of(common: Option<Common>) -> (&'static str, Self) {
-        common.map_or((routes::CAR, Self::Car), |common| (routes::DELTA, Self::Delta(common)))
+    fn of(about: Option<About>) -> (&'static str, Self) {
+        about.map_or((routes::CAR, Self::Car), |about| (routes::DELTA, Self::Delta(about)))
     }
 }
 
@@ -198,7 +199,7 @@ fn stream(
         let _held = (alive, place);
         let sent = match form {
             Form::Car => driver.send(None, &mut outgoing),
-            Form::Delta(common) => driver.send_delta(&common, &limits, &mut outgoing),
+            Form::Delta(about) => driver.send_delta(&about, &limits, &mut outgoing),
         };
         match sent {
             Ok(sent) => {

@@ -2,7 +2,7 @@ use axum::{
     extract::{Extension, Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
-use carpool_core::Cid;
+use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Sink, Status,
     extension::{self, Offer},
@@ -14,11 +14,12 @@ use serde::Deserialize;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tokio::sync::mpsc;
 
-use super::{Server, SharedStore, held::header_of, observe::Observed, refusal::Refusal, root_of};
+use super::{Server, SharedStore, held::header_with, observe::Observed, refusal::Refusal, root_of};
 use crate::{
     Error, Result,
     body::{drain, pump},
-    driver::{Arriving, Body, CHANNEL_CHUNKS, Next, SinkDriver},
+    client::blocking,
+    driver::{Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody, Next, SinkDriver, Taken},
     message::{self, Dialect, Kind},
     routes,
 };
@@ -40,8 +41,59 @@ pub(super) async fn push(
 ) -> Result<Response, Refusal> {
     let (dialect, hint) = (Dialect::Spec, query.diff);
     let offer = offer(request.headers());
-    let target = Target { dialect, root: None, hint, early: false, offer, observed };
+    let mut target =
+        Target { dialect, root: None, hint, early: false, offer, observed, common: None };
+    if is_delta(request.headers()) && !server.options.read_only {
+        target = match presume(&server, target).await {
+            Ok(target) => target,
+            Err(refusal) => {
+                // The client listens while it sends: it need not send all of it.
+                tokio::spawn(async move { server.drain(request).await });
+                return Err(refusal);
+            }
+        };
+    }
     receive(server, target, request).await
+}
+
+fn is_delta(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == routes::DELTA)
+}
+
+/// Holds what a delta body presumes to what is here, before any of it is read.
+async fn presume(server: &Server, mut target: Target) -> Result<Target, Refusal> {
+    if !server.options.takes_deltas() {
+        let reason = "delta bodies are not taken here";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
+    }
+    let (server, offer, hint) = (server.clone(), target.offer.clone(), target.hint.clone());
+    let common = blocking(move || presumed(&server, offer.unwrap_or_default(), hint.as_deref()));
+    target.common = Some(common.await?);
+    target.root = target.common.as_ref().and_then(|common| common.wanted.first().copied());
+    Ok(target)
+}
+
+/// What the body is held against: the root that is pushed, and roots that are held here with all that
+/// lies below them.
+fn presumed(server: &Server, offer: Offer, hint: Option<&str>) -> Result<Common, Refusal> {
+    let (Some(root), Some(first)) = (offer.root, offer.held.first().copied()) else {
+        let reason = "a delta body comes with the root and held roots in the header";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    };
+    if offer.expects_name {
+        let name = hint.unwrap_or_default();
+        let current = server.store.name(name).map_err(Error::from)?;
+        if current.as_ref().is_none_or(|entry| entry.root != first) {
+            return Err(Refusal::conflict(name, current.as_ref()));
+        }
+    }
+    for held in &offer.held {
+        if !server.holds(*held)? {
+            let reason = format!("the DAG below {held} is not all held here");
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, reason));
+        }
+    }
+    Ok(Common { wanted: vec![root], held: offer.held })
 }
 
 /// What the source says that it can read.
@@ -65,7 +117,8 @@ pub(super) async fn push_as_car_mirror(
         }
     };
     let (dialect, root) = (Dialect::CarMirror, Some(root));
-    let target = Target { dialect, root, hint: None, early: false, offer: None, observed };
+    let (hint, offer, common) = (None, None, None);
+    let target = Target { dialect, root, hint, early: false, offer, observed, common };
     receive(server, target, request).await
 }
 
@@ -81,12 +134,57 @@ struct Target {
     /// What the source says that it can read.
     offer: Option<Offer>,
     observed: Observed,
+    /// What its body is held against, where that is no CAR.
+    common: Option<Common>,
+}
+
+/// A body on its way in.
+enum Incoming {
+    Car(Box<Body>),
+    Delta(Box<DeltaBody>),
+}
+
+impl Incoming {
+    fn new(chunks: Arriving, target: &Target, limits: &Limits) -> Self {
+        match &target.common {
+            Some(common) => Self::Delta(Box::new(DeltaBody::new(chunks, common, limits))),
+            None => Self::Car(Box::new(Body::new(chunks, limits))),
+        }
+    }
+
+    /// The roots in the header of a CAR.
+    fn roots(&mut self) -> Result<Vec<Cid>> {
+        match self {
+            Self::Car(body) => body.roots(),
+            Self::Delta(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes it to its end, and says which old blocks were not there. What does not come out of a delta body is
+    /// missing still, and is answered so.
+    fn receive(&mut self, driver: &mut SinkDriver<SharedStore>) -> Result<Vec<Cid>> {
+        match self {
+            Self::Car(body) => driver.receive(body).map(|()| Vec::new()),
+            Self::Delta(body) => driver.receive_delta(body).map(|taken| match taken {
+                Taken::But(lost) => lost,
+                Taken::Whole | Taken::InPart => Vec::new(),
+            }),
+        }
+    }
 }
 
 /// What is answered.
 enum Answered {
     Plain(Status),
     Extended(Box<extension::Request>),
+}
+
+/// What became of a push.
+struct Received {
+    answered: Answered,
+    duplicates: u64,
+    /// Old blocks that a delta body was against and that are not here.
+    lost: Vec<Cid>,
 }
 
 /// Bytes of held blocks after which a push is answered early. Over HTTP/1.1 clients fail that are
@@ -120,11 +218,13 @@ async fn receive(
     };
     let (dialect, pace) = (target.dialect, server.options.pace());
     let extended = target.offer.is_some();
+    let takes_deltas = server.options.takes_deltas();
     let (drain_bytes, says) = (server.options.drain_bytes, server.clone());
     let (to, incoming) = mpsc::channel(CHANNEL_CHUNKS);
     let taking = tokio::task::spawn_blocking(move || {
         let (coding, _place) = unpacked.unzip();
-        let body = Body::new(Arriving::new(incoming, coding)?, &server.options.push_limits());
+        let arriving = Arriving::new(incoming, coding)?;
+        let body = Incoming::new(arriving, &target, &server.options.push_limits());
         take(&server, body, &target)
     });
     let rest = pump(request.into_body(), to, pace).await;
@@ -136,21 +236,21 @@ async fn receive(
         drain(rest, drain_bytes, pace).await;
     }
     drop(place);
-    let (answered, duplicates) = taken?;
+    let Received { answered, duplicates, lost } = taken?;
     let mut response = match answered {
         Answered::Plain(status) => answer(dialect, &status, duplicates),
         Answered::Extended(request) => answer_extended(&request, duplicates),
     };
     says.say_taken(&mut response);
     if extended {
-        let value = header_of(&extension::Answer::default());
-        response.headers_mut().insert(extension::HEADER, value);
+        let answer = extension::Answer { takes_deltas, ..Default::default() };
+        response.headers_mut().insert(extension::HEADER, header_with(&answer, &lost));
     }
     Ok(response)
 }
 
 /// The whole of a push on the server's side: what is held, what came, what is missing now.
-fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u64)> {
+fn take(server: &Server, mut body: Incoming, target: &Target) -> Result<Received> {
     let (roots, sink) = sink(server, &mut body, target)?;
     target.observed.is_about(roots.len(), roots.first().copied());
     let progress = target.observed.progress();
@@ -165,28 +265,31 @@ fn take(server: &Server, mut body: Body, target: &Target) -> Result<(Answered, u
         driver.interrupt_after(EARLY_BYTES);
     }
     driver.settle()?;
-    driver.receive(&mut body)?;
+    let lost = body.receive(&mut driver)?;
     driver.sink().handle_end_round();
     let duplicates = progress.duplicate.load(Relaxed);
-    match driver.next()? {
-        Next::Request(status) => Ok((Answered::Plain(status), duplicates)),
-        Next::Ask(request) => Ok((Answered::Extended(request), duplicates)),
+    let answered = match driver.next()? {
+        Next::Request(status) => Answered::Plain(status),
+        Next::Ask(request) => Answered::Extended(request),
         Next::Plan(..) => unreachable!("the source plans"),
-        Next::Done(outcome) if outcome.missing > 0 => Err(Error::Incomplete {
-            missing: outcome.missing,
-            example: outcome.named.first().copied(),
-            reason: "no further round is allowed".into(),
-        }),
+        Next::Done(outcome) if outcome.missing > 0 => {
+            return Err(Error::Incomplete {
+                missing: outcome.missing,
+                example: outcome.named.first().copied(),
+                reason: "no further round is allowed".into(),
+            });
+        }
         Next::Done(_) => {
             finish(&server.store, &driver, &roots)?;
-            Ok((Answered::Plain(Status::default()), duplicates))
+            Answered::Plain(Status::default())
         }
-    }
+    };
+    Ok(Received { answered, duplicates, lost })
 }
 
 /// A sink of the roots that the push is about. A source of the specification remembers what it
 /// sent; that of car-mirror begins every request anew.
-fn sink(server: &Server, body: &mut Body, target: &Target) -> Result<(Vec<Cid>, Sink)> {
+fn sink(server: &Server, body: &mut Incoming, target: &Target) -> Result<(Vec<Cid>, Sink)> {
     let named = body.roots()?;
     let roots = target.root.map_or(named, |root| vec![root]);
     if roots.is_empty() {

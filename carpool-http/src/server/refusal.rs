@@ -1,9 +1,10 @@
 use axum::response::{IntoResponse, Response};
 use carpool_mirror::extension::{self, Answer};
+use carpool_store::NameEntry;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{coded, held, observe::Reason};
-use crate::Error;
+use crate::{Error, NameRecord, names::Conflict};
 
 /// An answer that says no, in a line of text.
 pub(super) struct Refusal {
@@ -23,6 +24,14 @@ impl Refusal {
     pub(super) const fn taking(mut self, any: bool) -> Self {
         self.taking = any;
         self
+    }
+
+    /// A name points to something else than was expected: what to is told as the names routes tell it.
+    pub(super) fn conflict(name: &str, current: Option<&NameEntry>) -> Self {
+        let current = current.map(|entry| NameRecord::new(name.to_owned(), entry));
+        let told =
+            serde_json::to_string(&Conflict { current }).expect("strings and numbers are JSON");
+        Self::new(StatusCode::CONFLICT, told)
     }
 
     /// With what the header of the extension says.

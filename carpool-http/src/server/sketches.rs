@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The keys, and what waits for more cells. Losing what waits costs its cells a second time.
 pub(super) struct Sketching {
     keys: Option<Keys>,
+    /// Whether pushes may bring delta bodies, which is said beside.
+    takes_deltas: bool,
     /// By their number.
     waiting: Mutex<AgedMap<Begun, Reconciliation>>,
 }
@@ -48,13 +50,14 @@ pub(super) enum Outcome {
 impl Sketching {
     pub(super) fn new(options: &ServerOptions) -> Self {
         let waiting = Mutex::new(AgedMap::new(MAX_WAITING, PATIENCE));
-        Self { keys: Keys::new(options.sketch_key_life), waiting }
+        let takes_deltas = options.takes_deltas();
+        Self { keys: Keys::new(options.sketch_key_life), takes_deltas, waiting }
     }
 
     /// What an answer says that brings a key.
     pub(super) fn offer(&self) -> Answer {
         let key = self.keys.as_ref().map(|keys| keys.draw(Instant::now()));
-        Answer { key, ..Answer::default() }
+        Answer { key, takes_deltas: self.takes_deltas, ..Answer::default() }
     }
 
     fn find(&self, number: u64) -> Option<NamedKey> {

@@ -1,6 +1,8 @@
 //! A server on loopback, DAGs to move, and a relay that counts and cuts.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod versions;
+
 use carpool_core::{Block, Cid};
 use carpool_http::{Client, ClientOptions, Server, ServerOptions, Totals};
 use carpool_mirror::extension::{HEADER, Offer};

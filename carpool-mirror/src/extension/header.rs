@@ -13,13 +13,20 @@ const VERSION: &str = "v=1";
 /// them, and in a push, how the sink may answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// The root of the DAG that is transferred, where the message beside the header wants others.
+    /// The root of the DAG that is transferred: in a pull where the message beside the header wants others, in
+    /// a push where its body is no CAR.
     pub root: Option<Cid>,
     /// In a pull, the one CID that the message beside the header wants, which may come late: a source
     /// that knows a held root answers without it.
     pub want: Option<Cid>,
-    /// The roots that are held, the best first; at most [`MAX_HELD`] count.
+    /// The roots that the sink holds, the best first; at most [`MAX_HELD`] count. In a push those are presumed that
+    /// the body is held against.
     pub held: Vec<Cid>,
+    /// In a push, whether the name that it is about has to point to the first of the held roots, which is
+    /// told otherwise before the body is read.
+    pub expects_name: bool,
+    /// In a pull, blocks below held roots that turned out not to be there: no delta may be against them.
+    pub lost: Vec<Cid>,
     /// The session under which the source may remember what it sends.
     pub session: Option<[u8; SESSION_BYTES]>,
     /// In a push, how the sink is to say what it lacks: the source reads the extended message.
@@ -46,6 +53,10 @@ impl Offer {
         }
         for (i, cid) in self.held.iter().take(MAX_HELD).enumerate() {
             value += &if i == 0 { format!("; held={cid}") } else { format!(",{cid}") };
+        }
+        value += &lost(&self.lost);
+        if self.expects_name {
+            value += "; expects=name";
         }
         if let Some(session) = self.session {
             value += &format!("; session={:032x}", u128::from_be_bytes(session));
@@ -75,6 +86,8 @@ impl Offer {
                 "ask" => offer.ask = Step::from_token(value),
                 "key" => offer.key = Some(NamedKey::decode(value)?),
                 "cells" => offer.cells = Some(CellRange::decode(value)?),
+                "lost" => offer.lost = cids(value)?,
+                "expects" => offer.expects_name = value == "name",
                 "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }
@@ -94,6 +107,8 @@ pub struct Answer {
     pub cells: Option<CellRange>,
     /// Whether the source remembers what it sends here for the session that the request named.
     pub memory: Memory,
+    /// Whether pushes may bring delta bodies.
+    pub takes_deltas: bool,
 }
 
 /// What a source remembers of a session.
@@ -118,7 +133,8 @@ impl Answer {
             Memory::Begun => "; session=new",
             Memory::Kept => "; session=kept",
         };
-        format!("{VERSION}{used}{memory}{}", sketches(self.key, self.cells))
+        let takes = if self.takes_deltas { "; takes=delta" } else { "" };
+        format!("{VERSION}{used}{memory}{takes}{}", sketches(self.key, self.cells))
     }
 
     /// As [`Offer::decode`].
@@ -128,6 +144,7 @@ impl Answer {
         for (key, value) in parameters(value)? {
             match (key, value) {
                 ("used", "held") => answer.used_held = true,
+                ("takes", "delta") => answer.takes_deltas = true,
                 ("session", "new") => answer.memory = Memory::Begun,
                 ("session", "kept") => answer.memory = Memory::Kept,
                 ("key", key) => answer.key = Some(NamedKey::decode(key)?),
@@ -143,6 +160,24 @@ fn sketches(key: Option<NamedKey>, cells: Option<CellRange>) -> String {
     let key = key.map(|key| format!("; key={}", key.encode()));
     let cells = cells.map(|cells| format!("; cells={}", cells.encode()));
     key.unwrap_or_default() + &cells.unwrap_or_default()
+}
+
+/// What a header says of blocks that turned out not to be there, of which the first [`MAX_HELD`] count.
+#[must_use]
+pub fn lost(cids: &[Cid]) -> String {
+    let mut value = String::new();
+    for (i, cid) in cids.iter().take(MAX_HELD).enumerate() {
+        value += &if i == 0 { format!("; lost={cid}") } else { format!(",{cid}") };
+    }
+    value
+}
+
+/// The blocks of which the header of an answer to a push says that they are not there: no delta may be against
+/// them.
+#[must_use]
+pub fn lost_of(value: &str) -> Vec<Cid> {
+    let said = parameters(value).and_then(|mut said| said.find(|(key, _)| *key == "lost"));
+    said.and_then(|(_, value)| cids(value)).unwrap_or_default()
 }
 
 /// The parameters behind the version.
@@ -192,8 +227,14 @@ mod tests {
                 session: Some([7; 16]),
                 ..Offer::default()
             },
-            Offer { held: (0..16).map(cid).collect(), ..Offer::default() },
+            Offer { held: (0..16).map(cid).collect(), lost: vec![cid(3)], ..Offer::default() },
             Offer { want: Some(cid(1)), held: vec![cid(2)], ..Offer::default() },
+            Offer {
+                root: Some(cid(1)),
+                held: vec![cid(2)],
+                expects_name: true,
+                ..Offer::default()
+            },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
         ] {
             let value = offer.encode();
@@ -203,9 +244,24 @@ mod tests {
         for memory in [Memory::None, Memory::Begun, Memory::Kept] {
             for (used_held, key) in [(false, None), (true, None), (true, Some(NAMED))] {
                 let cells = key.map(|_| CellRange::BEGIN);
-                let answer = Answer { used_held, memory, key, cells };
-                assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+                for takes_deltas in [false, true] {
+                    let answer = Answer { used_held, memory, key, cells, takes_deltas };
+                    assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+                }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_lost_stands_beside_an_answer() {
+        let both = vec![cid(1), cid(2)];
+        let value = Answer::default().encode() + &lost(&both);
+        assert_eq!(lost_of(&value), both);
+        assert_eq!(Answer::decode(&value), Some(Answer::default()));
+        let many: Vec<Cid> = (0..17).map(cid).collect();
+        assert_eq!(lost_of(&(Answer::default().encode() + &lost(&many))), many[..MAX_HELD]);
+        for value in ["", "v=1", "v=2; lost=x", "v=1; lost=x"] {
+            assert_eq!(lost_of(value), []);
         }
     }
 

@@ -3,7 +3,7 @@
 mod header;
 mod message;
 
-pub use header::{Answer, Memory, Offer};
+pub use header::{Answer, Memory, Offer, lost, lost_of};
 pub use message::{Asked, LinkBits, Request, Scope};
 
 /// The header of requests and answers.

@@ -5,6 +5,7 @@
 //! time is nearest to the best of each. Costs are those of a model (a balanced tree or a chain,
 //! scattered changes, slow start), so a plan is an opinion and not a promise.
 
+mod encoding;
 mod path;
 mod predict;
 
@@ -14,6 +15,7 @@ use core::fmt;
 
 use crate::narrowing::interior_params;
 
+pub use encoding::Encoding;
 pub use path::{Connection, INITIAL_WINDOW, Path};
 pub use predict::Cost;
 pub(crate) use predict::DEEPEST_TREE;

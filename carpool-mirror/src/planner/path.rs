@@ -27,7 +27,7 @@ impl Path {
         self.rate() * self.rtt()
     }
 
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.bytes_per_second.max(1) as f64
     }
 }

@@ -98,7 +98,7 @@ async fn mirror(
 ) -> Outcome<Mirrored> {
     let root = add(store, folder)?;
     let baseline = baseline(store, root, before)?;
-    let pushed = push_named(&client(&server.url)?, store, NAME, root, |_| ()).await?;
+    let pushed = push_named(&client(&server.url)?, store, (NAME, false), root, |_| ()).await?;
     Ok(Mirrored { root, totals: pushed.totals, baseline })
 }
 

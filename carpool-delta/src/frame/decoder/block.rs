@@ -8,7 +8,7 @@ use crate::{
     Error, Operation, apply, decompress_with,
     frame::{
         links::Links,
-        nodes::{Known, Node},
+        nodes::{Base, Known, Node},
         record::Content,
     },
     limits::MAX_REFERRED_BYTES,
@@ -32,6 +32,10 @@ impl Decoder {
         };
         self.cache.trim();
         self.decoded += pending.len as u64;
+        if made.is_ok() {
+            self.counts.add(&pending.content, pending.len);
+            self.counts.computed += u64::from(matches!(naming, Naming::Computed(_)));
+        }
         let data = made.as_ref().ok().map(|made| made.data.clone());
         self.add_node(naming, &pending, data);
         self.give_out(naming, pending.len, made);
@@ -39,11 +43,11 @@ impl Decoder {
     }
 
     /// Whether bases have to be awaited.
-    fn ask_for_bases(&mut self, referred: &[Option<Cid>]) -> bool {
+    fn ask_for_bases(&mut self, referred: &[Base]) -> bool {
         let mut awaited = false;
-        for cid in referred.iter().flatten().filter(|_| self.may_load()).collect::<Vec<_>>() {
-            if self.cache.get(cid).is_none() {
-                self.ask(cid);
+        for base in referred.iter().filter(|_| self.may_load()).collect::<Vec<_>>() {
+            if base.cid.is_some_and(|cid| self.cache.get(&cid).is_none()) {
+                self.ask(*base);
                 awaited = true;
             }
         }
@@ -51,7 +55,7 @@ impl Decoder {
     }
 
     /// The bases that a block refers to.
-    fn referred(&self, content: &Content) -> Result<Vec<Option<Cid>>, Error> {
+    fn referred(&self, content: &Content) -> Result<Vec<Base>, Error> {
         let mut numbers: Vec<usize> = match content {
             Content::Plain => Vec::new(),
             Content::Prefix { first, count, .. } => (*first..first + count).collect(),
@@ -65,9 +69,9 @@ impl Decoder {
     }
 
     /// Makes a block. What it takes from the parts is taken whether it can be made or not.
-    fn make(&mut self, referred: &[Option<Cid>], pending: &Pending) -> Result<Made, Failure> {
+    fn make(&mut self, referred: &[Base], pending: &Pending) -> Result<Made, Failure> {
         let Pending { len, content, .. } = pending;
-        let lost = referred.iter().find(|cid| self.base(cid.as_ref()).is_none()).copied();
+        let lost = referred.iter().find(|base| self.base(base).is_none()).map(|base| base.cid);
         match content {
             Content::Plain => Ok(Made { data: self.take_plain(*len)?, ..Made::default() }),
             Content::Prefix { first, count, frame } => {
@@ -110,26 +114,26 @@ impl Decoder {
         if let [Operation::Insert(_)] = operations {
             return Ok(Made { data: literals.into(), taken });
         }
-        let base = |n: usize| self.base(self.sequence.get(n)?.as_ref());
+        let base = |n: usize| self.base(self.sequence.get(n)?);
         let digest = |number| self.waiting.digest(number);
         let data = apply(operations, len, base, &literals, digest);
         let data = data.ok_or_else(|| self.expected("copies within their bases"))?;
         Ok(Made { data: data.into(), taken })
     }
 
-    fn base(&self, cid: Option<&Cid>) -> Option<&Bytes> {
-        self.cache.get(cid?).flatten()
+    fn base(&self, base: &Base) -> Option<&Bytes> {
+        self.cache.get(base.cid.as_ref()?).flatten()
     }
 
-    fn check_referred(&self, referred: &[Option<Cid>]) -> Result<(), Error> {
-        let bytes = referred.iter().filter_map(|cid| self.base(cid.as_ref())).map(Bytes::len);
+    fn check_referred(&self, referred: &[Base]) -> Result<(), Error> {
+        let bytes = referred.iter().filter_map(|base| self.base(base)).map(Bytes::len);
         let few = bytes.sum::<usize>() <= MAX_REFERRED_BYTES;
         if few { Ok(()) } else { Err(self.expected("bases of at most 32 MiB")) }
     }
 
     fn joined(&self, first: usize, count: usize) -> Vec<u8> {
         let bases = self.sequence.iter().skip(first).take(count);
-        let pieces: Vec<&Bytes> = bases.filter_map(|cid| self.base(cid.as_ref())).collect();
+        let pieces: Vec<&Bytes> = bases.filter_map(|base| self.base(base)).collect();
         pieces.iter().fold(Vec::new(), |mut joined, piece| {
             joined.extend_from_slice(piece);
             joined

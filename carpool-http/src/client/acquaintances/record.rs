@@ -1,3 +1,4 @@
+use carpool_core::Cid;
 use carpool_mirror::sketch::NamedKey;
 
 use super::age::Dated;
@@ -9,6 +10,8 @@ pub(super) struct Record {
     pub(super) base: String,
     /// Whether it reads the extension.
     pub(super) reads: Option<Dated<bool>>,
+    /// Whether it takes pushes with deltas.
+    pub(super) takes_deltas: Option<Dated<bool>>,
     /// Microseconds.
     pub(super) round_trip: Option<Dated<u64>>,
     /// Bytes a second.
@@ -19,6 +22,8 @@ pub(super) struct Record {
     pub(super) drawn: Option<Dated<NamedKey>>,
     /// Names, and the blocks that were missing the last time; used last, last.
     pub(super) changes: Vec<(String, u64)>,
+    /// Names, and the roots that it acknowledged to have under them last; used last, last.
+    pub(super) acknowledged: Vec<(String, Cid)>,
 }
 
 impl Record {
@@ -36,7 +41,18 @@ impl Record {
         self.forget_beyond(max);
     }
 
+    pub(super) fn acknowledged(&self, name: &str) -> Option<Cid> {
+        self.acknowledged.iter().find(|(known, _)| known == name).map(|(_, root)| *root)
+    }
+
+    pub(super) fn note_acknowledged(&mut self, name: &str, root: Cid, max: usize) {
+        self.acknowledged.retain(|(known, _)| known != name);
+        self.acknowledged.push((name.to_owned(), root));
+        self.forget_beyond(max);
+    }
+
     pub(super) fn forget_beyond(&mut self, names: usize) {
+        self.acknowledged.drain(..self.acknowledged.len().saturating_sub(names));
         self.changes.drain(..self.changes.len().saturating_sub(names));
     }
 

@@ -1,5 +1,6 @@
 //! The JSON of what is remembered.
 
+use carpool_core::Cid;
 use carpool_mirror::sketch::NamedKey;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ struct Server {
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads_extension: Option<(bool, Seconds)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    takes_deltas: Option<(bool, Seconds)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip_micros: Option<(u64, Seconds)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +38,9 @@ struct Server {
     key_drawn: Option<(String, Seconds)>,
     /// By name, and under the empty one what was transferred without.
     last_changes: Vec<(String, u64)>,
+    /// By name, the root that the server acknowledged.
+    #[serde(default)]
+    acknowledged: Vec<(String, String)>,
 }
 
 pub(super) fn decode(text: &[u8]) -> Option<Vec<Record>> {
@@ -63,17 +69,27 @@ const fn pair<T: Copy>(dated: &Dated<T>) -> (T, Seconds) {
     (dated.value, dated.since)
 }
 
+fn text((name, root): &(String, Cid)) -> (String, String) {
+    (name.clone(), root.to_string())
+}
+
+fn read((name, root): (String, String)) -> Option<(String, Cid)> {
+    Some((name, root.parse().ok()?))
+}
+
 impl From<&Record> for Server {
     fn from(record: &Record) -> Self {
         let key = |dated: &Dated<NamedKey>| (dated.value.encode(), dated.since);
         Self {
             url: record.base.clone(),
             reads_extension: record.reads.as_ref().map(pair),
+            takes_deltas: record.takes_deltas.as_ref().map(pair),
             round_trip_micros: record.round_trip.as_ref().map(pair),
             bytes_per_second: record.rate.as_ref().map(pair),
             key_given: record.given.as_ref().map(key),
             key_drawn: record.drawn.as_ref().map(key),
             last_changes: record.changes.clone(),
+            acknowledged: record.acknowledged.iter().map(text).collect(),
         }
     }
 }
@@ -87,12 +103,15 @@ impl From<Server> for Record {
         let mut record = Self {
             base: server.url,
             reads: server.reads_extension.map(|(reads, since)| Dated::new(reads, since)),
+            takes_deltas: server.takes_deltas.map(|(takes, since)| Dated::new(takes, since)),
             round_trip: server.round_trip_micros.map(flat),
             rate: server.bytes_per_second.map(flat),
             given: server.key_given.and_then(key),
             drawn: server.key_drawn.and_then(key),
             changes: server.last_changes,
+            acknowledged: server.acknowledged.into_iter().filter_map(read).collect(),
         };
+        record.acknowledged.retain(|(name, _)| name.len() <= Acquaintances::MAX_NAME_BYTES);
         record.changes.retain(|(name, _)| name.len() <= Acquaintances::MAX_NAME_BYTES);
         record.forget_beyond(Acquaintances::MAX_NAMES);
         record

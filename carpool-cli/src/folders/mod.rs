@@ -1,0 +1,17 @@
+//! Folders that are synced again and again: what is remembered of them, and what changed since.
+
+mod arrival;
+mod arrive;
+mod content;
+mod import;
+mod memory;
+mod record;
+mod stamp;
+mod walk;
+
+pub(crate) use arrival::{Arrival, Wish, plan};
+pub(crate) use arrive::{arrive, remembered};
+pub(crate) use import::{Folder, import_folder};
+pub(crate) use memory::{Place, doubt};
+pub(crate) use stamp::Stamp;
+pub(crate) use walk::walk;
