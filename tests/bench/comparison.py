@@ -578,6 +578,50 @@ def push(*flags):
     return moved
 
 
+def sync_down(step, rate, profile):
+    """A folder that was brought to the name before, and is again once the name has moved."""
+    if step.is_car():
+        return None
+    made, old, new = step.stores(profile)
+    store, source = step.fresh("pulled", made / "sink"), step.fresh("served", made / "source")
+    into = step.fresh("synced")
+    into.rmdir()
+    server = serve(source)
+
+    def before(relay):
+        run(CARPOOL, "--store", store, "sync", f"http://{relay.at}#v", into)
+        versions.named(f"http://{server.address}", new, old)
+
+    command = [CARPOOL, "--store", store, "--json", "sync"]
+    move = lambda relay: client(*command, f"http://{relay.at}#v", into, "--delete", *DELTA)
+    row = through(server, rate, move, before)
+    same(step.new, into)
+    for folder in (store, source, into):
+        shutil.rmtree(folder)
+    return row
+
+
+def sync_up(step, rate, profile):
+    """A folder that was sent under the name before, and is again once it has changed."""
+    if step.is_car():
+        return None
+    made, old, new = step.stores(profile)
+    store, sink = step.fresh("pushing", made / "sink"), step.fresh("pushed", made / "sink")
+    folder = step.fresh("synced", step.old)
+    command = [CARPOOL, "--store", store, "--json", "sync", *PROFILES[profile], folder]
+
+    def before(relay):
+        run(*command, f"http://{relay.at}#v")
+        run("rsync", "-a", "--checksum", "--delete", f"{step.new}/", f"{folder}/")
+
+    move = lambda relay: client(*command, f"http://{relay.at}#v", *DELTA)
+    row = turned(through(serve(sink), rate, move, before))
+    whole(step, sink, new, made / "new.car")
+    for folder in (store, sink, folder):
+        shutil.rmtree(folder)
+    return row
+
+
 def mirror(step, rate, profile):
     """car-mirror takes no block above 1,000,000 bytes."""
     if profile == "1MiB" or not (PEER / "peer-client").exists():
@@ -609,7 +653,9 @@ WAYS = {
     "cold: rsync -az": (rsync("-az", cold=True), False),
     "cold: zstd": (pull(*ZSTD, cold=True), True),
     "cold: blocks": (pull(*NEVER, cold=True), True),
+    "sync of a folder": (sync_down, True),
     "push: rsync -az": (rsync_push("-az"), False),
+    "push: sync of a folder": (sync_up, True),
     "push: deltas": (push(*DELTA), True),
     "push: blocks, zstd": (push(*ZSTD), True),
 }
