@@ -11,6 +11,7 @@ took: rsync, git, tar and zstd, car-mirror 0.1.0, and carpool.
     tests/bench/comparison.py --runs N           the median of so many [default: 1]
     tests/bench/comparison.py --prepare          make what is measured, and measure nothing
     tests/bench/comparison.py --table            no measurement: the tables of what was measured
+    tests/bench/comparison.py --rows             no measurement: all of it, row by row
     tests/bench/comparison.py --figures DIR      no measurement: figures of it, as SVG
 
 All of them go through one relay (`cargo build --release -p benches --bin relay`), which delays by a round
@@ -456,7 +457,7 @@ FLAGS = ["--no-whole-file", "--checksum", "--delete"]
 
 
 def rsyncd(tree, writable):
-    config = ROOM / "rsyncd.conf"
+    config = SCRATCH / "rsyncd.conf"
     read_only = "no" if writable else "yes"
     lines = ["use chroot = no", f"uid = {os.getuid()}", f"gid = {os.getgid()}", "[it]"]
     lines += [f"path = {tree}", f"read only = {read_only}"]
@@ -501,7 +502,9 @@ def git(step, rate, _profile):
         return None
     made = step.repositories()
     clone = step.fresh("cloned.git", made / "clone.git")
-    command = ["git", "daemon", "--listen=127.0.0.1", "--port=PORT", "--export-all"]
+    # Not by way of `git`, whose child it would be.
+    daemon = pathlib.Path(run("git", "--exec-path").strip()) / "git-daemon"
+    command = [daemon, "--listen=127.0.0.1", "--port=PORT", "--export-all"]
     server = Daemon(command + [f"--base-path={made}", made])
     move = lambda relay: client("git", "-C", clone, "fetch", f"git://{relay.at}/server.git", "new")
     row = through(server, rate, move)
@@ -672,6 +675,7 @@ def profiles_of(name, depends, asked):
 
 def measure(asked):
     ROOM.mkdir(parents=True, exist_ok=True)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
     for name in asked.only:
         steps = steps_of(name)
         for way in asked.way:
@@ -715,6 +719,7 @@ def shown(value):
 
 def prepare(asked):
     ROOM.mkdir(parents=True, exist_ok=True)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
     for name in asked.only:
         for step in steps_of(name):
             for version in (step.old, step.new):
@@ -752,7 +757,7 @@ def any_rate(found, name, profile, way):
     return next((row for row in rows if row), None)
 
 
-def table(asked):
+def rows(asked):
     found = results()
     for name in asked.only:
         print(f"\n{SEQUENCES[name][0]}\n")
@@ -765,51 +770,77 @@ def table(asked):
                     cells = [way, profile, rate] + [f"{row[field]:,.0f}" for field in FIELDS[4:7]]
                     cells += [f"{row[field]:.2f}" for field in FIELDS[7:]]
                     print("| " + " | ".join(map(str, cells)) + " |")
-    print()
-    goals(found, asked)
 
 
 def goals(found, asked):
-    print("Bytes up and down, and what `deltas` needs of them:\n")
-    print("| sequence | profile | rsync -az | git | deltas | of rsync -az | of git | turns | blocks, zstd |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
-    for name in asked.only:
-        for profile in profiles_of(name, True, asked.profile):
-            get = lambda way: any_rate(found, name, profile, way)
-            ours, them, git, zstd = map(get, ("deltas", "rsync -az", "git", "blocks, zstd"))
-            if not ours or not them:
-                continue
-            cells = [SEQUENCES[name][0], profile, count(them), count(git), count(ours)]
-            cells += [share(ours, them), share(ours, git), f"{ours['turns']:.0f}", count(zstd)]
-            print("| " + " | ".join(cells) + " |")
+    bytes_moved(found, asked)
     seconds(found, asked)
-    print("\nWithout an old version:\n")
-    print("| sequence | profile | tar, zstd -3 | zstd | of it | rsync -az |")
-    print("|---|---|---:|---:|---:|---:|")
+    processors(found, asked)
+    cold(found, asked)
+
+
+def each(found, asked, ways):
+    """The rows of these ways, for each sequence and profile that has all of the first two."""
     for name in asked.only:
         for profile in profiles_of(name, True, asked.profile):
-            get = lambda way: any_rate(found, name, profile, way)
-            ours, them, rsync = map(get, ("cold: zstd", "cold: tar, zstd", "cold: rsync -az"))
-            if ours and them:
-                cells = [SEQUENCES[name][0], profile, count(them), count(ours), share(ours, them), count(rsync)]
-                print("| " + " | ".join(cells) + " |")
+            rows = [any_rate(found, name, profile, way) for way in ways]
+            if rows[0] and rows[1]:
+                yield [SEQUENCES[name][0], profile], rows
+
+
+def head(*cells, text=2):
+    print("\n| " + " | ".join(cells) + " |")
+    print("|" + "---|" * text + "---:|" * (len(cells) - text))
+
+
+def line(cells):
+    print("| " + " | ".join(map(str, cells)) + " |")
+
+
+def bytes_moved(found, asked):
+    print("Bytes both ways:")
+    others = ["rsync -a", "git", "car-mirror", "blocks", "blocks, zstd"]
+    head("sequence", "profile", *others, "rsync -az", "deltas", "of rsync -az", "of git", "turns")
+    for cells, (ours, them, *rest) in each(found, asked, ["deltas", "rsync -az", *others]):
+        cells += map(count, rest)
+        line([*cells, count(them), count(ours), share(ours, them), share(ours, rest[1]), f"{ours['turns']:.0f}"])
+    print("\nThe same with folders, and pushed:")
+    ways = ["rsync -az", "sync of a folder", "push: rsync -az", "push: deltas", "push: sync of a folder"]
+    head("sequence", "profile", *ways)
+    for cells, rows in each(found, asked, ways):
+        line([*cells, *map(count, rows)])
+
+
+def processors(found, asked):
+    print("\nProcessor seconds, of who gets and of who gives:")
+    ways = ["rsync -az", "deltas", "git", "blocks", "blocks, zstd"]
+    head("sequence", "profile", *ways)
+    both = lambda row: f"{row['cpu']:.2f} + {row['server_cpu']:.2f}" if row else ""
+    for cells, rows in each(found, asked, ways):
+        line([*cells, *map(both, rows)])
+
+
+def cold(found, asked):
+    print("\nWithout an old version, bytes both ways:")
+    ways = ["cold: zstd", "cold: tar, zstd", "cold: rsync -az"]
+    head("sequence", "profile", "tar, zstd -3", "rsync -az", "blocks, zstd", "of tar, zstd -3")
+    for cells, (ours, them, rsync) in each(found, asked, ways):
+        line([*cells, count(them), count(rsync), count(ours), share(ours, them)])
 
 
 def seconds(found, asked):
-    print("\nSeconds:\n")
-    print("| sequence | profile | Mb/s | rsync -az | git | blocks | deltas | of rsync -az | of blocks |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("\nSeconds, from the start of the program to its end:")
+    ways = ["rsync -az", "blocks", "deltas", "git", "blocks, zstd", "sync of a folder"]
+    head("sequence", "profile", "Mb/s", *ways, "of rsync -az", "of blocks", text=2)
     for name in asked.only:
         for profile in profiles_of(name, True, asked.profile):
             for rate in asked.rate:
-                get = lambda way: of(found, name, profile, rate, way)
-                rows = [get(way) for way in ("rsync -az", "git", "blocks", "deltas")]
+                rows = [of(found, name, profile, rate, way) for way in ways]
                 took = [row["seconds"] if row else None for row in rows]
-                if None in (took[0], took[2], took[3]):
-                    continue
-                cells = [SEQUENCES[name][0], profile, rate] + [f"{it:.2f}" if it else "" for it in took]
-                cells += [f"{took[3] / took[0]:.2f}", f"{took[3] / took[2]:.2f}"]
-                print("| " + " | ".join(map(str, cells)) + " |")
+                if None not in took[:3]:
+                    cells = [f"{it:.2f}" if it else "" for it in took]
+                    ratios = [f"{took[2] / took[0]:.2f}", f"{took[2] / took[1]:.2f}"]
+                    line([SEQUENCES[name][0], profile, rate, *cells, *ratios])
 
 
 def count(row):
@@ -897,9 +928,10 @@ def main():
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--rows", action="store_true")
     parser.add_argument("--figures")
     asked = parser.parse_args()
-    shows = asked.table or asked.figures
+    shows = asked.table or asked.rows or asked.figures
     small = lambda name: SEQUENCES[name][2]
     chosen = [name for name in SEQUENCES if asked.long or shows or small(name)]
     asked.only = asked.only or chosen
@@ -909,11 +941,13 @@ def main():
     if asked.figures:
         return figures(asked)
     if asked.table:
-        return table(asked)
+        return goals(results(), asked)
+    if asked.rows:
+        return rows(asked)
     prepare(asked)
     if not asked.prepare:
         measure(asked)
-        table(asked)
+        goals(results(), asked)
 
 
 if __name__ == "__main__":
