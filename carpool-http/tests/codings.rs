@@ -6,7 +6,10 @@ mod common;
 use bytes::Bytes;
 use carpool_car::{header, section_prefix};
 use carpool_core::{Block, Cid, codec};
-use carpool_http::{Client, ServerOptions, client::Compress};
+use carpool_http::{
+    Client, ServerOptions,
+    client::{Acquaintances, Compress},
+};
 use carpool_store::{BlockStore, Expect, MemoryStore, NameEntry, Names, SetName};
 use common::{Relay, client_with, holding, holds_all, serve, serve_default};
 use http::{HeaderMap, header as name};
@@ -220,6 +223,26 @@ async fn a_client_pushes_compressed_once_the_server_has_said_that_it_takes_it() 
             assert_eq!(up * 3 < whole, saves, "{compress:?}, noise: {noise}: {up} of {whole}");
         }
     }
+}
+
+/// What was learned of a server is known to the next client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_met_before_is_sent_compressed_at_once() {
+    let (root, blocks) = tree(40, 50_000, false);
+    let whole = car(root, &blocks).len() as u64;
+    let url = serve_default(holding([])).await;
+    let known = Acquaintances::default();
+    let client = |compress| {
+        client_with(&url, |options| {
+            options.acquaintances = Acquaintances::decode(&known.encode());
+            options.compress = compress;
+        })
+    };
+    let before = client_with(&url, |options| options.acquaintances = known.clone());
+    assert!(before.name("none").await.expect("an answer").is_none());
+    let pushed = client(Compress::Always).push(root, vec![], None, holding(&blocks)).await;
+    let totals = pushed.expect("it is taken").totals;
+    assert!(totals.bytes_sent * 3 < whole, "{} of {whole}", totals.bytes_sent);
 }
 
 /// A router that says one thing and does another, such as a proxy before a server.

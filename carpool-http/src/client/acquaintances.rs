@@ -24,7 +24,7 @@ pub(super) use age::now;
 /// * the round trip and the rate that were measured last, each for [`LIFE_SECONDS`](Self::LIFE_SECONDS);
 /// * keys of sketches, what it gave for pulls and what was drawn for pushes, for an hour or until
 ///   something did not decode;
-/// * whether it takes pushes with deltas;
+/// * whether it takes pushes with deltas, and in zstd;
 /// * how many blocks were missing the last time, for each [name](super::ClientOptions::name), and the root that it
 ///   acknowledged to have under it.
 ///
@@ -85,6 +85,15 @@ impl Acquaintances {
 
     pub(super) fn note_takes_deltas(&self, base: &str, takes: bool, now: Seconds) {
         self.with(base, |record| record.takes_deltas = Some(Dated::new(takes, now)));
+    }
+
+    /// Whether the server takes CARs in zstd, where that is known.
+    pub(super) fn takes_zstd(&self, base: &str, now: Seconds) -> Option<bool> {
+        self.look(base, |record| record.takes_zstd?.fresh(now, Self::LIFE_SECONDS))
+    }
+
+    pub(super) fn note_takes_zstd(&self, base: &str, takes: bool, now: Seconds) {
+        self.with(base, |record| record.takes_zstd = Some(Dated::new(takes, now)));
     }
 
     /// The root that the server acknowledged last to have under a name.

@@ -1,5 +1,5 @@
 use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{Client, acquaintances::now, is_loopback};
 use crate::{
@@ -47,27 +47,6 @@ impl Way {
     }
 }
 
-/// Whether a server takes CARs in zstd.
-#[derive(Debug, Default)]
-pub(super) struct Taking {
-    said: AtomicBool,
-    /// It was tried, whatever the server says.
-    refused: AtomicBool,
-}
-
-impl Taking {
-    /// An answer came with these headers.
-    pub(super) fn note(&self, headers: &HeaderMap) {
-        if takes(headers, Coding::Zstd) {
-            self.said.store(true, Relaxed);
-        }
-    }
-
-    fn takes(&self) -> bool {
-        self.said.load(Relaxed) && !self.refused.load(Relaxed)
-    }
-}
-
 impl Client {
     pub(super) fn compresses(&self) -> bool {
         match self.options.compress {
@@ -96,8 +75,16 @@ impl Client {
 
     /// What the CAR of a push is to be written in, if that pays.
     pub(super) fn wish(&self) -> Option<Wish> {
-        let wish = self.taking.takes() && self.compresses();
+        let takes = self.options.acquaintances.takes_zstd(&self.base, now()) == Some(true);
+        let wish = takes && !self.zstd_refused.load(Relaxed) && self.compresses();
         wish.then_some(Wish { coding: Coding::Zstd, always: false, _place: None })
+    }
+
+    /// An answer came with these headers.
+    pub(super) fn note_codings(&self, headers: &HeaderMap) {
+        if takes(headers, Coding::Zstd) && !self.zstd_refused.load(Relaxed) {
+            self.options.acquaintances.note_takes_zstd(&self.base, true, now());
+        }
     }
 
     /// A server, or what stands before it, that does not take what was said to be taken is sent it as
@@ -107,7 +94,8 @@ impl Client {
         if !matches!(error, Error::Status { status, .. } if status == untaken) {
             return error;
         }
-        self.taking.refused.store(true, Relaxed);
+        self.zstd_refused.store(true, Relaxed);
+        self.options.acquaintances.note_takes_zstd(&self.base, false, now());
         Error::Cut(error.to_string())
     }
 }

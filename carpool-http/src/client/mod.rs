@@ -49,7 +49,6 @@ use crate::{
 pub use acquaintances::Acquaintances;
 use acquaintances::now;
 pub use compress::Compress;
-use compress::Taking;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use named::NamedReport;
@@ -173,7 +172,8 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
-    taking: Arc<Taking>,
+    /// CARs in zstd were refused, whatever the server says.
+    zstd_refused: Arc<AtomicBool>,
     /// Bytes a second of the fastest long body; 0 where there was none.
     rate: Arc<AtomicU64>,
     headers: HeaderMap,
@@ -198,8 +198,8 @@ impl Client {
         let http = hyper_client(&options, &progress)?;
         let reads = options.acquaintances.reads(&base, now()) == Some(true);
         let extended = Arc::new(AtomicBool::new(reads));
-        let (taking, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, taking, rate, headers, options, progress })
+        let (zstd_refused, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
+        Ok(Self { http, base, speech, extended, zstd_refused, rate, headers, options, progress })
     }
 
     /// The counters of all that this client does.
@@ -255,7 +255,7 @@ impl Client {
         } else if offered && response.status().is_success() {
             self.note_reads(false);
         }
-        self.taking.note(response.headers());
+        self.note_codings(response.headers());
         let connected = self.progress.connected.load(Relaxed);
         if connected > 0 {
             self.options.acquaintances.note_round_trip(&self.base, connected, now());

@@ -12,6 +12,8 @@ pub(super) struct Record {
     pub(super) reads: Option<Dated<bool>>,
     /// Whether it takes pushes with deltas.
     pub(super) takes_deltas: Option<Dated<bool>>,
+    /// Whether it takes CARs in zstd.
+    pub(super) takes_zstd: Option<Dated<bool>>,
     /// Microseconds.
     pub(super) round_trip: Option<Dated<u64>>,
     /// Bytes a second.

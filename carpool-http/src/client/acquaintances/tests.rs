@@ -87,6 +87,8 @@ fn some(now: Seconds) -> Acquaintances {
     let known = Acquaintances::default();
     for base in ["http://a", "https://b.example/path"] {
         known.note_reads(base, base.len() > 8, now);
+        known.note_takes_deltas(base, true, now);
+        known.note_takes_zstd(base, base.len() > 8, now);
         known.note_round_trip(base, 50_000, now);
         known.note_rate(base, u64::MAX, now);
         known.give_key(base, named(u64::MAX), now);

@@ -28,6 +28,8 @@ struct Server {
     reads_extension: Option<(bool, Seconds)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     takes_deltas: Option<(bool, Seconds)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    takes_zstd: Option<(bool, Seconds)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip_micros: Option<(u64, Seconds)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,7 @@ impl From<&Record> for Server {
             url: record.base.clone(),
             reads_extension: record.reads.as_ref().map(pair),
             takes_deltas: record.takes_deltas.as_ref().map(pair),
+            takes_zstd: record.takes_zstd.as_ref().map(pair),
             round_trip_micros: record.round_trip.as_ref().map(pair),
             bytes_per_second: record.rate.as_ref().map(pair),
             key_given: record.given.as_ref().map(key),
@@ -104,6 +107,7 @@ impl From<Server> for Record {
             base: server.url,
             reads: server.reads_extension.map(|(reads, since)| Dated::new(reads, since)),
             takes_deltas: server.takes_deltas.map(|(takes, since)| Dated::new(takes, since)),
+            takes_zstd: server.takes_zstd.map(|(takes, since)| Dated::new(takes, since)),
             round_trip: server.round_trip_micros.map(flat),
             rate: server.bytes_per_second.map(flat),
             given: server.key_given.and_then(key),
