@@ -507,6 +507,12 @@ pub(crate) struct SyncArgs {
     /// A file of such patterns, as .gitignore is one; can be given again
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore_file: Vec<PathBuf>,
+    /// Say what would travel and change; nothing is sent, and nothing is written
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Sending: send again whenever something has changed, until Ctrl-C
+    #[arg(short = 'w', long, conflicts_with = "dry_run")]
+    pub(crate) watch: bool,
     /// Receiving: remove what the name does not have
     #[arg(long)]
     pub(crate) delete: bool,

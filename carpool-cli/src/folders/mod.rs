@@ -12,6 +12,6 @@ mod walk;
 pub(crate) use arrival::{Arrival, Wish, plan};
 pub(crate) use arrive::{arrive, remembered};
 pub(crate) use import::{Folder, import_folder};
-pub(crate) use memory::{Place, doubt};
+pub(crate) use memory::{Memory, Place, doubt};
 pub(crate) use stamp::Stamp;
 pub(crate) use walk::walk;
