@@ -112,7 +112,7 @@ pub(crate) struct AddArgs {
 }
 
 /// How files become DAGs: flags beat the profile and are spelled as Kubo's.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct ImportFlags {
     /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta,
     /// carpool-v1-fastcdc

@@ -10,6 +10,9 @@ use crate::{
     failure::{Exit, Failure, Outcome},
 };
 
+/// Paths that are looked at at most: a small DAG can have more than anybody reads.
+const MAX_PATHS: usize = 1 << 24;
+
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -88,6 +91,16 @@ pub(crate) fn changes(
     store: &dyn BlockStore,
     before: Option<Cid>,
     after: Cid,
+    each: impl FnMut(Change),
+) -> Outcome<bool> {
+    changes_within(store, before, after, MAX_PATHS, each)
+}
+
+fn changes_within(
+    store: &dyn BlockStore,
+    before: Option<Cid>,
+    after: Cid,
+    max: usize,
     mut each: impl FnMut(Change),
 ) -> Outcome<bool> {
     let before = before.map(|before| side(store, before)).transpose()?;
@@ -95,7 +108,7 @@ pub(crate) fn changes(
     if before.into_iter().chain([after]).any(|side| side.kind == Kind::Other) {
         return Ok(false);
     }
-    let mut open = vec![(String::new(), before, Some(after))];
+    let (mut open, mut paths) = (vec![(String::new(), before, Some(after))], 0);
     // The last is the next, so those of a folder go on the list the wrong way round.
     while let Some((path, before, after)) = open.pop() {
         if before.map(|side| side.cid) == after.map(|side| side.cid) {
@@ -105,6 +118,11 @@ pub(crate) fn changes(
         if is_told(before, after, below.is_empty()) {
             let told = |side: Side| (side.kind, side.bytes);
             each(Change { path, before: before.map(told), after: after.map(told) });
+        }
+        paths += below.len();
+        if paths > max {
+            let what = format_args!("more than {max} paths differ");
+            return Err(Failure::new(Exit::Refused, what));
         }
         open.extend(below.into_iter().rev());
     }
@@ -199,5 +217,32 @@ fn side(store: &dyn BlockStore, cid: Cid) -> Outcome<Side> {
             }
             _ => Err(failure),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carpool_store::MemoryStore;
+    use carpool_unixfs::{DirectoryBuilder, Options};
+
+    #[test]
+    fn paths_at_the_limit_and_past_it() {
+        let store = MemoryStore::default();
+        let mut roots = Vec::new();
+        for _ in 0..3 {
+            let mut builder = DirectoryBuilder::new(&Options::default(), Metadata::NONE);
+            for (cid, n) in roots.last().into_iter().flat_map(|cid| (0..5).map(move |n| (cid, n))) {
+                builder.insert(n.to_string().as_bytes(), cid, 1).unwrap();
+            }
+            let mut blocks = builder.finish().unwrap();
+            store.put(&blocks.poll().unwrap()).unwrap();
+            roots.push(blocks.root().unwrap().cid);
+        }
+        for (max, fits) in [(30, true), (29, false)] {
+            let mut told = 0;
+            let done = changes_within(&store, None, roots[2], max, |_| told += 1);
+            assert_eq!((done.is_ok(), told == 25), (fits, fits), "{max}: {told}");
+        }
     }
 }

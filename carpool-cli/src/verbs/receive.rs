@@ -19,7 +19,7 @@ use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
     files::Extracted,
-    folders::{Arrival, Memory, Place, Stamp, Wish, arrive, plan, remembered, walk},
+    folders::{Arrival, MAX_ENTRIES, Memory, Place, Stamp, Wish, arrive, plan, remembered, walk},
     output::{Output, printable},
     progress::{Meter, Reading, Total},
     remote::{
@@ -61,6 +61,7 @@ pub(super) fn run(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &O
         delete: args.delete,
         force: args.force,
         ignore: &ignore,
+        max_entries: MAX_ENTRIES,
         under_way: &under_way,
     };
     let plan = bring(&args.to, &place, &store, wish, output)?;
@@ -87,7 +88,8 @@ fn rehearsed(
     let place = args.to.exists().then(|| Place::of(at, &args.to)).transpose()?;
     let under_way = place.as_ref().map_or_else(Vec::new, Place::under_way);
     let (delete, force, under_way) = (args.delete, args.force, &under_way[..]);
-    let wish = Wish { root, delete, force, ignore, under_way };
+    let max_entries = MAX_ENTRIES;
+    let wish = Wish { root, delete, force, ignore, max_entries, under_way };
     let memory = place.as_ref().and_then(Place::memory);
     let plan = planned(&args.to, memory.as_ref(), &*stage, wish, place.is_some())?;
     rehearse::tell_receive(&args.to, &plan, root, travels, output);

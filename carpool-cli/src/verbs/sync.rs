@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     acquainted::Acquainted,
-    args::SyncArgs,
+    args::{ImportFlags, SyncArgs},
     blocks,
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Tally, import},
@@ -42,6 +42,9 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
         (Some(_), None) if args.watch => {
             usage("--watch follows a folder that is sent, and not what a server has")
         }
+        (Some(_), None) if args.import != ImportFlags::default() => usage(
+            "a folder that is received is what the name points to; import settings are the sender's",
+        ),
         (Some(url), None) => receive::run(args, url, store, output),
         (Some(_), Some(_)) => {
             usage("both are servers; say a folder: sync DIR URL, or URL#NAME DIR")
