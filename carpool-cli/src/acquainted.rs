@@ -20,6 +20,7 @@ pub(crate) struct Acquainted {
     store: PathBuf,
     known: Acquaintances,
     before: Vec<u8>,
+    kept: bool,
 }
 
 impl Acquainted {
@@ -28,7 +29,14 @@ impl Acquainted {
         let text = read(&store.join(FILE)).unwrap_or_default();
         let known = Acquaintances::decode(&text);
         let before = known.encode();
-        Self { store: store.to_owned(), known, before }
+        Self { store: store.to_owned(), known, before, kept: true }
+    }
+
+    /// Keeps nothing of what is learned, unless `keep`.
+    pub(crate) fn kept_if(self, keep: bool) -> Self {
+        let mut kept = self;
+        kept.kept = keep;
+        kept
     }
 
     /// What clients read and write.
@@ -38,7 +46,7 @@ impl Acquainted {
 
     fn write(&self) -> io::Result<()> {
         let text = self.known.encode();
-        if text == self.before {
+        if text == self.before || !self.kept {
             return Ok(());
         }
         // Temporary files are their owner's alone, and keys are in it.

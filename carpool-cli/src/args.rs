@@ -115,7 +115,7 @@ pub(crate) struct AddArgs {
 }
 
 /// How files become DAGs: flags beat the profile and are spelled as Kubo's.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct ImportFlags {
     /// Import settings: unixfs-v1-2025, unixfs-v0-2015 (legacy-cid-v0), default, carpool-v1-meta,
     /// carpool-v1-fastcdc
@@ -538,6 +538,12 @@ pub(crate) struct SyncArgs {
     /// A file of such patterns, as .gitignore is one; can be given again
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore_file: Vec<PathBuf>,
+    /// Say what would travel and change; nothing is sent, and nothing is written
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Sending: send again whenever something has changed, until Ctrl-C
+    #[arg(short = 'w', long, conflicts_with = "dry_run")]
+    pub(crate) watch: bool,
     /// Receiving: remove what the name does not have
     #[arg(long)]
     pub(crate) delete: bool,

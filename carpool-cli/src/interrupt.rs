@@ -15,12 +15,16 @@ use crate::{failure::Exit, output};
 
 static LEFTOVERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static IDLE: AtomicBool = AtomicBool::new(false);
 
 /// Blocks are safe once they are written, so an interrupt needs no farewell: half-made results
 /// go, and a word is said.
 pub(crate) fn handle() {
     let stop = || {
         INTERRUPTED.store(true, SeqCst);
+        if IDLE.load(SeqCst) {
+            std::process::exit(0);
+        }
         output::complain("interrupted; what is done is kept, run the same command again to go on");
         sweep();
         std::process::exit(Exit::Incomplete as i32);
@@ -28,6 +32,11 @@ pub(crate) fn handle() {
     if let Err(error) = ctrlc::set_handler(stop) {
         tracing::warn!(%error, "interrupts are not handled");
     }
+}
+
+/// Says whether there is nothing that could be interrupted: then an interrupt is the way to end.
+pub(crate) fn idle(idle: bool) {
+    IDLE.store(idle, SeqCst);
 }
 
 /// Does not return once an interrupt has come: work fails when its leftovers are swept, and that

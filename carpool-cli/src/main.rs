@@ -11,6 +11,7 @@ mod files;
 mod folders;
 mod interrupt;
 mod output;
+mod pretend;
 mod progress;
 mod remote;
 mod savings;

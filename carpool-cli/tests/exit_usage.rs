@@ -66,6 +66,29 @@ fn remotes_are_checked_before_anything_is_added_or_sent() {
 }
 
 #[test]
+fn a_sync_says_what_is_wrong_with_its_arguments() {
+    let room = Room::new();
+    room.write("tree/a", "alpha");
+    let url = "http://127.0.0.1:1#tree";
+    for (args, said) in [
+        (&["tree", "127.0.0.1:1"][..], "begins with http://"),
+        (&[url, url], "both are servers"),
+        (&["http://127.0.0.1:1", "copy"], "#NAME"),
+        (&["tree", url, "--force"], "sync URL#NAME DIR"),
+        (&[url, "copy", "--watch"], "a folder that is sent"),
+        (&[url, "copy", "--profile=default"], "import settings are the sender's"),
+        (&["tree", url, "--watch", "--dry-run"], "cannot be used with"),
+        (&["tree", url, "--exclude=a{b"], "a{b"),
+        (&[url, "copy", "--ignore-file=none"], "none"),
+    ] {
+        let ran = room.run(["sync"].iter().chain(args)).exits(2).says(said);
+        assert!(ran.out.is_empty(), "{args:?}");
+    }
+    assert!(!room.path("copy").exists() && !room.path("store/folders").exists());
+    room.run(["diff", "no-cid", "no-cid"]).exits(2).says("no name of the store");
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let room = Room::new();
     room.write("a", "alpha");

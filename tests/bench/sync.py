@@ -66,6 +66,14 @@ def measure(program, room, files, runs):
         for _ in range(3):
             timed(sync, env=near), timed(status)
         pairs = [(timed(sync, env=near)[0], timed(status)[0]) for _ in range(runs)]
+        # One file of all.
+        (tree / "a0" / "b0" / "c0" / "file7.txt").write_text("changed")
+        changed = timed(sync, env=near)[0]
+        receive = [program, "sync", f"{url}#tree", str(room / "copy")]
+        there = {**os.environ, "CARPOOL_STORE": str(room / "there")}
+        arrivals = [timed(receive, env=there)[0]]
+        time.sleep(1)
+        arrivals += [timed(receive, env=there)[0] for _ in range(runs)]
         # Nothing at all, to know what of it is the process, the store and the request.
         (room / "empty").mkdir()
         nothing = [program, "sync", str(room / "empty"), f"{url}#empty"]
@@ -73,7 +81,8 @@ def measure(program, room, files, runs):
     finally:
         server.terminate()
         server.wait()
-    return first, second, empty, pairs
+    arrivals = (arrivals[0], arrivals[1], statistics.median(arrivals[2:]))
+    return first, second, changed, arrivals, empty, pairs
 
 
 def main():
@@ -86,11 +95,13 @@ def main():
     program = str(pathlib.Path(args.program).resolve())
     room = pathlib.Path(tempfile.mkdtemp(dir=args.room))
     try:
-        first, second, empty, pairs = measure(program, room, args.files, args.runs)
+        first, second, changed, arrivals, empty, pairs = measure(program, room, args.files, args.runs)
     finally:
         shutil.rmtree(room)
     ours, theirs = (statistics.median(column) for column in zip(*pairs))
     print(f"{args.files} files: first sync {first:.3f} s, second {second:.3f} s")
+    print(f"one file changed: {changed * 1000:.1f} ms")
+    print("received: first {:.3f} s, second {:.3f} s, unchanged {:.3f} s".format(*arrivals))
     print(f"of nothing: {empty * 1000:.1f} ms")
     print(f"carpool sync, unchanged: {ours * 1000:.1f} ms; git status: {theirs * 1000:.1f} ms")
     print(f"ratio of medians: {ours / theirs:.2f}")

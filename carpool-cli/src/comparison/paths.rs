@@ -10,6 +10,9 @@ use crate::{
     failure::{Exit, Failure, Outcome},
 };
 
+/// Paths that are looked at at most: a small DAG can have more than anybody reads.
+const MAX_PATHS: usize = 1 << 24;
+
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -81,20 +84,31 @@ struct Side {
     metadata: Metadata,
 }
 
-/// Gives the paths that differ, in order: of folders those of what is in them, and the folder itself
+/// Gives the paths that differ, in order, all of them where there is nothing `before`: of folders those of what is in them, and the folder itself
 /// where it is empty or says something else of itself. What is the same is not looked into. Returns
 /// whether the roots have paths at all.
 pub(crate) fn changes(
     store: &dyn BlockStore,
-    before: Cid,
+    before: Option<Cid>,
     after: Cid,
+    each: impl FnMut(Change),
+) -> Outcome<bool> {
+    changes_within(store, before, after, MAX_PATHS, each)
+}
+
+fn changes_within(
+    store: &dyn BlockStore,
+    before: Option<Cid>,
+    after: Cid,
+    max: usize,
     mut each: impl FnMut(Change),
 ) -> Outcome<bool> {
-    let (before, after) = (side(store, before)?, side(store, after)?);
-    if before.kind == Kind::Other || after.kind == Kind::Other {
+    let before = before.map(|before| side(store, before)).transpose()?;
+    let after = side(store, after)?;
+    if before.into_iter().chain([after]).any(|side| side.kind == Kind::Other) {
         return Ok(false);
     }
-    let mut open = vec![(String::new(), Some(before), Some(after))];
+    let (mut open, mut paths) = (vec![(String::new(), before, Some(after))], 0);
     // The last is the next, so those of a folder go on the list the wrong way round.
     while let Some((path, before, after)) = open.pop() {
         if before.map(|side| side.cid) == after.map(|side| side.cid) {
@@ -104,6 +118,11 @@ pub(crate) fn changes(
         if is_told(before, after, below.is_empty()) {
             let told = |side: Side| (side.kind, side.bytes);
             each(Change { path, before: before.map(told), after: after.map(told) });
+        }
+        paths += below.len();
+        if paths > max {
+            let what = format_args!("more than {max} paths differ");
+            return Err(Failure::new(Exit::Refused, what));
         }
         open.extend(below.into_iter().rev());
     }
@@ -179,10 +198,10 @@ fn entries(
 
 fn side(store: &dyn BlockStore, cid: Cid) -> Outcome<Side> {
     let of = |kind, bytes, metadata| Ok(Side { cid, kind, bytes, metadata });
+    let length = || Outcome::Ok(store.size_many(&[cid])?.pop().flatten());
     if cid.codec() == codec::RAW {
         let missing = || Failure::from(carpool_unixfs::Error::Missing { cid });
-        let bytes = store.size_many(&[cid])?.pop().flatten().ok_or_else(missing)?;
-        return of(Kind::File, bytes, Metadata::NONE);
+        return of(Kind::File, length()?.ok_or_else(missing)?, Metadata::NONE);
     }
     match blocks::node(store, &cid) {
         Ok(Node::Raw(data)) => of(Kind::File, data.len() as u64, Metadata::NONE),
@@ -191,6 +210,39 @@ fn side(store: &dyn BlockStore, cid: Cid) -> Outcome<Side> {
         Ok(Node::Shard(shard)) => of(Kind::Folder, 0, shard.metadata),
         Ok(Node::Symlink(link)) => of(Kind::Symlink, link.target.len() as u64, link.metadata),
         Err(failure) if failure.exit == Exit::Damaged => of(Kind::Other, 0, Metadata::NONE),
-        Err(failure) => Err(failure),
+        // A store that keeps the lengths of leaves alone has those.
+        Err(failure) => match length()? {
+            Some(bytes) if failure.exit == Exit::Incomplete => {
+                of(Kind::File, bytes, Metadata::NONE)
+            }
+            _ => Err(failure),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carpool_store::MemoryStore;
+    use carpool_unixfs::{DirectoryBuilder, Options};
+
+    #[test]
+    fn paths_at_the_limit_and_past_it() {
+        let store = MemoryStore::default();
+        let mut roots = Vec::new();
+        for _ in 0..3 {
+            let mut builder = DirectoryBuilder::new(&Options::default(), Metadata::NONE);
+            for (cid, n) in roots.last().into_iter().flat_map(|cid| (0..5).map(move |n| (cid, n))) {
+                builder.insert(n.to_string().as_bytes(), cid, 1).unwrap();
+            }
+            let mut blocks = builder.finish().unwrap();
+            store.put(&blocks.poll().unwrap()).unwrap();
+            roots.push(blocks.root().unwrap().cid);
+        }
+        for (max, fits) in [(30, true), (29, false)] {
+            let mut told = 0;
+            let done = changes_within(&store, None, roots[2], max, |_| told += 1);
+            assert_eq!((done.is_ok(), told == 25), (fits, fits), "{max}: {told}");
+        }
     }
 }

@@ -17,6 +17,11 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// With one block more.
+    pub(crate) const fn plus(self, bytes: u64) -> Self {
+        Self { blocks: self.blocks + 1, bytes: self.bytes + bytes }
+    }
+
     pub(crate) const fn minus(self, other: Self) -> Self {
         Self { blocks: self.blocks - other.blocks, bytes: self.bytes - other.bytes }
     }
@@ -45,22 +50,15 @@ pub(crate) fn share(store: &dyn BlockStore, a: Cid, b: Cid) -> Outcome<Share> {
     };
     share.missing += each(store, a, |cid, bytes| {
         share.in_a.insert(cid);
-        share.of_a.add(bytes);
+        share.of_a = share.of_a.plus(bytes);
     })?;
     share.missing += each(store, b, |cid, bytes| {
-        share.of_b.add(bytes);
+        share.of_b = share.of_b.plus(bytes);
         if share.in_a.contains(cid) {
-            share.both.add(bytes);
+            share.both = share.both.plus(bytes);
         }
     })?;
     Ok(share)
-}
-
-impl Count {
-    const fn add(&mut self, bytes: u64) {
-        self.blocks += 1;
-        self.bytes += bytes;
-    }
 }
 
 /// Gives each block below a root with its size; returns how many are missing.
@@ -91,6 +89,9 @@ fn each(store: &dyn BlockStore, root: Cid, mut each: impl FnMut(&Cid, u64)) -> O
             }
             None => {
                 for (cid, data) in loads.iter().zip(store.get_many(&loads)?) {
+                    // A store that keeps the lengths of leaves alone has those.
+                    let has = |cid| Ok(store.has(cid)?.then(Bytes::new));
+                    let data = data.map_or_else(|| has(cid), |data| Outcome::Ok(Some(data)))?;
                     walk.handle_load(cid, data);
                 }
                 for (cid, held) in leaves.iter().zip(store.has_many(&leaves)?) {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Entries that are planned at most: a small DAG can stand for more than any disk takes.
-const MAX_ENTRIES: usize = 1 << 24;
+pub(crate) const MAX_ENTRIES: usize = 1 << 24;
 
 /// How a folder is brought to a root.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) force: bool,
     /// What is neither written nor removed.
     pub(crate) ignore: &'a Gitignore,
+    /// Files and folders that the root may have: [`MAX_ENTRIES`].
+    pub(crate) max_entries: usize,
     /// Roots to which the folder was being brought by runs that were cut short.
     pub(crate) under_way: &'a [Cid],
 }
@@ -257,8 +259,9 @@ impl<'a> Planner<'a> {
 
     fn count(&mut self, more: usize) -> Outcome {
         self.arrival.entries += more;
-        if self.arrival.entries > MAX_ENTRIES {
-            let what = format_args!("the root has more than {MAX_ENTRIES} files and folders");
+        let max = self.wish.max_entries;
+        if self.arrival.entries > max {
+            let what = format_args!("the root has more than {max} files and folders");
             return Err(Failure::new(Exit::Refused, what));
         }
         Ok(())
@@ -548,5 +551,42 @@ impl<'a> Planner<'a> {
             self.removal(Removal { path, stamp: None }, in_the_way);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folders::walk;
+    use carpool_store::MemoryStore;
+    use carpool_unixfs::{DirectoryBuilder, Options};
+
+    /// A folder of so many folders, each of them the same.
+    fn folder(store: &MemoryStore, of: Option<Cid>, entries: usize) -> Cid {
+        let mut builder = DirectoryBuilder::new(&Options::default(), Metadata::NONE);
+        for (cid, n) in of.into_iter().flat_map(|cid| (0..entries).map(move |n| (cid, n))) {
+            builder.insert(n.to_string().as_bytes(), &cid, 1).unwrap();
+        }
+        let mut blocks = builder.finish().unwrap();
+        store.put(&blocks.poll().unwrap()).unwrap();
+        blocks.root().unwrap().cid
+    }
+
+    #[test]
+    fn entries_at_the_limit_and_past_it() {
+        let (store, dir) = (MemoryStore::default(), tempfile::tempdir().unwrap());
+        let mut root = folder(&store, None, 0);
+        for _ in 0..3 {
+            root = folder(&store, Some(root), 4);
+        }
+        let all = 4 + 16 + 64;
+        let ignore = Gitignore::empty();
+        for (max_entries, fits) in [(all, true), (all - 1, false)] {
+            let (delete, force, ignore) = (false, false, &ignore);
+            let wish = Wish { root, delete, force, ignore, max_entries, under_way: &[] };
+            let tree = walk(dir.path(), None, ignore);
+            let planned = plan(&store, dir.path(), &tree, Stamp::default(), None, wish);
+            assert_eq!(planned.is_ok(), fits, "{max_entries}");
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &DiffArgs, store: Option<PathBuf>, output: &Output) -> O
     let store = blocks::open(store, output)?;
     let (a, b) = (root(&store, &args.a)?, root(&store, &args.b)?);
     let mut tally = Tally::default();
-    let paths = changes(&*store, a, b, |change| {
+    let paths = changes(&*store, Some(a), b, |change| {
         tally.count(&change);
         output.result(&change_json(&change), change_line(&change));
     })?;

@@ -2,8 +2,9 @@
 
 use carpool_core::Cid;
 use carpool_http::{Client, PullReport};
-use carpool_store::LocalStore;
+use carpool_store::{BlockStore, LocalStore};
 use carpool_unixfs::Root;
+use ignore::gitignore::Gitignore;
 use serde_json::{Value, json};
 use std::{
     fs, io,
@@ -18,7 +19,7 @@ use crate::{
     blocks,
     failure::{Exit, Failure, Outcome},
     files::Extracted,
-    folders::{Arrival, Place, Stamp, Wish, arrive, plan, remembered, walk},
+    folders::{Arrival, MAX_ENTRIES, Memory, Place, Stamp, Wish, arrive, plan, remembered, walk},
     output::{Output, printable},
     progress::{Meter, Reading, Total},
     remote::{
@@ -27,6 +28,7 @@ use crate::{
     verbs::{
         pull::{named, seeds},
         push::dag_bytes,
+        rehearse,
         sync::{left_out, named_here},
     },
 };
@@ -39,9 +41,13 @@ pub(super) fn run(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &O
     })?;
     let ignore = left_out(args)?;
     let at = blocks::path(store.clone())?;
-    let acquainted = Acquainted::of_store(&at);
-    let client = client(base, &args.remote, &acquainted, Some(name))?;
+    let acquainted = Acquainted::of_store(&at).kept_if(!args.dry_run);
+    let flags = if args.dry_run { &rehearse::asking(&args.remote) } else { &args.remote };
+    let client = client(base, flags, &acquainted, Some(name))?;
     let store = blocks::open_verifying(store, output)?;
+    if args.dry_run {
+        return rehearsed(args, &client, name, &ignore, (&store, &at), output);
+    }
     let pulled = pull(&client, &store, name, output)?;
     make_folder(&args.to)?;
     let place = Place::of(&at, &args.to)?;
@@ -55,11 +61,42 @@ pub(super) fn run(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &O
         delete: args.delete,
         force: args.force,
         ignore: &ignore,
+        max_entries: MAX_ENTRIES,
         under_way: &under_way,
     };
     let plan = bring(&args.to, &place, &store, wish, output)?;
     tell(&store, &pulled, &plan, output);
     Ok(())
+}
+
+/// What it would do, and nothing of it.
+fn rehearsed(
+    args: &SyncArgs,
+    client: &Client,
+    name: &str,
+    ignore: &Gitignore,
+    (store, at): (&Arc<LocalStore>, &Path),
+    output: &Output,
+) -> Outcome {
+    let stage = rehearse::stage(store);
+    let root = block_on(async {
+        let root = named(client, store, name).await?;
+        rehearse::read_folders(client, &stage, root).await?;
+        Ok(root)
+    })?;
+    let travels = rehearse::lacking(&stage, root)?;
+    let place = args.to.exists().then(|| Place::of(at, &args.to)).transpose()?;
+    let under_way = place.as_ref().map_or_else(Vec::new, Place::under_way);
+    let (delete, force, under_way) = (args.delete, args.force, &under_way[..]);
+    let max_entries = MAX_ENTRIES;
+    let wish = Wish { root, delete, force, ignore, max_entries, under_way };
+    let memory = place.as_ref().and_then(Place::memory);
+    let plan = planned(&args.to, memory.as_ref(), &*stage, wish, place.is_some())?;
+    rehearse::tell_receive(&args.to, &plan, root, travels, output);
+    match plan.edits.len() {
+        0 => Ok(()),
+        n => Err(Failure::new(Exit::Refused, format_args!("{n} paths were changed here"))),
+    }
 }
 
 /// Pulls what the name points to, all of it.
@@ -103,11 +140,8 @@ fn bring(
     output: &Output,
 ) -> Outcome<Arrival> {
     let looked = SystemTime::now();
-    let (memory, top) = (place.memory(), stamp(dir)?);
-    let tree = walk(dir, memory.as_ref(), wish.ignore);
-    let known = memory.as_ref().and_then(|memory| memory.top());
-    let known = known.filter(|top| !top.partial).map(|top| top.root);
-    let mut plan = plan(&**store, dir, &tree, top, known, wish)?;
+    let memory = place.memory();
+    let mut plan = planned(dir, memory.as_ref(), &**store, wish, true)?;
     refuse(dir, &plan, wish.root, output)?;
     if plan.is_done() {
         place.end_way();
@@ -125,6 +159,19 @@ fn bring(
     place.remember(&remembered(&plan, place, memory.as_ref(), looked, (top, root)))?;
     place.end_way();
     Ok(plan)
+}
+
+fn planned(
+    dir: &Path,
+    memory: Option<&Memory>,
+    store: &dyn BlockStore,
+    wish: Wish<'_>,
+    exists: bool,
+) -> Outcome<Arrival> {
+    let top = if exists { stamp(dir)? } else { Stamp::default() };
+    let tree = walk(dir, memory, wish.ignore);
+    let known = memory.and_then(Memory::top).filter(|top| !top.partial);
+    plan(store, dir, &tree, top, known.map(|top| top.root), wish)
 }
 
 fn stamp(dir: &Path) -> Outcome<Stamp> {

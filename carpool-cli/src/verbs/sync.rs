@@ -1,7 +1,7 @@
 use carpool_core::Cid;
 use carpool_http::{Client, Totals};
 use carpool_mirror::planner::Plan;
-use carpool_store::{Expect, LocalStore, Names, SetName};
+use carpool_store::{BlockStore, Expect, LocalStore, Names, SetName};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     acquainted::Acquainted,
-    args::SyncArgs,
+    args::{ImportFlags, SyncArgs},
     blocks,
     failure::{Exit, Failure, Outcome},
     files::{Imported, Importer, Tally, import},
@@ -24,8 +24,9 @@ use crate::{
     savings::Savings,
     verbs::{
         add,
+        follow::{Followed, follow},
         push::{dag_bytes, foresee},
-        receive,
+        receive, rehearse,
     },
 };
 
@@ -36,7 +37,14 @@ pub(crate) fn run(args: &SyncArgs, store: Option<PathBuf>, output: &Output) -> O
         (None, Some(_)) if args.delete => {
             usage("--delete is for a folder that is received: sync URL#NAME DIR")
         }
-        (None, Some(url)) => send(args, url, store, output),
+        (None, Some(url)) if args.watch => watch(args, url, store, output),
+        (None, Some(url)) => send(args, url, store, None, output)?.1,
+        (Some(_), None) if args.watch => {
+            usage("--watch follows a folder that is sent, and not what a server has")
+        }
+        (Some(_), None) if args.import != ImportFlags::default() => usage(
+            "a folder that is received is what the name points to; import settings are the sender's",
+        ),
         (Some(url), None) => receive::run(args, url, store, output),
         (Some(_), Some(_)) => {
             usage("both are servers; say a folder: sync DIR URL, or URL#NAME DIR")
@@ -66,18 +74,45 @@ pub(super) fn left_out(args: &SyncArgs) -> Outcome<Gitignore> {
     builder.build().map_err(wrong)
 }
 
-fn send(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &Output) -> Outcome {
+fn watch(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let (at, ignore) = (blocks::path(store.clone())?, left_out(args)?);
+    // So that there is something to be left out.
+    drop(blocks::open(store.clone(), output)?);
+    let followed = Followed { dir: &args.from, ignore: &ignore, store: &at };
+    let mut last = None;
+    follow(&followed, output, || {
+        let (root, problems) = send(args, url, store.clone(), last, output)?;
+        last = root.or(last);
+        problems
+    })
+}
+
+/// Sends a folder; gives its root, and whether all of it was taken. Nothing is told where the root is
+/// the `last` one.
+fn send(
+    args: &SyncArgs,
+    url: &str,
+    store: Option<PathBuf>,
+    last: Option<Cid>,
+    output: &Output,
+) -> Outcome<(Option<Cid>, Outcome)> {
     let output = &output.explaining(args.remote.verbose);
     let (url, name) = split_name(url);
     let name = name.map_or_else(|| folder_name(&args.from), |name| Ok(name.to_owned()))?;
-    let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
-    let client = client(url, &args.remote, &acquainted, Some(&name))?;
     let at = blocks::path(store.clone())?;
+    let acquainted = Acquainted::of_store(&at).kept_if(!args.dry_run);
+    let flags = if args.dry_run { &rehearse::asking(&args.remote) } else { &args.remote };
+    let client = client(url, flags, &acquainted, Some(&name))?;
     let store = blocks::open(store, output)?;
     store.name(&name)?;
-    let source = Source { args, store: &store, at: &at, output };
+    if args.dry_run {
+        return Ok((None, rehearsed(args, &client, &name, (&store, &at), output)));
+    }
+    let source = Source { args, store: &*store, at: &at, output };
     let mut taken = source.import(false)?;
-    let Some(mut root) = taken.root() else { return add::problems(output, &taken.imported) };
+    let Some(mut root) = taken.root() else {
+        return Ok((None, add::problems(output, &taken.imported)));
+    };
     let under = (&*name, args.force);
     let mut pushed = push(&client, &store, under, root, output)?;
     if taken.known > 0 && pushed.as_ref().is_err_and(|(error, _)| lacks(error)) {
@@ -100,8 +135,34 @@ fn send(args: &SyncArgs, url: &str, store: Option<PathBuf>, output: &Output) -> 
         json["profiles"] = savings.as_ref().map_or(Value::Null, Savings::json);
         savings.iter().filter(|_| args.remote.verbose).for_each(say);
     }
-    let whole = dag_bytes(&store, &root);
-    output.result(&json, transfer_line(&root, &report.totals, report.seconds, whole));
+    if last != Some(root) {
+        let whole = dag_bytes(&store, &root);
+        output.result(&json, transfer_line(&root, &report.totals, report.seconds, whole));
+    }
+    Ok((Some(root), add::problems(output, &taken.imported)))
+}
+
+/// What it would do, and nothing of it.
+fn rehearsed(
+    args: &SyncArgs,
+    client: &Client,
+    name: &str,
+    (store, at): (&Arc<LocalStore>, &Path),
+    output: &Output,
+) -> Outcome {
+    let stage = rehearse::stage(store);
+    let source = Source { args, store: &*stage, at, output };
+    let taken = source.import(false)?;
+    let Some(root) = taken.root() else { return add::problems(output, &taken.imported) };
+    let before = block_on(async {
+        let before = client.name(name).await?.map(|record| record.root);
+        if let Some(before) = before.filter(|before| *before != root) {
+            rehearse::read_folders(client, &stage, before).await?;
+            rehearse::lacking(&stage, before)?;
+        }
+        Ok(before)
+    })?;
+    rehearse::tell_send(&stage, before, root, output)?;
     add::problems(output, &taken.imported)
 }
 
@@ -138,7 +199,7 @@ fn folder_name(dir: &Path) -> Outcome<String> {
 /// A folder that is to be sent.
 struct Source<'a> {
     args: &'a SyncArgs,
-    store: &'a Arc<LocalStore>,
+    store: &'a dyn BlockStore,
     /// Where the store is.
     at: &'a Path,
     output: &'a Output,
@@ -177,7 +238,7 @@ impl Source<'_> {
         // Links that are followed lead out of what is remembered.
         let is_folder = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
         if selection.dereference || !is_folder {
-            let imported = import(&importer, std::slice::from_ref(dir), Some(&**self.store))?;
+            let imported = import(&importer, std::slice::from_ref(dir), Some(self.store))?;
             return Ok(Taken { imported, read: tally.files.load(Relaxed), known: 0 });
         }
         self.import_known(&importer, anew)
@@ -191,8 +252,8 @@ impl Source<'_> {
             ));
         }
         let folder = Folder { dir: &self.args.from, place: &place, anew };
-        let found = import_folder(importer, folder, Some(&**self.store))?;
-        if let Some(memory) = &found.memory {
+        let found = import_folder(importer, folder, Some(self.store))?;
+        if let Some(memory) = found.memory.as_ref().filter(|_| !self.args.dry_run) {
             place.remember(memory)?;
         }
         let roots = found.root.map(|root| (String::new(), root)).into_iter().collect();
