@@ -59,7 +59,6 @@ struct Waiting {
     /// Its place among all.
     at: (usize, usize),
     path: PathBuf,
-    file: Option<File>,
 }
 
 struct Hand<'a> {
@@ -181,7 +180,7 @@ impl Hand<'_> {
                 let made = make_link(target, part.path());
                 made.map_err(|error| failed(&path, &error))?;
                 set_link_time(part.path(), metadata.mtime);
-                self.wait(plan, Waiting { part, at, path, file: None }, 0)
+                self.wait(plan, Waiting { part, at, path }, 0)
             }
             Act::Keep | Act::Folder(_) => Ok(()),
         }
@@ -210,7 +209,9 @@ impl Hand<'_> {
         let seen = plan.folders[at.0].entries[at.1].mode;
         let mode = metadata.mode.or_else(|| seen.map(|mode| mode & 0o777));
         stamp(&file, Metadata { mode, ..metadata }).map_err(failed)?;
-        self.wait(plan, Waiting { part, at, path, file: Some(file) }, bytes)
+        sync_file(&file).map_err(failed)?;
+        drop(file);
+        self.wait(plan, Waiting { part, at, path }, bytes)
     }
 
     fn wait(&mut self, plan: &Arrival, waiting: Waiting, bytes: u64) -> Outcome {
@@ -228,9 +229,8 @@ impl Hand<'_> {
             return Ok(());
         }
         self.wrote = true;
-        sync(self.dir, &waiting).map_err(|error| failed(self.dir, &error))?;
-        for Waiting { part, at: (folder, n), path, file } in waiting {
-            drop(file);
+        sync_all(self.dir).map_err(|error| failed(self.dir, &error))?;
+        for Waiting { part, at: (folder, n), path } in waiting {
             check_folder(path.parent().expect("it is in a folder"))?;
             check(&path, plan.folders[folder].entries[n].stamp)?;
             fs::rename(part.path(), &path).map_err(|error| failed(&path, &error))?;
@@ -263,7 +263,7 @@ impl Hand<'_> {
                 }
             }
         }
-        let all = if self.wrote { sync(self.dir, &[]) } else { Ok(()) };
+        let all = if self.wrote { sync_all(self.dir) } else { Ok(()) };
         all.map_err(|error| failed(self.dir, &error))
     }
 }
@@ -281,15 +281,26 @@ pub(crate) fn is_part(name: &[u8]) -> bool {
     digits.is_some_and(|hex| hex.len() == 16 && hex.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// One call for all that was written, and for all that was renamed before.
+/// Where one call sends all to the disk, no file is sent by itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync(dir: &Path, _: &[Waiting]) -> io::Result<()> {
+const fn sync_file(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Sends all that was written and renamed to the disk.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn sync_all(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(dir)?)?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn sync(_: &Path, waiting: &[Waiting]) -> io::Result<()> {
-    waiting.iter().filter_map(|waiting| waiting.file.as_ref()).try_for_each(File::sync_all)
+const fn sync_all(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A link of which only the time is not as it should be is a link.
