@@ -5,7 +5,7 @@ use carpool_http::{
     Client, ClientOptions, Encodings, Error as Http, Progress, Tally, Totals, client::Listener,
     message::Dialect,
 };
-use carpool_mirror::planner::{Cost, Plan, Planned};
+use carpool_mirror::planner::{Cost, Encoding, Plan, Planned};
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -141,6 +141,11 @@ pub(crate) fn transfer_json(
         "seconds": seconds,
         "plan": plan.map(plan_json),
     })
+}
+
+/// Whether blocks were to travel as deltas, and why.
+pub(crate) fn encoding_json(encoding: Option<&Encoding>) -> Value {
+    encoding.map_or(Value::Null, |it| json!({ "deltas": it.deltas, "reason": it.reason }))
 }
 
 /// Blocks and their bytes by what they travelled as.

@@ -10,7 +10,8 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     output::Output,
     remote::{
-        block_on, client, pull_meter, split_name, stopped_short, transfer_json, transfer_line,
+        block_on, client, encoding_json, pull_meter, split_name, stopped_short, transfer_json,
+        transfer_line,
     },
     verbs::{push::dag_bytes, sync::named_here},
 };
@@ -55,8 +56,9 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
             }
             None => store.note_root(&root)?,
         }
-        let json =
+        let mut json =
             transfer_json(&pulled.root, &pulled.totals, pulled.seconds, pulled.plan.as_ref());
+        json["encoding"] = encoding_json(pulled.encoding.as_ref());
         let whole = dag_bytes(&store, &root);
         output.result(&json, transfer_line(&pulled.root, &pulled.totals, pulled.seconds, whole));
         Ok(())

@@ -20,8 +20,8 @@ use crate::{
     output::Output,
     progress::Forecast,
     remote::{
-        block_on, client, push_meter, random_seed, split_name, stopped_short, transfer_json,
-        transfer_line,
+        block_on, client, encoding_json, push_meter, random_seed, split_name, stopped_short,
+        transfer_json, transfer_line,
     },
 };
 
@@ -50,8 +50,9 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
         drop(meter);
         let short = |error| stopped_short(&args.root, error, &progress, begun, output);
         let pushed = pushed.map_err(short)?;
-        let json =
+        let mut json =
             transfer_json(&pushed.root, &pushed.totals, pushed.seconds, pushed.plan.as_ref());
+        json["encoding"] = encoding_json(pushed.encoding.as_ref());
         let whole = dag_bytes(&store, &args.root);
         output.result(&json, transfer_line(&pushed.root, &pushed.totals, pushed.seconds, whole));
         Ok(())

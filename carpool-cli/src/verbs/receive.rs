@@ -23,7 +23,8 @@ use crate::{
     output::{Output, printable},
     progress::{Meter, Reading, Total},
     remote::{
-        block_on, client, pull_meter, split_name, stopped_short, transfer_json, transfer_line,
+        block_on, client, encoding_json, pull_meter, split_name, stopped_short, transfer_json,
+        transfer_line,
     },
     verbs::{
         pull::{named, seeds},
@@ -218,6 +219,7 @@ fn tell(store: &Arc<LocalStore>, pulled: &PullReport, plan: &Arrival, output: &O
     let PullReport { root, totals, seconds, plan: how, .. } = pulled;
     let mut json = transfer_json(root, totals, *seconds, how.as_ref());
     let (added, changed, removed) = (plan.added.len(), plan.changed.len(), plan.removed.len());
+    json["encoding"] = encoding_json(pulled.encoding.as_ref());
     json["files_added"] = added.into();
     json["files_changed"] = changed.into();
     json["files_removed"] = removed.into();

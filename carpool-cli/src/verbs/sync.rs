@@ -1,6 +1,6 @@
 use carpool_core::Cid;
 use carpool_http::{Client, Totals};
-use carpool_mirror::planner::Plan;
+use carpool_mirror::planner::{Encoding, Plan};
 use carpool_store::{BlockStore, Expect, LocalStore, Names, SetName};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
@@ -19,7 +19,8 @@ use crate::{
     folders::{Folder, Place, import_folder},
     output::{Output, say},
     remote::{
-        block_on, client, push_meter, split_name, stopped_short, transfer_json, transfer_line,
+        block_on, client, encoding_json, push_meter, split_name, stopped_short, transfer_json,
+        transfer_line,
     },
     savings::Savings,
     verbs::{
@@ -125,6 +126,7 @@ fn send(
         .map_err(|(error, begun)| stopped_short(&root, error, &client.progress(), begun, output))?;
     named_here(&store, &name, root)?;
     let mut json = transfer_json(&root, &report.totals, report.seconds, report.plan.as_ref());
+    json["encoding"] = encoding_json(report.encoding.as_ref());
     json["files_read"] = taken.read.into();
     json["files_known"] = taken.known.into();
     if args.remote.verbose {
@@ -280,6 +282,7 @@ pub(crate) struct Synced {
     pub(crate) totals: Totals,
     pub(crate) seconds: f64,
     pub(crate) plan: Option<Plan>,
+    pub(crate) encoding: Option<Encoding>,
     /// What the name pointed to.
     pub(crate) before: Option<Cid>,
 }
@@ -297,8 +300,9 @@ pub(crate) async fn push_named(
     let begun = Instant::now();
     let report = client.push_named(root, name, force, Arc::clone(store), begins).await?;
     let (totals, seconds) = (client.progress().totals(), begun.elapsed().as_secs_f64());
-    let (before, plan) = (report.before, report.push.and_then(|push| push.plan));
-    Ok(Synced { totals, seconds, plan, before })
+    let before = report.before;
+    let (plan, encoding) = report.push.map(|push| (push.plan, push.encoding)).unwrap_or_default();
+    Ok(Synced { totals, seconds, plan, encoding, before })
 }
 
 /// What was sent or fetched by name has that name here too.

@@ -32,7 +32,7 @@ use hyper_util::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -176,6 +176,8 @@ pub struct Client {
     zstd_refused: Arc<AtomicBool>,
     /// Bytes a second of the fastest long body; 0 where there was none.
     rate: Arc<AtomicU64>,
+    /// Whether blocks travel as deltas, once that was decided.
+    decided: Arc<Mutex<Option<Encoding>>>,
     headers: HeaderMap,
     options: Arc<ClientOptions>,
     progress: Arc<Progress>,
@@ -199,7 +201,19 @@ impl Client {
         let reads = options.acquaintances.reads(&base, now()) == Some(true);
         let extended = Arc::new(AtomicBool::new(reads));
         let (zstd_refused, rate, options) = (Arc::default(), Arc::default(), Arc::new(options));
-        Ok(Self { http, base, speech, extended, zstd_refused, rate, headers, options, progress })
+        let decided = Arc::default();
+        Ok(Self {
+            http,
+            base,
+            speech,
+            extended,
+            zstd_refused,
+            rate,
+            decided,
+            headers,
+            options,
+            progress,
+        })
     }
 
     /// The counters of all that this client does.

@@ -1,10 +1,10 @@
 use carpool_core::{Cid, Limits, links, may_link};
 use carpool_mirror::{
     Holding,
-    planner::{Facts, Plan, Step, plan},
+    planner::{Encoding, Facts, Plan, Step, plan},
 };
 use carpool_store::BlockStore;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, atomic::Ordering::Relaxed};
 
 use super::{Client, Deltas, Event, acquaintances::now, blocking};
 use crate::{Error, Result};
@@ -123,8 +123,14 @@ impl Client {
     pub(super) fn decide_encoding(&self) -> bool {
         let encoding = self.encoding();
         let deltas = encoding.deltas;
+        *self.decided.lock().unwrap_or_else(PoisonError::into_inner) = Some(encoding.clone());
         self.tell(&Event::Encodes(encoding));
         deltas
+    }
+
+    /// What was decided last.
+    pub(super) fn decided(&self) -> Option<Encoding> {
+        self.decided.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a delta body is taken. Without an old root that both hold it is blocks compressed together.

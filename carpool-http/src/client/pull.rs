@@ -4,7 +4,7 @@ use carpool_core::{Cid, Limits};
 use carpool_mirror::{
     Outcome, Sink, Status,
     extension::{self, Answer, Offer, Scope},
-    planner::{Plan, Step},
+    planner::{Encoding, Plan, Step},
     sketch::CellRange,
 };
 use carpool_store::BlockStore;
@@ -45,6 +45,8 @@ pub struct PullReport {
     pub seconds: f64,
     /// How it was planned; `None` where nothing was missing.
     pub plan: Option<Plan>,
+    /// Whether blocks were to travel as deltas, and why; `None` where that was no question.
+    pub encoding: Option<Encoding>,
 }
 
 /// How a round ended that was not cut.
@@ -148,7 +150,7 @@ impl Client {
         };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
         self.note_change(totals.blocks_received - before.blocks_received);
-        Ok(PullReport { root, totals, seconds, plan })
+        Ok(PullReport { root, totals, seconds, plan, encoding: self.decided() })
     }
 
     /// The whole transfer, in the dialect that is believed in.

@@ -2,7 +2,7 @@ use carpool_core::Cid;
 use carpool_mirror::{
     Question, Source, Status,
     extension::{self, Asked, Offer},
-    planner::Plan,
+    planner::{Encoding, Plan},
     sketch::CellRange,
 };
 use carpool_selector::Order;
@@ -46,6 +46,8 @@ pub struct PushReport {
     pub seconds: f64,
     /// How it was planned: what the server is asked for.
     pub plan: Option<Plan>,
+    /// Whether blocks were to travel as deltas, and why; `None` where that was no question.
+    pub encoding: Option<Encoding>,
 }
 
 /// What a server answers.
@@ -198,7 +200,7 @@ impl Client {
         };
         let (totals, seconds) = (self.progress.totals(), begun.elapsed().as_secs_f64());
         self.note_change(arrived(&totals) - arrived(&before));
-        Ok(PushReport { root, totals, seconds, plan })
+        Ok(PushReport { root, totals, seconds, plan, encoding: self.decided() })
     }
 
     /// The whole transfer, in the dialect that is believed in.

@@ -134,6 +134,22 @@ pub(super) fn change(copy: &Path) -> Outcome<String> {
     Ok(format!("{edited} files edited, 1 new"))
 }
 
+/// Puts a few bytes in front of the largest file, so that all of its chunks become others; says what it did.
+/// Nothing where there is no file.
+pub(super) fn insert(copy: &Path) -> Outcome<Option<String>> {
+    let failed = |error: io::Error| Failure::io(copy.display(), &error);
+    let size = |path: &PathBuf| {
+        let found = copy.join(path).symlink_metadata().ok().filter(fs::Metadata::is_file);
+        found.map(|found| (found.len(), path.clone()))
+    };
+    let Some((_, path)) = listed(copy)?.files.iter().filter_map(size).max() else {
+        return Ok(None);
+    };
+    let before = fs::read(copy.join(&path)).map_err(failed)?;
+    fs::write(copy.join(&path), [&b"inserted"[..], &before].concat()).map_err(failed)?;
+    Ok(Some(format!("8 bytes put in front of {}", path.display())))
+}
+
 /// Refuses any difference between two folders, also in what links point to.
 pub(super) fn compare(left: &Path, right: &Path) -> Outcome {
     let (ours, theirs) = (listed(left)?.files, listed(right)?.files);

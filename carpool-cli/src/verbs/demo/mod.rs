@@ -5,7 +5,10 @@ mod folder;
 mod table;
 
 use carpool_core::Cid;
-use carpool_http::{Client, ClientOptions, Server, ServerOptions, Totals};
+use carpool_http::{
+    Client, ClientOptions, Server, ServerOptions, Totals,
+    client::{Acquaintances, Compress, Deltas},
+};
 use carpool_store::{BlockStore, LocalOptions, LocalStore};
 use carpool_unixfs::Options;
 use ignore::gitignore::Gitignore;
@@ -60,27 +63,34 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 
 /// Mirror, change, mirror again, pull back, compare.
 async fn story(server: &Embedded, room: &Path, copy: &Path, output: &Output) -> Outcome<Vec<Row>> {
-    let near = open(&room.join("near"))?;
-    let first = mirror(&near, copy, server, None).await?;
+    let (near, known) = (open(&room.join("near"))?, Acquaintances::default());
+    let way = Way { store: &near, url: &server.url, known: &known };
+    let first = mirror(&way, copy, None).await?;
     output.say(format_args!("mirrored {} to {}", first.root, server.url));
 
     let changes = folder::change(copy)?;
-    let second = mirror(&near, copy, server, Some(first.root)).await?;
+    let second = mirror(&way, copy, Some(first.root)).await?;
     output.say(format_args!("changed {changes}; mirrored {}", second.root));
 
+    let inserted = folder::insert(copy)?;
+    let third = mirror(&way, copy, Some(second.root)).await?;
+    inserted.iter().for_each(|what| output.say(format_args!("{what}; mirrored {}", third.root)));
+
     let far = open(&room.join("far"))?;
-    let client = client(&server.url)?;
-    let pulled = client.pull(second.root, vec![], Arc::clone(&far)).await?;
+    let client = client(&server.url, &Acquaintances::default())?;
+    let pulled = client.pull(third.root, vec![], Arc::clone(&far)).await?;
     let back = room.join("back");
-    extract(&*far, second.root, &back, false, &Extracted::default())?;
+    extract(&*far, third.root, &back, false, &Extracted::default())?;
     folder::compare(copy, &back)?;
     output.say("pulled it back from the server: equal, byte for byte");
 
-    let whole = baseline(&near, second.root, None)?;
+    let whole = baseline(&near, third.root, None)?;
+    let inserted = inserted.unwrap_or_else(|| "nothing put anywhere".into());
     Ok(vec![
         Row::new("mirror the folder", first.root, &first.totals, &first.baseline),
         Row::new(format!("again: {changes}"), second.root, &second.totals, &second.baseline),
-        Row::new("pull it into an empty store", second.root, &pulled.totals, &whole),
+        Row::new(inserted, third.root, &third.totals, &third.baseline),
+        Row::new("pull it into an empty store", third.root, &pulled.totals, &whole),
     ])
 }
 
@@ -90,15 +100,18 @@ struct Mirrored {
     baseline: Baseline,
 }
 
-async fn mirror(
-    store: &Arc<LocalStore>,
-    folder: &Path,
-    server: &Embedded,
-    before: Option<Cid>,
-) -> Outcome<Mirrored> {
+/// From where to where, and what is known of that server.
+struct Way<'a> {
+    store: &'a Arc<LocalStore>,
+    url: &'a str,
+    known: &'a Acquaintances,
+}
+
+async fn mirror(way: &Way<'_>, folder: &Path, before: Option<Cid>) -> Outcome<Mirrored> {
+    let Way { store, url, known } = way;
     let root = add(store, folder)?;
     let baseline = baseline(store, root, before)?;
-    let pushed = push_named(&client(&server.url)?, store, (NAME, false), root, |_| ()).await?;
+    let pushed = push_named(&client(url, known)?, store, (NAME, false), root, |_| ()).await?;
     Ok(Mirrored { root, totals: pushed.totals, baseline })
 }
 
@@ -130,8 +143,12 @@ fn open(path: &Path) -> Outcome<Arc<LocalStore>> {
     Ok(Arc::new(LocalStore::open(path, LocalOptions::default())?))
 }
 
-fn client(url: &str) -> Outcome<Client> {
+/// On one machine blocks as they are would come sooner; this is to show what travels elsewhere.
+fn client(url: &str, known: &Acquaintances) -> Outcome<Client> {
     let mut options = ClientOptions::default();
+    options.deltas = Deltas::Always;
+    options.compress = Compress::Always;
+    options.acquaintances = known.clone();
     options.seed = random_seed();
     Ok(Client::new(url, options)?)
 }
