@@ -459,7 +459,9 @@ FLAGS = ["--no-whole-file", "--checksum", "--delete"]
 def rsyncd(tree, writable):
     config = SCRATCH / "rsyncd.conf"
     read_only = "no" if writable else "yes"
-    lines = ["use chroot = no", "munge symlinks = no", f"uid = {os.getuid()}", f"gid = {os.getgid()}", "[it]"]
+    # Without it rsync changes absolute symbolic links.
+    chroot = "yes" if os.getuid() == 0 else "no"
+    lines = [f"use chroot = {chroot}", "munge symlinks = no", f"uid = {os.getuid()}", f"gid = {os.getgid()}", "[it]"]
     lines += [f"path = {tree}", f"read only = {read_only}"]
     config.write_text("\n".join(lines) + "\n")
     command = ["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", "--port=PORT"]
