@@ -63,12 +63,31 @@ async fn nobody_is_sent_one_who_does_not_want_it() {
     }
 }
 
+/// Blocks are compressed together then, and no hash travels that can be computed.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_common_root_it_is_a_car() {
+async fn without_a_common_root_there_is_nothing_to_copy() {
     let (old, new) = versions();
     let url = serve_default(holding(&new.blocks)).await;
-    let totals = pull(&url, (&old, &new), &holding(&old.blocks), always).await;
-    assert!(totals.bytes_received > 1 << 20);
+    let bytes = |compress, deltas| {
+        let (old, new, url) = (&old, &new, &url);
+        async move {
+            let change = |options: &mut ClientOptions| {
+                options.compress = compress;
+                options.deltas = deltas;
+            };
+            let totals = pull(url, (old, new), &holding(&old.blocks), change).await;
+            assert_eq!((totals.encodings.copies.blocks, totals.rounds), (0, 1));
+            let deltas = totals.encodings.all().blocks;
+            (totals.bytes_received, deltas == new.blocks.len() as u64)
+        }
+    };
+    let (plain, is_delta) = bytes(Compress::Never, Deltas::Never).await;
+    assert!(plain > 1 << 20 && !is_delta, "{plain} B");
+    let (car, is_delta) = bytes(Compress::Always, Deltas::Never).await;
+    assert!(car < plain / 5 * 3 && !is_delta, "{car} B");
+    let (delta, is_delta) = bytes(Compress::Always, Deltas::Auto).await;
+    // Of 75 blocks, 32 bytes each, but for those that come after half a MiB.
+    assert!(delta + 1_000 < car && is_delta, "{delta} B, {car} B");
 }
 
 /// A client that takes both is sent a delta body as it is.

@@ -27,6 +27,7 @@ mod car_v2_header;
 mod cbor_reader;
 mod choices;
 mod cid;
+mod delta_bases;
 #[path = "../../carpool-delta/tests/common/mod.rs"]
 mod delta_common;
 mod delta_copies;
@@ -61,6 +62,7 @@ pub use car_text::car_text;
 pub use car_v2_header::car_v2_header;
 pub use cbor_reader::cbor_reader;
 pub use cid::cid;
+pub use delta_bases::delta_bases;
 pub use delta_copies::delta_copies;
 pub use delta_frame::delta_frame;
 pub use delta_prefix::delta_prefix;
@@ -84,7 +86,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 31] = [
+pub const TARGETS: [Target; 32] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
@@ -98,6 +100,7 @@ pub const TARGETS: [Target; 31] = [
     ("car_text", car_text),
     ("cbor_reader", cbor_reader),
     ("cid", cid),
+    ("delta_bases", delta_bases),
     ("delta_copies", delta_copies),
     ("delta_frame", delta_frame),
     ("delta_prefix", delta_prefix),

@@ -30,7 +30,7 @@ pub struct Tally {
 impl Counts {
     /// Counts a block of `len` bytes.
     pub(super) fn add(&mut self, content: &Content, len: usize) {
-        let copies = |operation: &Operation| !matches!(operation, Operation::Insert(_));
+        let copies = |operation: &Operation| matches!(operation, Operation::Copy { .. });
         let tally = match content {
             Content::Plain => &mut self.plain,
             Content::Prefix { .. } => &mut self.prefix,

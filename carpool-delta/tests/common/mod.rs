@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 use carpool_core::{Block, Bytes, Cid, CidMap, Limits, codec, for_each_link, verify};
-use carpool_delta::{Counts, Decoder, Encoder, Error, Options, Output, Sending};
+use carpool_delta::{Counts, Decoder, Encoder, Error, Options, Output, Pairing, Sending};
 
 /// Blocks by CID.
 #[derive(Clone)]
@@ -23,6 +23,13 @@ impl Store {
 
     pub fn remove(&mut self, cid: &Cid) {
         self.0.remove(cid);
+    }
+
+    pub fn each(&self, mut each: impl FnMut(&Block)) {
+        self.0.for_each(|cid, data| {
+            let cid = carpool_core::cid_exact(cid).expect("a key is a CID");
+            each(&Block::new_unchecked(cid, data.clone()));
+        });
     }
 
     pub fn len(&self) -> usize {
@@ -182,6 +189,79 @@ fn drive(decoder: &mut Decoder, old: &Store, came: &mut Came) -> Result<(), Erro
         }
     }
     Ok(())
+}
+
+/// Goes through two DAGs side by side.
+pub fn paired(root: Cid, old: Cid, wanted: &[Cid], store: &Store) -> Pairing {
+    let mut pairing = Pairing::new(root, old, wanted.iter().copied(), &Limits::default(), 0);
+    while let Some(cid) = pairing.poll() {
+        pairing.handle_load(&cid, store.get(&cid));
+    }
+    pairing
+}
+
+fn give_out(encoder: &mut Encoder, store: &Store, body: &mut Vec<u8>) {
+    while let Some(output) = encoder.poll() {
+        match output {
+            Sending::Load(cid) => encoder.handle_load(&cid, store.get(&cid)),
+            Sending::Data(data) => body.extend_from_slice(&data),
+        }
+    }
+}
+
+/// Sends blocks with what the pairing knows; known are what is wanted and the old root. The encoder is told
+/// of the nodes above a block where nothing was sent above it.
+pub fn send(known: (&[Cid], Cid), blocks: &[Block], pairing: &Pairing, store: &Store) -> Vec<u8> {
+    let (wanted, old) = (known.0.iter().copied(), known.1);
+    let mut encoder = Encoder::new(wanted, [old], &Limits::default(), Options::default(), 0);
+    let (mut body, mut told) = (Vec::new(), Vec::<Cid>::new());
+    for block in blocks {
+        let above = pairing.above(block.cid());
+        let same = above.iter().zip(&told).take_while(|(a, b)| a == b).count();
+        for (depth, cid) in above.iter().enumerate().skip(same) {
+            let block = Block::new_unchecked(*cid, store.get(cid).expect("it is there"));
+            encoder.handle_known(block, if depth == 0 { core::slice::from_ref(&old) } else { &[] });
+            give_out(&mut encoder, store, &mut body);
+        }
+        if !above.is_empty() {
+            told = above;
+        }
+        let like = pairing.like(block.cid());
+        let first = told.is_empty() && like.is_empty() && known.0.first() == Some(block.cid());
+        encoder
+            .handle_block(block.clone(), if first { core::slice::from_ref(&old) } else { &like });
+        give_out(&mut encoder, store, &mut body);
+    }
+    encoder.finish();
+    give_out(&mut encoder, store, &mut body);
+    body
+}
+
+/// Blocks that come out, where only what is said to lie below the old root is looked up in `old`, and all
+/// else in what came before; and how many are lost.
+pub fn receive(
+    known: (&[Cid], Cid),
+    body: &[u8],
+    old: &Store,
+    before: &Store,
+) -> (Vec<Block>, usize) {
+    let wanted = known.0.iter().copied();
+    let mut decoder = Decoder::new(wanted, [known.1], &Limits::default(), 0);
+    decoder.handle_data(Bytes::copy_from_slice(body));
+    decoder.handle_eof();
+    let (mut came, mut lost) = (Vec::new(), 0);
+    while let Ok(Some(output)) = decoder.poll() {
+        match output {
+            Output::Load { cid, below_held } => {
+                let data = if below_held { old.get(&cid) } else { before.get(&cid) };
+                decoder.handle_load(&cid, data);
+            }
+            Output::Block(claim) => came.extend(verify(vec![claim]).into_iter().flatten()),
+            Output::Hashed(block) => came.push(block),
+            Output::Lost { .. } => lost += 1,
+        }
+    }
+    (came, lost)
 }
 
 /// Bytes like those of source code: words of a small vocabulary.

@@ -48,7 +48,7 @@ impl Way {
 }
 
 impl Client {
-    fn compresses(&self) -> bool {
+    pub(super) fn compresses(&self) -> bool {
         match self.options.compress {
             Compress::Always => true,
             Compress::Never => false,

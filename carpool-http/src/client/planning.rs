@@ -6,7 +6,7 @@ use carpool_mirror::{
 use carpool_store::BlockStore;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use super::{Client, Event, acquaintances::now, blocking};
+use super::{Client, Deltas, Event, acquaintances::now, blocking};
 use crate::{Error, Result};
 
 /// Of how many levels a source looks at the left edge; what is deeper is a chain.
@@ -125,6 +125,14 @@ impl Client {
         let deltas = encoding.deltas;
         self.tell(&Event::Encodes(encoding));
         deltas
+    }
+
+    /// Whether a delta body is taken. Without an old root that both hold it is blocks compressed together.
+    pub(super) fn takes_deltas(&self, held: &[Cid]) -> bool {
+        if held.is_empty() {
+            return self.options.deltas != Deltas::Never && self.compresses();
+        }
+        self.decide_encoding()
     }
 
     /// Notes at what rate a body moved, where it was long enough to tell.

@@ -316,8 +316,7 @@ impl Client {
                 (extension::CONTENT_TYPE, None, (*request).into())
             }
         };
-        let common = common.filter(|common| *deltas && !common.held.is_empty());
-        let common = common.filter(|_| self.decide_encoding());
+        let common = common.filter(|common| *deltas && self.takes_deltas(&common.held));
         let form = kind;
         let accept = common.is_some().then_some(TAKES_DELTAS);
         let offer = with_lost(offer, lost);

@@ -176,13 +176,14 @@ impl Asked {
         }
     }
 
-    /// What a delta body is held against, where the sink names roots that are here.
+    /// What a delta body is held against: roots that the sink names, where any of them is here, and else
+    /// nothing, which saves hashes and the statistics of each block by itself.
     pub(super) fn take_about(&mut self, lost: Vec<Cid>) -> Option<About> {
-        let root = self.held.as_ref().map(|(root, _)| *root)?;
         let held = std::mem::take(&mut self.named);
         let asked: Vec<Cid> = self.wanted.want.iter().collect();
+        let root = self.held.as_ref().map(|(root, _)| *root).or_else(|| asked.first().copied())?;
         let common = Common { wanted: asked.clone(), held };
-        (!common.held.is_empty()).then_some(About { common, root, asked, lost })
+        Some(About { common, root, asked, lost })
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.

@@ -5,6 +5,7 @@ use crate::write;
 
 /// Inputs of what reads deltas.
 pub(crate) fn write_all() -> io::Result<()> {
+    write("delta_bases", trees())?;
     write("delta_copies", copies())?;
     write("delta_prefix", prefixes())?;
     write("delta_frame", bodies()?)
@@ -30,6 +31,14 @@ fn copies() -> Vec<Vec<u8>> {
     let head = [&[70, 2, 120][..], bases[0], &[130], bases[1]].concat();
     let inputs = [&written[..], &new, &[3, 0, 3, 0, 4], &[7, 1, 2], &[0xff; 9]];
     inputs.map(|input| [&head[..], input].concat()).into()
+}
+
+/// Two trees, how much of the second was there, and damage.
+fn trees() -> Vec<Vec<u8>> {
+    let old = [2, 2, 8, 0, 16, 0, 24, 0, 1, 33, 0, 73, 0, 0, 42, 0];
+    let moved = [2, 1, 8, 0, 24, 0, 2, 33, 0, 73, 7, 16, 9, 1, 42, 0, 107, 3];
+    let tails = [&[0, 0][..], &[3, 1], &[6, 0, 40, 9], &[0, 1, 7, 255, 80, 3]];
+    tails.map(|tail| [&old[..], &moved, tail].concat()).into()
 }
 
 fn prefixes() -> Vec<Vec<u8>> {
