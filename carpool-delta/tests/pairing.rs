@@ -33,6 +33,20 @@ fn below_a_cut_leaves_are_held_against_old_ones() {
     }
 }
 
+/// However many nodes come between, names lead down from the old root.
+#[test]
+fn bases_are_named_from_the_old_root_down() {
+    let (mut old, before) = (Store::new(), text(60_000, 1));
+    let old_root = old.file(&before, 100, 2);
+    let after: Vec<u8> = before.chunks(100).flat_map(|part| [&part[..99], b"!"].concat()).collect();
+    let mut new = old.clone();
+    let root = new.file(&after, 100, 2);
+    let missing = new.missing(&root, &old);
+    let known = (&[root][..], old_root);
+    let body = send(known, &missing, &paired(root, old_root, &[], &new), &new);
+    assert_eq!(receive(known, &body, &old, &Store::new()), (missing, 0));
+}
+
 fn tree(store: &mut Store, directories: &[&[Cid]]) -> Cid {
     let nodes: Vec<Cid> = directories.iter().map(|links| store.node(links)).collect();
     store.node(&nodes)

@@ -459,7 +459,9 @@ FLAGS = ["--no-whole-file", "--checksum", "--delete"]
 def rsyncd(tree, writable):
     config = SCRATCH / "rsyncd.conf"
     read_only = "no" if writable else "yes"
-    lines = ["use chroot = no", f"uid = {os.getuid()}", f"gid = {os.getgid()}", "[it]"]
+    # Without it rsync changes absolute symbolic links.
+    chroot = "yes" if os.getuid() == 0 else "no"
+    lines = [f"use chroot = {chroot}", "munge symlinks = no", f"uid = {os.getuid()}", f"gid = {os.getgid()}", "[it]"]
     lines += [f"path = {tree}", f"read only = {read_only}"]
     config.write_text("\n".join(lines) + "\n")
     command = ["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", "--port=PORT"]
@@ -655,6 +657,7 @@ WAYS = {
     "cold: tar, zstd": (tar, False),
     "cold: rsync -az": (rsync("-az", cold=True), False),
     "cold: zstd": (pull(*ZSTD, cold=True), True),
+    "cold: deltas": (pull(*DELTA, cold=True), True),
     "cold: blocks": (pull(*NEVER, cold=True), True),
     "sync of a folder": (sync_down, True),
     "push: rsync -az": (rsync_push("-az"), False),
@@ -822,10 +825,12 @@ def processors(found, asked):
 
 def cold(found, asked):
     print("\nWithout an old version, bytes both ways:")
-    ways = ["cold: zstd", "cold: tar, zstd", "cold: rsync -az"]
-    head("sequence", "profile", "tar, zstd -3", "rsync -az", "blocks, zstd", "of tar, zstd -3")
-    for cells, (ours, them, rsync) in each(found, asked, ways):
-        line([*cells, count(them), count(rsync), count(ours), share(ours, them)])
+    ways = ["cold: zstd", "cold: tar, zstd", "cold: rsync -az", "cold: deltas"]
+    others = ["tar, zstd -3", "rsync -az", "blocks, zstd", "of tar, zstd -3"]
+    head("sequence", "profile", *others, "delta bodies", "of tar, zstd -3")
+    for cells, (ours, them, rsync, deltas) in each(found, asked, ways):
+        shared = share(deltas, them) if deltas else ""
+        line([*cells, count(them), count(rsync), count(ours), share(ours, them), count(deltas), shared])
 
 
 def seconds(found, asked):

@@ -66,6 +66,8 @@ pub struct Decoder {
     /// How many records were read.
     records: u64,
     nodes: Nodes,
+    /// The old roots.
+    held: Vec<Cid>,
     /// The bases that copies refer to.
     sequence: Vec<Base>,
     current: Option<Current>,
@@ -165,7 +167,8 @@ impl Decoder {
         let (mut links, mut nodes) = (Links::default(), Nodes::default());
         wanted.into_iter().for_each(|cid| links.push(&cid));
         let first_held = links.len();
-        held.into_iter().for_each(|cid| links.push(&cid));
+        let held: Vec<Cid> = held.into_iter().collect();
+        held.iter().for_each(|cid| links.push(cid));
         nodes.push(Node::known(links, first_held));
         Self {
             limits: limits.clone(),
@@ -177,6 +180,7 @@ impl Decoder {
             context: Context::default(),
             records: 0,
             nodes,
+            held,
             sequence: Vec::new(),
             current: None,
             cache: Cache::new(seed),
@@ -462,7 +466,7 @@ impl Decoder {
 
     fn find(&mut self, place: &Place) -> Result<Found, Error> {
         let (position, link) = match place {
-            Place::Cid(cid) => return Ok(Found::Is(Base::anywhere(*cid))),
+            Place::Cid(cid) => return Ok(Found::Is(self.by_cid(*cid))),
             Place::Of { position, link } => (*position, *link),
         };
         if let Some(base) = self.look_up_node(position) {
@@ -471,6 +475,11 @@ impl Decoder {
         let found = self.nodes.links(position, link, 1);
         let found = found.and_then(|found| found.first().copied());
         Ok(Found::Is(found.ok_or_else(|| self.expected("a link of a node"))?))
+    }
+
+    /// A block that was named by its CID.
+    fn by_cid(&self, cid: Cid) -> Base {
+        Base { cid: Some(cid), below_held: self.held.contains(&cid) }
     }
 
     /// The node at a position that has to be looked up, unless its links are at hand.
@@ -493,7 +502,7 @@ impl Decoder {
     fn go_on_with_bases(&mut self, ranges: Vec<Range>, next: usize) -> Result<Step, Error> {
         for (n, range) in ranges.iter().enumerate().skip(next) {
             match *range {
-                Range::Cid(cid) => self.sequence.push(Base::anywhere(cid)),
+                Range::Cid(cid) => self.sequence.push(self.by_cid(cid)),
                 Range::Node { position } => {
                     let base = self.nodes.itself(position);
                     self.sequence.push(base.ok_or_else(|| self.expected("a node"))?);

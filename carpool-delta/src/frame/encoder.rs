@@ -109,7 +109,8 @@ impl Encoder {
         options: Options,
         seed: u64,
     ) -> Self {
-        let mut places = Places::new(seed);
+        let held: Vec<Cid> = held.into_iter().collect();
+        let mut places = Places::new(held.clone(), seed);
         let wanted: Vec<Cid> = wanted.into_iter().collect();
         let first_old = wanted.len();
         places.push_with(wanted.into_iter().chain(held), first_old);

@@ -33,13 +33,6 @@ pub(super) struct Base {
     pub(super) below_held: bool,
 }
 
-impl Base {
-    /// One that was named by its CID.
-    pub(super) const fn anywhere(cid: Cid) -> Self {
-        Self { cid: Some(cid), below_held: false }
-    }
-}
-
 /// What is known of a node's links.
 #[derive(Debug)]
 pub(super) enum Known {

@@ -13,6 +13,8 @@ pub(super) struct Places {
     links: CidMap<(NodeId, u32)>,
     /// As `links`, of those that lie below an old root by the places of old nodes alone.
     old: CidMap<(NodeId, u32)>,
+    /// The old roots, which their CIDs name as well.
+    held: Vec<Cid>,
     next: u32,
     seed: u64,
 }
@@ -32,9 +34,9 @@ struct Node {
 const MAX_LINKS: usize = 1 << 15;
 
 impl Places {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(held: Vec<Cid>, seed: u64) -> Self {
         let (links, old) = (CidMap::with_seed(seed), CidMap::with_seed(seed));
-        Self { list: Vec::new(), links, old, next: 0, seed }
+        Self { list: Vec::new(), links, old, held, next: 0, seed }
     }
 
     /// Adds a new node to the front.
@@ -82,9 +84,9 @@ impl Places {
         self.links.get(cid).is_some_and(|(id, _)| self.contains(*id))
     }
 
-    /// As [`knows`](Self::knows), so that the place shows that the block lies below an old root.
+    /// Whether a name shows that the block lies below an old root, or is one.
     pub(super) fn knows_old(&self, cid: &Cid) -> bool {
-        self.old.get(cid).is_some_and(|(id, _)| self.contains(*id))
+        self.held.contains(cid) || self.old.get(cid).is_some_and(|(id, _)| self.contains(*id))
     }
 
     pub(super) fn contains(&self, id: NodeId) -> bool {
@@ -109,6 +111,9 @@ impl Places {
     /// How to name an old block.
     pub(super) fn place_old(&mut self, cid: &Cid) -> Place {
         let known = self.old.get(cid).copied().filter(|(id, _)| self.contains(*id));
+        if known.is_none() && self.held.contains(cid) {
+            return Place::Cid(*cid);
+        }
         let linked = known.or_else(|| self.links.get(cid).copied());
         self.place_of(cid, linked)
     }
