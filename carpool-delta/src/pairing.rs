@@ -3,7 +3,7 @@
 mod similar;
 
 use alloc::{collections::VecDeque, vec::Vec};
-use carpool_core::{Block, Bytes, Cid, CidMap, CidSet, Limits, may_link};
+use carpool_core::{Bytes, Cid, CidMap, CidSet, Limits, may_link};
 
 use crate::frame::pairs::{Link, Pair, links_of, pair};
 use similar::{Sketch, Sketches};
@@ -12,10 +12,16 @@ use similar::{Sketch, Sketches};
 const MAX_NODES: usize = 8_192;
 /// As [`MAX_NODES`].
 const MAX_NODE_BYTES: usize = 16 << 20;
+/// Nodes that are read without any leaf being found that has no old one at its place.
+const MAX_IN_VAIN: usize = 512;
+/// Visits whose blocks are looked up together.
+const TOGETHER: usize = 32;
 /// Leaves that are compared, on either side, and their bytes.
 const MAX_LEAVES: usize = 4_096;
 /// As [`MAX_LEAVES`].
 const MAX_LEAF_BYTES: usize = 32 << 20;
+/// Old leaves of how many bytes are read for each byte of new ones.
+const OLD_FOR_NEW: usize = 8;
 
 /// Goes through two DAGs side by side and finds out two things that the blocks of a transfer do not tell
 /// by themselves: the way down to blocks that are wanted by their CIDs, as after a cut, and what renamed
@@ -34,7 +40,8 @@ pub struct Pairing {
     old: Vec<Node>,
     seen: CidSet,
     stack: Vec<Visit>,
-    visit: Option<Visiting>,
+    /// In the order in which they were begun; those at the front end first.
+    visits: VecDeque<Visiting>,
     nodes: usize,
     node_bytes: usize,
     /// Whether renamed files are still looked for.
@@ -75,18 +82,46 @@ struct Visit {
 #[derive(Debug)]
 struct Visiting {
     visit: Visit,
-    new: Option<Bytes>,
-    old: Option<Bytes>,
-    open: usize,
+    new: Option<Asked>,
+    old: Option<Asked>,
 }
 
-/// Leaves that are looked up to be compared: first the old ones, then the new ones.
+/// A block that was asked for, and the answer.
+#[derive(Debug)]
+struct Asked {
+    cid: Cid,
+    data: Option<Option<Bytes>>,
+}
+
+impl Asked {
+    const fn of(cid: Cid) -> Self {
+        Self { cid, data: None }
+    }
+}
+
+impl Visiting {
+    fn answer(&mut self, cid: &Cid, data: Option<&Bytes>) {
+        for asked in self.new.iter_mut().chain(&mut self.old) {
+            if asked.cid == *cid && asked.data.is_none() {
+                asked.data = Some(data.cloned());
+            }
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.new.iter().chain(&self.old).all(|asked| asked.data.is_some())
+    }
+}
+
+/// Leaves that are looked up to be compared: first the new ones, then the old ones, those that are gone in
+/// front.
 #[derive(Debug)]
 struct Comparing {
     leaves: VecDeque<(bool, Leaf)>,
     asked: Option<(bool, Leaf)>,
-    bytes: [usize; 2],
-    sketches: Sketches,
+    new_bytes: usize,
+    old_bytes: usize,
+    sketches: Sketches<Leaf>,
 }
 
 impl Pairing {
@@ -117,7 +152,7 @@ impl Pairing {
             old: Vec::from([node(old)]),
             seen: CidSet::with_seed(seed),
             stack: both.then_some(visit).into_iter().collect(),
-            visit: None,
+            visits: VecDeque::new(),
             nodes: 0,
             node_bytes: 0,
             compares: true,
@@ -144,10 +179,11 @@ impl Pairing {
             if let Some(cid) = self.loads.pop_front() {
                 return Some(cid);
             }
-            if self.visit.is_some() || self.comparing.as_ref().is_some_and(Comparing::waits) {
+            if !self.visits.is_empty() || self.comparing.as_ref().is_some_and(Comparing::waits) {
                 return None;
             }
-            if !self.begin_visit() && !self.compare() {
+            while self.visits.len() < TOGETHER && self.begin_visit() {}
+            if self.visits.is_empty() && !self.compare() {
                 return None;
             }
         }
@@ -155,18 +191,16 @@ impl Pairing {
 
     /// Answers a look-up; `None` where the block is not there.
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) {
-        let Some(visiting) = &mut self.visit else { return self.handle_leaf(data) };
-        let Visit { new, old } = visiting.visit;
-        visiting.open = visiting.open.saturating_sub(1);
-        if new.is_some_and(|new| self.new[new as usize].cid == *cid) {
-            visiting.new = data;
-        } else if old.is_some_and(|old| self.old[old as usize].cid == *cid) {
-            visiting.old = data;
+        if self.visits.is_empty() {
+            return self.handle_leaf(data);
         }
-        if visiting.open == 0
-            && let Some(visiting) = self.visit.take()
-        {
-            self.end_visit(visiting);
+        for visiting in &mut self.visits {
+            visiting.answer(cid, data.as_ref());
+        }
+        if self.visits.iter().all(Visiting::is_answered) {
+            for visiting in core::mem::take(&mut self.visits) {
+                self.end_visit(visiting);
+            }
         }
     }
 
@@ -189,27 +223,29 @@ impl Pairing {
     }
 
     fn begin_visit(&mut self) -> bool {
-        self.compares &= self.nodes <= MAX_NODES && self.node_bytes <= MAX_NODE_BYTES;
+        let in_vain = self.added.is_empty() && self.nodes > MAX_IN_VAIN;
+        let many = self.nodes > MAX_NODES || self.node_bytes > MAX_NODE_BYTES;
+        self.compares &= !in_vain && !many;
         if self.unfound == 0 && !self.compares {
             self.stack.clear();
         }
         let Some(visit) = self.stack.pop() else { return false };
-        let new = visit.new.map(|new| self.new[new as usize].cid);
-        let old = visit.old.map(|old| self.old[old as usize].cid);
-        self.loads.extend(new.into_iter().chain(old));
-        let open = self.loads.len();
-        self.visit = Some(Visiting { visit, new: None, old: None, open });
+        let new = visit.new.map(|new| Asked::of(self.new[new as usize].cid));
+        let old = visit.old.map(|old| Asked::of(self.old[old as usize].cid));
+        self.loads.extend(new.iter().chain(&old).map(|asked| asked.cid));
+        self.nodes += 1;
+        self.visits.push_back(Visiting { visit, new, old });
         true
     }
 
-    fn end_visit(&mut self, Visiting { visit, new, old, .. }: Visiting) {
-        let read = |nodes: &[Node], at: Option<u32>, data: Option<Bytes>| {
-            let block = Block::new_unchecked(nodes[at? as usize].cid, data?);
-            Some((links_of(block.cid(), block.data(), &self.limits), block.data().len()))
+    fn end_visit(&mut self, Visiting { visit, new, old }: Visiting) {
+        let links = |asked: Option<Asked>| {
+            let Asked { cid, data } = asked?;
+            let data = data.flatten()?;
+            Some((links_of(&cid, &data, &self.limits), data.len()))
         };
-        let (new_links, new_bytes) = read(&self.new, visit.new, new).unwrap_or_default();
-        let (old_links, old_bytes) = read(&self.old, visit.old, old).unwrap_or_default();
-        self.nodes += 1;
+        let (new_links, new_bytes) = links(new).unwrap_or_default();
+        let (old_links, old_bytes) = links(old).unwrap_or_default();
         self.node_bytes += new_bytes + old_bytes;
         self.go_through(visit, new_links, &old_links);
     }
@@ -297,11 +333,15 @@ impl Pairing {
         let comparing = self.comparing.get_or_insert_with(|| {
             let olds = self.removed.iter().chain(&self.kept).take(MAX_LEAVES);
             let olds = olds.map(|leaf| (false, *leaf)).filter(|_| !self.added.is_empty());
-            let leaves = olds.chain(self.added.iter().map(|leaf| (true, *leaf))).collect();
-            Comparing { leaves, asked: None, bytes: [0; 2], sketches: Sketches::default() }
+            let leaves = self.added.iter().map(|leaf| (true, *leaf)).chain(olds).collect();
+            let (asked, sketches) = (None, Sketches::default());
+            Comparing { leaves, asked, new_bytes: 0, old_bytes: 0, sketches }
         });
         let Some(leaf) = comparing.next() else {
-            self.comparing = None;
+            let sketches = self.comparing.take().map(|comparing| comparing.sketches);
+            for (new, old) in sketches.into_iter().flat_map(Sketches::into_pairs) {
+                self.note_like(new, old.above, old.cid);
+            }
             return false;
         };
         self.loads.push_back(leaf.cid);
@@ -311,13 +351,14 @@ impl Pairing {
     fn handle_leaf(&mut self, data: Option<Bytes>) {
         let Some(comparing) = &mut self.comparing else { return };
         let (Some((is_new, leaf)), Some(data)) = (comparing.asked.take(), data) else { return };
-        comparing.bytes[usize::from(is_new)] += data.len();
         let sketch = Sketch::of(&data);
-        if !is_new {
-            return comparing.sketches.add(&sketch, (leaf.above, leaf.cid));
+        if is_new {
+            comparing.new_bytes += data.len();
+            comparing.sketches.add(sketch, leaf);
+        } else {
+            comparing.old_bytes += data.len();
+            comparing.sketches.compare(&sketch, leaf);
         }
-        let Some((old_above, old)) = comparing.sketches.most_like(&sketch) else { return };
-        self.note_like(leaf, old_above, old);
     }
 
     /// Where both leaves are of files that stand for themselves, the files are alike; all else follows
@@ -339,10 +380,13 @@ impl Comparing {
 
     /// The next leaf to be looked up, as long as there were not too many bytes.
     fn next(&mut self) -> Option<Leaf> {
-        let bytes = self.bytes;
-        let few = |is_new: bool| bytes[usize::from(is_new)] < MAX_LEAF_BYTES;
         while let Some((is_new, leaf)) = self.leaves.pop_front() {
-            if few(is_new) {
+            let few = if is_new {
+                self.new_bytes < MAX_LEAF_BYTES
+            } else {
+                self.old_bytes < MAX_LEAF_BYTES.min(OLD_FOR_NEW * self.new_bytes)
+            };
+            if few {
                 self.asked = Some((is_new, leaf));
                 return Some(leaf);
             }

@@ -1,5 +1,4 @@
 use alloc::{collections::BTreeMap, vec::Vec};
-use carpool_core::Cid;
 
 /// Features of one sketch.
 const FEATURES: usize = 64;
@@ -13,11 +12,24 @@ const MIN_SHARE: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Sketch(Vec<u64>);
 
-/// Sketches of old blocks, by feature.
-#[derive(Debug, Default)]
-pub(super) struct Sketches {
-    blocks: Vec<(u32, Cid)>,
+/// Sketches of new blocks by feature, and the old block that each is most like up to now.
+#[derive(Debug)]
+pub(super) struct Sketches<T> {
+    blocks: Vec<New<T>>,
     by_feature: BTreeMap<u64, Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct New<T> {
+    block: T,
+    features: usize,
+    best: Option<(usize, T)>,
+}
+
+impl<T> Default for Sketches<T> {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), by_feature: BTreeMap::new() }
+    }
 }
 
 impl Sketch {
@@ -51,25 +63,34 @@ fn keep_smallest(features: &mut Vec<u64>) -> u64 {
     if features.len() == FEATURES { features[FEATURES - 1] } else { u64::MAX }
 }
 
-impl Sketches {
-    pub(super) fn add(&mut self, sketch: &Sketch, block: (u32, Cid)) {
+impl<T: Copy> Sketches<T> {
+    /// Adds a new block.
+    pub(super) fn add(&mut self, sketch: Sketch, block: T) {
         let Ok(at) = u32::try_from(self.blocks.len()) else { return };
-        self.blocks.push(block);
-        for feature in &sketch.0 {
-            self.by_feature.entry(*feature).or_default().push(at);
+        self.blocks.push(New { block, features: sketch.0.len(), best: None });
+        for feature in sketch.0 {
+            self.by_feature.entry(feature).or_default().push(at);
         }
     }
 
-    /// The block that has most in common with another, of several the first; `None` where none has enough.
-    pub(super) fn most_like(&self, sketch: &Sketch) -> Option<(u32, Cid)> {
+    /// Holds an old block against the new ones; of several that are as like, the first counts.
+    pub(super) fn compare(&mut self, sketch: &Sketch, old: T) {
         let mut common = BTreeMap::<u32, usize>::new();
         for at in sketch.0.iter().filter_map(|feature| self.by_feature.get(feature)).flatten() {
             *common.entry(*at).or_default() += 1;
         }
-        let least = MIN_COMMON.max(sketch.0.len() / MIN_SHARE);
-        let enough = common.into_iter().filter(|(_, count)| *count >= least);
-        let (best, _) = enough.max_by_key(|(at, count)| (*count, core::cmp::Reverse(*at)))?;
-        self.blocks.get(best as usize).copied()
+        for (at, count) in common {
+            let Some(new) = self.blocks.get_mut(at as usize) else { continue };
+            let enough = count >= MIN_COMMON.max(new.features / MIN_SHARE);
+            if enough && new.best.is_none_or(|(best, _)| count > best) {
+                new.best = Some((count, old));
+            }
+        }
+    }
+
+    /// The new blocks that are like old ones, with these.
+    pub(super) fn into_pairs(self) -> impl Iterator<Item = (T, T)> {
+        self.blocks.into_iter().filter_map(|new| Some((new.block, new.best?.1)))
     }
 }
 
@@ -94,7 +115,6 @@ const fn gear() -> [u64; 256] {
 mod tests {
     use super::*;
     use alloc::format;
-    use carpool_core::{Block, codec};
 
     fn words(seed: u64, count: usize) -> Vec<u8> {
         let mut state = seed;
@@ -109,16 +129,16 @@ mod tests {
 
     #[test]
     fn what_has_pieces_in_common_is_alike() {
-        let mut sketches = Sketches::default();
-        let cid = |n: u8| *Block::new(codec::RAW, alloc::vec![n].into()).cid();
-        for n in 0..20 {
-            sketches.add(&Sketch::of(&words(u64::from(n), 1_000)), (u32::from(n), cid(n)));
-        }
         let mut changed = words(7, 1_000);
         changed.splice(100..100, *b"something new");
         changed.drain(3_000..4_000);
-        assert_eq!(sketches.most_like(&Sketch::of(&changed)), Some((7, cid(7))));
-        assert_eq!(sketches.most_like(&Sketch::of(&words(99, 1_000))), None);
-        assert_eq!(sketches.most_like(&Sketch::of(b"")), None);
+        let mut sketches = Sketches::default();
+        for (n, bytes) in [changed, words(99, 1_000), Vec::new()].iter().enumerate() {
+            sketches.add(Sketch::of(bytes), 100 + n);
+        }
+        for n in 0..20 {
+            sketches.compare(&Sketch::of(&words(n, 1_000)), usize::try_from(n).expect("small"));
+        }
+        assert_eq!(sketches.into_pairs().collect::<Vec<_>>(), [(100, 7)]);
     }
 }

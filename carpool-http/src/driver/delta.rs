@@ -4,7 +4,7 @@ use carpool_delta::{Decoder, Encoder, Options, Output, Pairing, Sending};
 use carpool_mirror::{SourceOutput, extension::MAX_HELD};
 use carpool_store::BlockStore;
 
-use super::{Arriving, Sent, SinkDriver, SourceDriver};
+use super::{Arriving, READ_BLOCKS, Sent, SinkDriver, SourceDriver};
 use crate::{Error, Result, body::Outgoing};
 
 /// Blocks are hashed and stored together up to about this many bytes.
@@ -126,12 +126,16 @@ impl<S: BlockStore> SourceDriver<S> {
             Pairing::new(about.root, before, asked, limits, 0)
         });
         let mut places = Places { before, pairing, above: Vec::new(), lost: about.lost.clone() };
-        while let Some(pairing) = &mut places.pairing
-            && let Some(cid) = pairing.poll()
-        {
-            pairing.handle_load(&cid, self.store.get(&cid)?);
+        let Some(pairing) = &mut places.pairing else { return Ok(places) };
+        loop {
+            let loads: Vec<Cid> = std::iter::from_fn(|| pairing.poll()).take(READ_BLOCKS).collect();
+            if loads.is_empty() {
+                return Ok(places);
+            }
+            for (cid, data) in loads.iter().zip(self.store.get_many(&loads)?) {
+                pairing.handle_load(cid, data);
+            }
         }
-        Ok(places)
     }
 
     /// Tells the encoder of the nodes above a block that was asked for, as far as it does not know of
