@@ -6,8 +6,8 @@ use crate::{Operation, operation::write_operations};
 
 /// Bytes of one sample.
 const SAMPLE: usize = 4 << 10;
-/// What is shorter is not worth a look: it may be like what went before, if not like itself.
-const LEAST: usize = 16 << 10;
+/// What is shorter is not worth a look.
+const LEAST: usize = 512;
 
 /// Tells what compresses from what does not.
 pub(crate) struct Sampler {
@@ -20,7 +20,7 @@ impl Sampler {
     }
 
     /// Whether compression makes `data` smaller, as far as three samples of 4 KiB tell: by a
-    /// thirty-second at least. What has less than 16 KiB does.
+    /// thirty-second at least. What has less than 512 bytes does.
     pub(crate) fn is_compressible(&mut self, data: &[u8]) -> bool {
         if data.len() < LEAST {
             return true;

@@ -103,7 +103,9 @@ fn sample() -> (Vec<Cid>, Store, Bytes, usize) {
     let root = new.file(&data, 16_384, 5);
     let (known, sent) = (vec![root, old_root], new.missing(&root, &old));
     let pair = |cid: &Cid| (*cid == root).then_some(old_root);
-    let (body, counts) = encode(&known, &sent, pair, &old, Options::default());
+    let mut options = Options::default();
+    options.min_sampled = 512;
+    let (body, counts) = encode(&known, &sent, pair, &old, options);
     let kinds = [counts.plain, counts.copies, counts.prefix];
     assert!(kinds.iter().all(|tally| tally.blocks > 0), "{counts:?}");
     (known, old, body.concat().into(), sent.len())

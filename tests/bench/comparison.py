@@ -245,7 +245,11 @@ class Step:
         return folder, *(folder / "roots").read_text().split()
 
     def repositories(self):
-        """One commit a version: a repository to serve, packed as git packs it, and a clone of the old."""
+        """One commit a version: a repository to serve, and a clone of the old.
+
+        Both were pushed and neither is packed: then git makes deltas against what the clone has. Of objects that it
+        packed before it sends some whole, 1.7 MB where 2.5 KB would do (git 2.39, typescript 5.9.2 to 5.9.3).
+        """
 
         def make(draft):
             work = draft / "work"
@@ -258,10 +262,12 @@ class Step:
                 run("cp", "-a", f"{version}/.", work)
                 run("git", "add", "-A", "-f", cwd=work)
                 run("git", "commit", "-q", "-m", branch, cwd=work)
-            run("git", "clone", "-q", "--bare", work, draft / "server.git")
-            run("git", "gc", "-q", cwd=draft / "server.git")
-            served = f"file://{draft}/server.git"
+            server, served = draft / "server.git", f"file://{draft}/server.git"
+            run("git", "init", "-q", "--bare", server)
+            run("git", "config", "receive.unpackLimit", "1000000", cwd=server)
+            run("git", "push", "-q", server, "old", cwd=work)
             run("git", "clone", "-q", "--bare", "--single-branch", "-b", "old", served, draft / "clone.git")
+            run("git", "push", "-q", server, "new", cwd=work)
             shutil.rmtree(work)
 
         return self.made("git", make)

@@ -26,11 +26,19 @@ pub struct Options {
     pub prefix: bool,
     /// Bytes of old blocks that are indexed together. Default 32 MiB, which is also the most.
     pub max_window_bytes: usize,
+    /// Blocks from so many bytes on go as they are where samples do not compress. Shorter ones go with the
+    /// others: they may be like what went before, if not like themselves. Default 128 KiB.
+    pub min_sampled: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { level: 3, prefix: true, max_window_bytes: MAX_REFERRED_BYTES }
+        Self {
+            level: 3,
+            prefix: true,
+            max_window_bytes: MAX_REFERRED_BYTES,
+            min_sampled: 128 << 10,
+        }
     }
 }
 

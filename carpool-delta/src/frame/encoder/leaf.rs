@@ -128,7 +128,7 @@ impl Encoder {
 
     /// A block without bases: compressed, or plain.
     fn alone(&mut self, data: &Bytes) -> Encoded {
-        if !self.sampler.is_compressible(data) {
+        if data.len() >= self.options.min_sampled && !self.sampler.is_compressible(data) {
             return Encoded { content: Content::Plain, literals: Vec::new(), plain: data.clone() };
         }
         let operations = Some(Operation::Insert(data.len())).filter(|op| !op.is_empty());
