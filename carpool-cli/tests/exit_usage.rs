@@ -74,7 +74,7 @@ fn a_sync_says_what_is_wrong_with_its_arguments() {
         (&["tree", "127.0.0.1:1"][..], "begins with http://"),
         (&[url, url], "both are servers"),
         (&["http://127.0.0.1:1", "copy"], "#NAME"),
-        (&["tree", url, "--force"], "sync URL#NAME DIR"),
+        (&["tree", url, "--delete"], "sync URL#NAME DIR"),
         (&[url, "copy", "--watch"], "a folder that is sent"),
         (&[url, "copy", "--profile=default"], "import settings are the sender's"),
         (&["tree", url, "--watch", "--dry-run"], "cannot be used with"),

@@ -89,7 +89,7 @@ fn the_demo() {
     let room = Room::new();
     room.write("tree/a", "alpha");
     let rows = quiet(room.run(["--json", "demo", "tree"])).objects();
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 4);
     rows.iter().for_each(|row| has(row, &["step", "root", "rounds", "bytes_sent"]));
 }
 

@@ -36,8 +36,8 @@ fn a_name_that_somebody_else_moved_is_refused() {
     // The first one has not seen that.
     edit(&room, "mine", "a fourth one");
     sync("a", &[], "mine", &url).exits(5).says("the name has moved");
-    let names = room.run(["--json", "names", &served.url]).exits(0).object();
-    assert_eq!(names["root"], third["root"]);
+    let there = room.run(["--json", "--store", "c", "pull", &url]).exits(0).object();
+    assert_eq!(there["root"], third["root"]);
     let fourth = sync("a", &["--force"], "mine", &url).exits(0).object();
     // Nor has the second now; it takes it first.
     edit(&room, "theirs", "a fifth one");
