@@ -8,7 +8,7 @@ use carpool_car::{header, section_prefix};
 use carpool_core::{Block, Cid, codec};
 use carpool_http::{
     Client, ServerOptions,
-    client::{Acquaintances, Compress},
+    client::{Acquaintances, Compress, Deltas},
 };
 use carpool_store::{BlockStore, Expect, MemoryStore, NameEntry, Names, SetName};
 use common::{Relay, client_with, holding, holds_all, serve, serve_default};
@@ -168,7 +168,10 @@ async fn a_server_can_be_told_to_leave_all_alone() {
 /// Bytes down and up of a transfer over a relay that counts them, which are those of TCP.
 async fn counted(url: &str, compress: Compress, transfer: impl AsyncFn(Client)) -> (u64, u64) {
     let relay = Relay::start(url, vec![]).await;
-    let client = client_with(&relay.url, |options| options.compress = compress);
+    let client = client_with(&relay.url, |options| {
+        options.compress = compress;
+        options.deltas = Deltas::Never;
+    });
     let progress = client.progress();
     transfer(client).await;
     let totals = progress.totals();
@@ -262,7 +265,10 @@ async fn a_server_that_does_not_take_what_it_said_is_sent_it_as_it_is() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let client = client_with(&url, |options| options.compress = Compress::Always);
+    let client = client_with(&url, |options| {
+        options.compress = Compress::Always;
+        options.deltas = Deltas::Never;
+    });
     assert!(client.name("none").await.expect("an answer").is_none());
     client.push(root, vec![], None, holding(&blocks)).await.expect("the second try is plain");
     assert!(holds_all(&store, &blocks));
@@ -315,6 +321,7 @@ async fn an_answer_that_unfolds_to_the_limit_and_past_it() {
     for (max, fits) in [(bytes, true), (bytes - 1, false)] {
         let client = client_with(&url, |options| {
             options.compress = Compress::Always;
+            options.deltas = Deltas::Never;
             options.limits.max_car_bytes = max;
         });
         let pulled = client.pull(root, vec![], holding([])).await;
@@ -346,7 +353,10 @@ async fn a_compressed_pull_goes_on_where_it_was_cut() {
     })
     .await;
     let relay = Relay::start(&url, vec![whole / 4, whole / 4]).await;
-    let client = client_with(&relay.url, |options| options.compress = Compress::Always);
+    let client = client_with(&relay.url, |options| {
+        options.compress = Compress::Always;
+        options.deltas = Deltas::Never;
+    });
     let sink = holding([]);
     let report = client.pull(root, vec![], sink.clone()).await.expect("all came in the end");
     assert!(holds_all(&sink, &blocks));
