@@ -75,7 +75,7 @@ async fn without_a_common_root_there_is_nothing_to_copy() {
                 options.compress = compress;
                 options.deltas = deltas;
             };
-            let totals = pull(url, (old, new), &holding(&old.blocks), change).await;
+            let totals = pull(url, (old, new), &holding(&[]), change).await;
             assert_eq!((totals.encodings.copies.blocks, totals.rounds), (0, 1));
             let deltas = totals.encodings.all().blocks;
             (totals.bytes_received, deltas == new.blocks.len() as u64)
@@ -86,8 +86,7 @@ async fn without_a_common_root_there_is_nothing_to_copy() {
     let (car, is_delta) = bytes(Compress::Always, Deltas::Never).await;
     assert!(car < plain / 5 * 3 && !is_delta, "{car} B");
     let (delta, is_delta) = bytes(Compress::Always, Deltas::Auto).await;
-    // Of 75 blocks, 32 bytes each, but for those that come after half a MiB.
-    assert!(delta + 1_000 < car && is_delta, "{delta} B, {car} B");
+    assert!(delta < plain / 5 * 3 && is_delta, "{delta} B, {car} B");
 }
 
 /// A client that takes both is sent a delta body as it is.

@@ -93,7 +93,7 @@ async fn answers_say_what_is_understood() {
     let body = [b"\xa1\x61r\x58\x24", &cid[..]].concat();
     let kind = "application/vnd.carpool.mirror.v1+cbor";
     for (body, kind, status, header) in [
-        (&body[..], kind, "200", Some("car-mirror-ext: v=1; key=")),
+        (&body[..], kind, "200", Some("car-mirror-ext: v=1; takes=delta; key=")),
         (&body[..5], kind, "400", None),
         (&body[..], "application/vnd.ipld.dag-cbor", "400", None),
         (b"\xa0", kind, "400", None),

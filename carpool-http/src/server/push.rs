@@ -139,8 +139,9 @@ struct Target {
 }
 
 /// A body on its way in.
+#[expect(clippy::large_enum_variant, reason = "there is one for each push, on the stack")]
 enum Incoming {
-    Car(Box<Body>),
+    Car(Body),
     Delta(Box<DeltaBody>),
 }
 
@@ -148,7 +149,7 @@ impl Incoming {
     fn new(chunks: Arriving, target: &Target, limits: &Limits) -> Self {
         match &target.common {
             Some(common) => Self::Delta(Box::new(DeltaBody::new(chunks, common, limits))),
-            None => Self::Car(Box::new(Body::new(chunks, limits))),
+            None => Self::Car(Body::new(chunks, limits)),
         }
     }
 
