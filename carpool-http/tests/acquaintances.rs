@@ -10,7 +10,7 @@ use carpool_http::{
 };
 use carpool_mirror::{extension, planner::Step};
 use carpool_store::{MemoryStore, Names};
-use common::{client_with, holding, holds_all, serve_default};
+use common::{client_with, holding, holds_all, serve_default, serve_router};
 use serde_json::{Value, json};
 use sim::dag::{Dag, Shape, generate, original, scattered};
 use std::{
@@ -18,7 +18,6 @@ use std::{
     sync::{Arc, Mutex},
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::net::TcpListener;
 
 const SHAPE: Shape = Shape { seed: 42, leaves: 4096, leaf_size: 256, fanout: 64 };
 
@@ -140,11 +139,7 @@ async fn serve_plain(store: Arc<MemoryStore>, status: http::StatusCode) -> Strin
         answer
     };
     let router = Server::new(store, ServerOptions::default()).router();
-    let router = router.layer(axum::middleware::from_fn(plain));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    serve_router(router.layer(axum::middleware::from_fn(plain))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,9 @@ pub(super) struct Sketch(Vec<u64>);
 #[derive(Debug)]
 pub(super) struct Sketches<T> {
     blocks: Vec<New<T>>,
-    by_feature: BTreeMap<u64, Vec<u32>>,
+    /// Features and the blocks that have them, in order once they are looked for.
+    features: Vec<(u64, u32)>,
+    sorted: bool,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ struct New<T> {
 
 impl<T> Default for Sketches<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), by_feature: BTreeMap::new() }
+        Self { blocks: Vec::new(), features: Vec::new(), sorted: true }
     }
 }
 
@@ -68,16 +70,20 @@ impl<T: Copy> Sketches<T> {
     pub(super) fn add(&mut self, sketch: Sketch, block: T) {
         let Ok(at) = u32::try_from(self.blocks.len()) else { return };
         self.blocks.push(New { block, features: sketch.0.len(), best: None });
-        for feature in sketch.0 {
-            self.by_feature.entry(feature).or_default().push(at);
-        }
+        self.features.extend(sketch.0.into_iter().map(|feature| (feature, at)));
+        self.sorted = false;
     }
 
     /// Holds an old block against the new ones; of several that are as like, the first counts.
     pub(super) fn compare(&mut self, sketch: &Sketch, old: T) {
+        if !core::mem::replace(&mut self.sorted, true) {
+            self.features.sort_unstable();
+        }
         let mut common = BTreeMap::<u32, usize>::new();
-        for at in sketch.0.iter().filter_map(|feature| self.by_feature.get(feature)).flatten() {
-            *common.entry(*at).or_default() += 1;
+        for feature in &sketch.0 {
+            let first = self.features.partition_point(|(known, _)| known < feature);
+            let same = self.features[first..].iter().take_while(|(known, _)| known == feature);
+            same.for_each(|(_, at)| *common.entry(*at).or_default() += 1);
         }
         for (at, count) in common {
             let Some(new) = self.blocks.get_mut(at as usize) else { continue };

@@ -7,7 +7,8 @@ use crate::{
     coding::{Coding, TAKEN, Wish, takes},
 };
 
-/// When CARs travel compressed.
+/// When CARs travel compressed. A pull then takes delta bodies as well where no old root is held, unless they are
+/// [never](super::Deltas::Never) taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compress {
     /// Where the way to the server is slower than compressing is, as far as that is known.

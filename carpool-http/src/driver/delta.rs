@@ -203,7 +203,7 @@ pub(crate) struct DeltaBody {
     /// Decoded, and not stored.
     batch: Vec<Decoded>,
     bytes: usize,
-    /// Bytes of blocks that came out as others than they were named.
+    /// How many blocks came out as others than they were named.
     wrong: u64,
     taken: Taken,
 }

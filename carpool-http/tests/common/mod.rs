@@ -203,6 +203,14 @@ async fn send(request: http::request::Builder, content_type: &str, body: &[u8]) 
     Answer { status, content_type, extension, body }
 }
 
+/// Serves these routes for as long as the test runs.
+pub async fn serve_router(router: axum::Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
 /// A server that knows the routes of one dialect only.
 pub async fn serve_only(store: Arc<dyn Store>, prefix: &'static str) -> String {
     use axum::{extract::Request, middleware::Next, response::IntoResponse};
@@ -213,11 +221,7 @@ pub async fn serve_only(store: Arc<dyn Store>, prefix: &'static str) -> String {
         http::StatusCode::NOT_FOUND.into_response()
     };
     let router = Server::new(store, ServerOptions::default()).router();
-    let router = router.layer(axum::middleware::from_fn(only));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    serve_router(router.layer(axum::middleware::from_fn(only))).await
 }
 
 /// A server that answers the first pull with `body`, as a delta, and is honest from then on.
@@ -235,11 +239,7 @@ pub async fn lie_once(store: Arc<dyn Store>, body: Vec<u8>) -> String {
         }
     };
     let router = Server::new(store, ServerOptions::default()).router();
-    let router = router.layer(axum::middleware::from_fn(lie));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    serve_router(router.layer(axum::middleware::from_fn(lie))).await
 }
 
 /// A store that says that it holds a block, and cannot give it.
@@ -293,9 +293,5 @@ pub async fn serve_plain(store: Arc<dyn Store>) -> String {
         response
     };
     let router = Server::new(store, ServerOptions::default()).router();
-    let router = router.layer(axum::middleware::from_fn(plain));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    serve_router(router.layer(axum::middleware::from_fn(plain))).await
 }
