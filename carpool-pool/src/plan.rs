@@ -1,0 +1,210 @@
+use alloc::{string::String, vec::Vec};
+use carpool_core::Cid;
+use core::fmt::Write;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{Error, rendezvous};
+
+/// Bytes of a session's name: a number that the sink draws at random, and a secret of its own and its sources.
+pub const SESSION_BYTES: usize = 16;
+
+/// Members of a plan, and sources of a pool.
+pub const MAX_MEMBERS: usize = 64;
+
+/// What a sink tells an aware source: who shares the work, and how much of it each takes. From it every party
+/// knows who sends a block, without a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    session: [u8; SESSION_BYTES],
+    epoch: u32,
+    me: u8,
+    weights: Vec<u32>,
+}
+
+impl Plan {
+    /// The plan of an epoch for its reader, who is the member at `me`. Weights are of any unit, such as KiB a
+    /// second; who weighs 0 sends nothing.
+    ///
+    /// # Errors
+    /// [`Error::Members`] for none or more than [`MAX_MEMBERS`], [`Error::Plan`] where none weighs anything or
+    /// `me` is none of them.
+    pub fn new(
+        session: [u8; SESSION_BYTES],
+        epoch: u32,
+        me: u8,
+        weights: Vec<u32>,
+    ) -> Result<Self, Error> {
+        if weights.is_empty() || weights.len() > MAX_MEMBERS {
+            return Err(Error::Members { members: weights.len() as u64, max: MAX_MEMBERS as u64 });
+        }
+        if weights.iter().all(|weight| *weight == 0) {
+            return Err(Error::Plan { expected: "a member of some weight" });
+        }
+        if usize::from(me) >= weights.len() {
+            return Err(Error::Plan { expected: "its reader among the members" });
+        }
+        Ok(Self { session, epoch, me, weights })
+    }
+
+    /// The session's name.
+    #[must_use]
+    pub const fn session(&self) -> &[u8; SESSION_BYTES] {
+        &self.session
+    }
+
+    /// The epoch: a number that grows with each new plan of a session.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The place of the plan's reader.
+    #[must_use]
+    pub const fn me(&self) -> u8 {
+        self.me
+    }
+
+    /// What each member weighs.
+    #[must_use]
+    pub fn weights(&self) -> &[u32] {
+        &self.weights
+    }
+
+    /// The place of the member that sends this block. The same in every epoch of a session as long as nobody's
+    /// weight changes: who loses weight loses blocks, and nobody else does.
+    #[must_use]
+    pub fn owner(&self, cid: &Cid) -> usize {
+        rendezvous::owner(self.key(cid), &self.weights).expect("a plan has somebody of some weight")
+    }
+
+    /// Whether the plan's reader sends this block.
+    #[must_use]
+    pub fn is_mine(&self, cid: &Cid) -> bool {
+        self.owner(cid) == usize::from(self.me)
+    }
+
+    fn key(&self, cid: &Cid) -> u64 {
+        let (low, _) = self.session.split_first_chunk().expect("16 bytes have 8");
+        // CIDs of other versions and codecs name the same bytes, which are sent once.
+        xxh3_64_with_seed(cid.hash().digest(), u64::from_le_bytes(*low))
+    }
+
+    /// As a parameter of a header: `session.epoch.me.weight-weight…`, the session in 32 hexadecimal digits.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        let session = u128::from_be_bytes(self.session);
+        let _ = write!(text, "{session:032x}.{}.{}.", self.epoch, self.me);
+        for (place, weight) in self.weights.iter().enumerate() {
+            let _ = write!(text, "{}{weight}", if place == 0 { "" } else { "-" });
+        }
+        text
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::Plan`] for other text.
+    pub fn decode(text: &str) -> Result<Self, Error> {
+        let malformed = Error::Plan { expected: "session.epoch.member.weights" };
+        let mut parts = text.split('.');
+        let mut next = || parts.next().ok_or_else(|| malformed.clone());
+        let (session, epoch, me, weights) = (next()?, next()?, next()?, next()?);
+        if parts.next().is_some() {
+            return Err(malformed);
+        }
+        let number = |text: &str| digits(text).ok_or_else(|| malformed.clone());
+        let members = weights.split('-').count();
+        if members > MAX_MEMBERS {
+            return Err(Error::Members { members: members as u64, max: MAX_MEMBERS as u64 });
+        }
+        let weights = weights.split('-').map(number).collect::<Result<_, _>>()?;
+        let me = u8::try_from(number(me)?).map_err(|_| malformed.clone())?;
+        Self::new(
+            session_of(session).ok_or_else(|| malformed.clone())?,
+            number(epoch)?,
+            me,
+            weights,
+        )
+    }
+}
+
+/// A decimal number without a sign.
+fn digits(text: &str) -> Option<u32> {
+    text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn session_of(text: &str) -> Option<[u8; SESSION_BYTES]> {
+    let digits = text.len() == 2 * SESSION_BYTES && text.bytes().all(|c| c.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{format, vec};
+    use carpool_core::{Block, codec};
+
+    const SESSION: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+    #[test]
+    fn plans_come_back_as_text() {
+        let plan = Plan::new(SESSION, 3, 1, vec![100, 50, 0]).unwrap();
+        let text = "000102030405060708090a0b0c0d0e0f.3.1.100-50-0";
+        assert_eq!(plan.encode(), text);
+        assert_eq!(Plan::decode(text), Ok(plan));
+    }
+
+    #[test]
+    fn what_is_no_plan_is_refused() {
+        let sid = "000102030405060708090a0b0c0d0e0f";
+        for text in [
+            "",
+            sid,
+            &format!("{sid}.0.0"),
+            &format!("{sid}.0.0."),
+            &format!("{sid}.0.0.1.1"),
+            &format!("{sid}.0.0.+1"),
+            &format!("{sid}.0.0.4294967296"),
+            &format!("{sid}.4294967296.0.1"),
+            &format!("{sid}.0.256.1"),
+            &format!("{sid}.0.1.1"),
+            &format!("{sid}.0.0.0-0"),
+            &format!("{}.0.0.1", &sid[1..]),
+            &format!("+{}.0.0.1", &sid[1..]),
+        ] {
+            assert!(Plan::decode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_at_the_limit_and_one_past_it() {
+        let of = |members| Plan::new(SESSION, 0, 0, vec![1; members]);
+        assert!(of(MAX_MEMBERS).is_ok());
+        assert_eq!(of(MAX_MEMBERS + 1), Err(Error::Members { members: 65, max: 64 }));
+        assert_eq!(of(0), Err(Error::Members { members: 0, max: 64 }));
+        let text = of(MAX_MEMBERS).unwrap().encode();
+        assert!(Plan::decode(&text).is_ok());
+        assert!(matches!(Plan::decode(&format!("{text}-1")), Err(Error::Members { .. })));
+    }
+
+    #[test]
+    fn versions_of_a_cid_have_one_owner() {
+        let plan = Plan::new(SESSION, 0, 0, vec![1; 8]).unwrap();
+        for n in 0..100 {
+            let old = Block::new_v0(vec![n].into());
+            let new = Block::new(codec::DAG_PB, vec![n].into());
+            assert_eq!(plan.owner(old.cid()), plan.owner(new.cid()));
+        }
+    }
+
+    #[test]
+    fn an_epoch_moves_nothing_by_itself() {
+        let of = |epoch| Plan::new(SESSION, epoch, 0, vec![3, 2, 1]).unwrap();
+        for n in 0..100 {
+            let cid = *Block::new(codec::RAW, vec![n].into()).cid();
+            assert_eq!(of(0).owner(&cid), of(9).owner(&cid));
+        }
+    }
+}
