@@ -412,7 +412,7 @@ pub(crate) fn broken(error: hyper_util::client::legacy::Error) -> Error {
     Error::Cut(format!("{error}: {cause}"))
 }
 
-fn checked_base(base: &str) -> Result<String> {
+pub(crate) fn checked_base(base: &str) -> Result<String> {
     let uri: Uri = base.parse().map_err(|_| Error::Usage(format!("{base:?} is no URL")))?;
     let known = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     if !known || uri.query().is_some() {

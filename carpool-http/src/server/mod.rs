@@ -36,7 +36,9 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
+use crate::{
+    Progress, Result, body::drain, client::checked_base, driver::complete, pace::Pace, routes,
+};
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
@@ -54,6 +56,12 @@ pub struct ServerOptions {
     pub read_only: bool,
     /// A token that every request has to carry (`Authorization: Bearer …`). Default none.
     pub token: Option<String>,
+    /// Base URLs of peers, as [`Client::new`](crate::Client::new) takes them: servers that this one may
+    /// ask for what it lacks. It connects to no other, whatever it is told. Default none.
+    pub peers: Vec<String>,
+    /// The token that peers want (`Authorization: Bearer …`). [`token`](Self::token) is never sent to
+    /// them. Default none.
+    pub peer_token: Option<String>,
     /// Say at `/metrics` what was counted, to whoever has the token. Default true.
     pub metrics: bool,
     /// Connections served at a time; others wait. Default 1,024.
@@ -117,6 +125,8 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             read_only: false,
             token: None,
+            peers: Vec::new(),
+            peer_token: None,
             metrics: true,
             max_connections: 1024,
             max_transfers: 256,
@@ -144,6 +154,14 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
+    /// Whether the URLs of peers can be used.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for the first that cannot.
+    pub fn check(&self) -> Result<()> {
+        self.peers.iter().try_for_each(|peer| checked_base(peer).map(drop))
+    }
+
     const fn pace(&self) -> Pace {
         Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
     }
