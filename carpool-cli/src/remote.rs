@@ -43,6 +43,17 @@ pub(crate) fn client(
     acquainted: &Acquainted,
     name: Option<&str>,
 ) -> Outcome<Client> {
+    client_heard_as(url, flags, acquainted, name, None)
+}
+
+/// As [`client`]; what it explains begins with a name, where it has one.
+pub(crate) fn client_heard_as(
+    url: &str,
+    flags: &RemoteFlags,
+    acquainted: &Acquainted,
+    name: Option<&str>,
+    heard_as: Option<&str>,
+) -> Outcome<Client> {
     let mut options = client_options(&flags.server)?;
     options.acquaintances = acquainted.known();
     options.name = name.map(str::to_owned);
@@ -56,7 +67,9 @@ pub(crate) fn client(
     options.strategy = flags.strategy.step();
     options.deltas = flags.delta.when();
     options.compress = flags.compress.when();
-    options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
+    let of = heard_as.map(|who| format!("{who}: ")).unwrap_or_default();
+    let explain = move |event: &_| say(format_args!("{of}{}", event_line(event)));
+    options.listener = flags.verbose.then(|| Listener::new(explain));
     Ok(Client::new(url, options)?)
 }
 
@@ -112,12 +125,20 @@ pub(crate) fn push_meter(
     progress: &Arc<Progress>,
     forecast: &Arc<Forecast>,
 ) -> Meter {
+    output.meter(push_reading(progress, forecast))
+}
+
+/// What such a bar shows.
+pub(crate) fn push_reading(
+    progress: &Arc<Progress>,
+    forecast: &Arc<Forecast>,
+) -> impl FnMut() -> Reading + Send + 'static {
     let (progress, forecast) = (Arc::clone(progress), Arc::clone(forecast));
-    output.meter(move || {
+    move || {
         let totals = progress.totals();
         let (done, bytes) = (totals.blocks_sent, totals.block_bytes);
         Reading { what: "blocks", done, bytes, total: Total::Items(forecast.total()) }
-    })
+    }
 }
 
 /// A transfer as JSON.
