@@ -1,0 +1,207 @@
+//! Who is asked for what that nobody was asked for.
+
+use alloc::vec::Vec;
+
+use super::{AGAIN, LEAVES, LOST, NODES, Pool, PoolOutput, Sharing};
+use crate::{
+    Plan,
+    frontier::{Id, ListId},
+    request::{Ask, Form},
+    source::{SourceId, State},
+};
+
+/// Requests of one source at a time.
+const MAX_OPEN: u32 = 8;
+
+/// Microseconds that a request takes to be answered, about, where round trips are shorter.
+const LEAST_UNIT: u64 = 50_000;
+
+/// Bytes that a source is asked for before anything is known of it.
+const FIRST_UNIT: u64 = 256 << 10;
+
+/// After so many requests in a row that found one node with one link, all below the next is asked for.
+const NARROW: u32 = 2;
+
+/// Entries that one source turned out to lack which are looked at for one request.
+const LOOKED_AT: usize = 4096;
+
+impl Pool {
+    /// Gives work to whoever has room for it, the fastest first.
+    pub(super) fn assign(&mut self, now: u64) {
+        if self.sources.is_empty() || self.frontier.wanted() == 0 {
+            return;
+        }
+        if !self.begun {
+            self.begun = true;
+            self.share_out(now);
+        }
+        let mut ready: Vec<SourceId> = (0..self.sources.len())
+            .map(|place| SourceId::try_from(place).expect("sources are few"))
+            .filter(|source| self.has_room(*source))
+            .collect();
+        ready.sort_by_key(|source| core::cmp::Reverse(self.sources[usize::from(*source)].rate()));
+        for source in ready {
+            while self.has_room(source) && (self.claim(source, now) || self.steal(source, now)) {}
+        }
+    }
+
+    /// Begins with a plan where several sources take one, and nothing of the DAG is here.
+    fn share_out(&mut self, now: u64) {
+        let aware = |place: &usize| self.sources[*place].kind.aware;
+        let members = (0..self.sources.len()).filter(aware).count();
+        let root = self.frontier.first(NODES).filter(|_| self.frontier.wanted() == 1);
+        let (Some(root), true) = (root, members > 1) else { return };
+        let weights: Vec<u32> = (0..self.sources.len())
+            .map(|place| if aware(&place) { self.weight_of(place) } else { 0 })
+            .collect();
+        let session = self.options.session;
+        let plan = |me| Plan::new(session, 0, me, weights.clone()).expect("two members weigh");
+        let root = (root, self.frontier.cid(root));
+        let mut requests = alloc::vec![None; weights.len()];
+        for (place, weight) in weights.iter().enumerate() {
+            if *weight > 0 {
+                let source = SourceId::try_from(place).expect("sources are few");
+                let form = Form::Share(plan(source));
+                let (request, _) = self.open(source, &form, now);
+                requests[place] = Some(request);
+                let ask = Ask { request, source, want: alloc::vec![root.1], form };
+                self.outputs.push_back(PoolOutput::Ask(ask));
+            }
+        }
+        let sharing = Sharing { plan: plan(0), requests };
+        let owner = sharing.requests[sharing.plan.owner(&root.1)].expect("who weighs is asked");
+        self.sharing = Some(sharing);
+        let list = self.requests[&owner].list;
+        self.frontier.put(root.0, list, None);
+    }
+
+    /// In KiB a second.
+    fn weight_of(&self, place: usize) -> u32 {
+        u32::try_from((self.sources[place].rate() >> 10).max(1)).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn has_room(&self, source: SourceId) -> bool {
+        let of = &self.sources[usize::from(source)];
+        if of.state != State::Ready || of.paused || of.open >= MAX_OPEN {
+            return false;
+        }
+        if of.open == 0 {
+            return true;
+        }
+        let ahead = of.rtt() + self.unit_time(source) / 2;
+        !self.is_streaming(source) && of.knows_rate() && self.in_flight(source) < of.bytes_in(ahead)
+    }
+
+    fn unit_time(&self, source: SourceId) -> u64 {
+        (self.sources[usize::from(source)].rtt() / 2).max(LEAST_UNIT)
+    }
+
+    /// Bytes that a source is to be asked for in one request: less where what is left would keep all of them
+    /// busy for a shorter time.
+    pub(super) fn unit(&self, source: SourceId) -> u64 {
+        let of = &self.sources[usize::from(source)];
+        if !of.knows_rate() {
+            return FIRST_UNIT.min(self.options.max_unit);
+        }
+        let unit = of.bytes_in(self.unit_time(source)).min(self.options.max_unit);
+        if self.frontier.nodes(NODES) > 0 {
+            return unit;
+        }
+        let ready = self.sources.iter().filter(|source| source.state == State::Ready);
+        let together: u64 = ready.map(|source| source.rate()).sum();
+        let left = self.weight(LEAVES) + self.weight(AGAIN);
+        let share = u128::from(left) * u128::from(of.rate()) / u128::from(together.max(1)) / 2;
+        unit.min(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
+    /// Asks `source` for some of what nobody was asked for.
+    fn claim(&mut self, source: SourceId, now: u64) -> bool {
+        let named = self.sources[usize::from(source)].kind.named;
+        let mut taken = Taken::new(self.quota(), self.unit(source));
+        self.take_from(NODES, &mut taken);
+        if !taken.ids.is_empty() && (!named || self.is_narrow()) {
+            self.ask(source, &taken.ids, Form::Below, now);
+            return true;
+        }
+        taken.max = self.options.max_named;
+        self.take_from(LEAVES, &mut taken);
+        self.take_again(source, &mut taken, |node| named || !node);
+        let form = if taken.ids.is_empty() && !named { Form::Below } else { Form::Named };
+        if form == Form::Below {
+            self.take_again(source, &mut taken, |_| true);
+        }
+        if taken.ids.is_empty() {
+            return false;
+        }
+        self.ask(source, &taken.ids, form, now);
+        true
+    }
+
+    /// Whether to ask for all that lies below a node, which nobody else can help with: there is one source, or
+    /// a chain.
+    fn is_narrow(&self) -> bool {
+        self.living().count_ones() == 1 || self.narrow >= NARROW && self.frontier.wanted() == 1
+    }
+
+    /// How many nodes one source takes: they are what others wait for.
+    fn quota(&self) -> usize {
+        let ready = self.sources.iter().filter(|source| source.state == State::Ready).count();
+        self.frontier.len(NODES).div_ceil(ready.max(1)).min(self.options.max_named)
+    }
+
+    fn take_from(&mut self, list: ListId, taken: &mut Taken) {
+        while let Some(id) = self.frontier.first(list).filter(|_| taken.has_room()) {
+            taken.add(id, self.sizes.of(self.frontier.is_node(id)));
+            self.frontier.take(id);
+        }
+    }
+
+    /// Of what some source lacks: what this one may have. What nobody has is lost.
+    fn take_again(&mut self, source: SourceId, taken: &mut Taken, wants: impl Fn(bool) -> bool) {
+        let living = self.living();
+        for _ in 0..self.frontier.len(AGAIN).min(LOOKED_AT) {
+            let Some(id) = self.frontier.first(AGAIN).filter(|_| taken.has_room()) else { return };
+            let (lacking, node) = (self.frontier.lacking(id), self.frontier.is_node(id));
+            if lacking & living == living {
+                self.frontier.put(id, LOST, None);
+            } else if lacking & 1 << source != 0 || !wants(node) {
+                self.frontier.put(id, AGAIN, None);
+            } else {
+                taken.add(id, self.sizes.of(node));
+                self.frontier.take(id);
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, source: SourceId, ids: &[Id], form: Form, now: u64) {
+        let (request, list) = self.open(source, &form, now);
+        ids.iter().for_each(|id| self.frontier.put(*id, list, None));
+        let want: Vec<_> = ids.iter().map(|id| self.frontier.cid(*id)).collect();
+        self.sources[usize::from(source)].tally.named += want.len() as u64;
+        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
+    }
+}
+
+/// Entries that go into one request.
+pub(super) struct Taken {
+    pub(super) ids: Vec<Id>,
+    bytes: u64,
+    pub(super) max: usize,
+    max_bytes: u64,
+}
+
+impl Taken {
+    pub(super) const fn new(max: usize, max_bytes: u64) -> Self {
+        Self { ids: Vec::new(), bytes: 0, max, max_bytes }
+    }
+
+    /// One entry always has room, however large it is.
+    pub(super) fn has_room(&self) -> bool {
+        self.ids.len() < self.max && (self.bytes < self.max_bytes || self.ids.is_empty())
+    }
+
+    pub(super) fn add(&mut self, id: Id, bytes: u64) {
+        self.ids.push(id);
+        self.bytes += bytes;
+    }
+}
