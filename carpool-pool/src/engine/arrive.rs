@@ -143,9 +143,9 @@ impl Pool {
     }
 
     /// The list of the source that sends this block by the plan, as long as it is at it.
-    fn share_of(&self, cid: &Cid) -> Option<ListId> {
+    pub(super) fn share_of(&self, cid: &Cid) -> Option<ListId> {
         let sharing = self.sharing.as_ref()?;
-        let request = sharing.requests[sharing.plan.owner(cid)]?;
+        let request = sharing.requests[sharing.plan.owner(cid)?]?;
         Some(self.requests.get(&request)?.list)
     }
 

@@ -1,13 +1,14 @@
 //! Who is asked for what that nobody was asked for.
 
 use alloc::vec::Vec;
+use carpool_core::Cid;
 
 use super::{AGAIN, LEAVES, LOST, NODES, Pool, PoolOutput, Sharing};
 use crate::{
     Plan,
     frontier::{Id, ListId},
     request::{Ask, Form},
-    source::{SourceId, State},
+    source::{Source, SourceId, State},
 };
 
 /// Requests of one source at a time.
@@ -15,6 +16,9 @@ const MAX_OPEN: u32 = 8;
 
 /// Microseconds that a request takes to be answered, about, where round trips are shorter.
 const LEAST_UNIT: u64 = 50_000;
+
+/// This part of the leaves is in no share: it makes up for what chance and rates do to shares.
+const RESERVE: u32 = 8;
 
 /// Bytes that a source is asked for before anything is known of it.
 const FIRST_UNIT: u64 = 256 << 10;
@@ -31,10 +35,7 @@ impl Pool {
         if self.sources.is_empty() || self.frontier.wanted() == 0 {
             return;
         }
-        if !self.begun {
-            self.begun = true;
-            self.share_out(now);
-        }
+        self.share_out(now);
         let mut ready: Vec<SourceId> = (0..self.sources.len())
             .map(|place| SourceId::try_from(place).expect("sources are few"))
             .filter(|source| self.has_room(*source))
@@ -45,39 +46,54 @@ impl Pool {
         }
     }
 
-    /// Begins with a plan where several sources take one, and nothing of the DAG is here.
+    /// Makes a plan once, where several sources take one and their rates are known, or nothing but a chain is.
+    /// What a source is told a plan of are nodes: of leaves that are known each is asked for once, by name.
     fn share_out(&mut self, now: u64) {
-        let aware = |place: &usize| self.sources[*place].kind.aware;
-        let members = (0..self.sources.len()).filter(aware).count();
-        let root = self.frontier.first(NODES).filter(|_| self.frontier.wanted() == 1);
-        let (Some(root), true) = (root, members > 1) else { return };
-        let weights: Vec<u32> = (0..self.sources.len())
-            .map(|place| if aware(&place) { self.weight_of(place) } else { 0 })
-            .collect();
+        let aware = |source: &&Source| source.kind.aware && source.state == State::Ready;
+        let members = self.sources.iter().filter(aware).count();
+        let known = self.sources.iter().filter(aware).all(Source::knows_rate);
+        let nodes = self.frontier.len(NODES);
+        let fits = (1..=self.options.max_named).contains(&nodes);
+        if self.sharing.is_some() || members < 2 || !fits || !(known || self.narrow >= NARROW) {
+            return;
+        }
+        let weight = |source| if aware(&source) { weight_of(source) } else { 0 };
+        let weights: Vec<u32> = self.sources.iter().map(weight).collect();
+        let reserve =
+            weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight)) / RESERVE;
         let session = self.options.session;
-        let plan = |me| Plan::new(session, 0, me, weights.clone()).expect("two members weigh");
-        let root = (root, self.frontier.cid(root));
-        let mut requests = alloc::vec![None; weights.len()];
-        for (place, weight) in weights.iter().enumerate() {
-            if *weight > 0 {
-                let source = SourceId::try_from(place).expect("sources are few");
-                let form = Form::Share(plan(source));
-                let (request, _) = self.open(source, &form, now);
-                requests[place] = Some(request);
-                let ask = Ask { request, source, want: alloc::vec![root.1], form };
-                self.outputs.push_back(PoolOutput::Ask(ask));
+        let plan = |me| Plan::new(session, 0, me, reserve, weights.clone()).expect("they weigh");
+        self.sharing = Some(Sharing { plan: plan(0), requests: alloc::vec![None; weights.len()] });
+        let wanted = self.all_of(NODES);
+        let want: Vec<Cid> = wanted.iter().map(|id| self.frontier.cid(*id)).collect();
+        for (source, _) in (0..).zip(&weights).filter(|(_, weight)| **weight > 0) {
+            self.ask_for_share(source, want.clone(), plan(source), now);
+        }
+        for (id, cid) in wanted.into_iter().zip(want) {
+            if let Some(list) = self.share_of(&cid) {
+                self.frontier.put(id, list, None);
             }
         }
-        let sharing = Sharing { plan: plan(0), requests };
-        let owner = sharing.requests[sharing.plan.owner(&root.1)].expect("who weighs is asked");
-        self.sharing = Some(sharing);
-        let list = self.requests[&owner].list;
-        self.frontier.put(root.0, list, None);
     }
 
-    /// In KiB a second.
-    fn weight_of(&self, place: usize) -> u32 {
-        u32::try_from((self.sources[place].rate() >> 10).max(1)).unwrap_or(u32::MAX)
+    fn ask_for_share(&mut self, source: SourceId, want: Vec<Cid>, plan: Plan, now: u64) {
+        let form = Form::Share(plan);
+        let (request, _) = self.open(source, &form, now);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.requests[usize::from(source)] = Some(request);
+        }
+        self.sources[usize::from(source)].tally.named += want.len() as u64;
+        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
+    }
+
+    fn all_of(&self, list: ListId) -> Vec<Id> {
+        let mut at = self.frontier.first(list);
+        let mut all = Vec::new();
+        while let Some(id) = at {
+            all.push(id);
+            at = self.frontier.right(id);
+        }
+        all
     }
 
     pub(super) fn has_room(&self, source: SourceId) -> bool {
@@ -103,15 +119,20 @@ impl Pool {
         if !of.knows_rate() {
             return FIRST_UNIT.min(self.options.max_unit);
         }
-        let unit = of.bytes_in(self.unit_time(source)).min(self.options.max_unit);
-        if self.frontier.nodes(NODES) > 0 {
-            return unit;
-        }
+        let least = of.bytes_in(self.unit_time(source));
+        let share = self.share_left(source);
+        // A quarter of what is left at a time, so that requests are few, and all sources end together.
+        (share / 4).max(least.min(share / 2)).min(self.options.max_unit)
+    }
+
+    /// What falls to a source of what nobody was asked for, by its rate.
+    fn share_left(&self, source: SourceId) -> u64 {
         let ready = self.sources.iter().filter(|source| source.state == State::Ready);
-        let together: u64 = ready.map(|source| source.rate()).sum();
-        let left = self.weight(LEAVES) + self.weight(AGAIN);
-        let share = u128::from(left) * u128::from(of.rate()) / u128::from(together.max(1)) / 2;
-        unit.min(u64::try_from(share).unwrap_or(u64::MAX))
+        let together: u64 = ready.map(Source::rate).sum();
+        let left = self.weight(NODES) + self.weight(LEAVES) + self.weight(AGAIN);
+        let rate = self.sources[usize::from(source)].rate();
+        let share = u128::from(left) * u128::from(rate) / u128::from(together.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
     }
 
     /// Asks `source` for some of what nobody was asked for.
@@ -180,6 +201,11 @@ impl Pool {
         self.sources[usize::from(source)].tally.named += want.len() as u64;
         self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
     }
+}
+
+/// In KiB a second.
+fn weight_of(source: &Source) -> u32 {
+    u32::try_from((source.rate() >> 10).max(1)).unwrap_or(u32::MAX)
 }
 
 /// Entries that go into one request.

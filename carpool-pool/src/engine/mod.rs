@@ -87,8 +87,6 @@ pub struct Pool {
     sizes: Sizes,
     outputs: VecDeque<PoolOutput>,
     links: Vec<Cid>,
-    /// Whether anything was asked yet.
-    begun: bool,
     /// Whether somebody may have room for more.
     stirred: bool,
     /// Requests in a row that brought one node with one link.
@@ -101,18 +99,19 @@ pub struct Pool {
 struct Sizes {
     leaves: (u64, u64),
     nodes: (u64, u64),
+    /// Whether any leaf, and any node, came.
+    seen: [bool; 2],
 }
 
 impl Sizes {
     /// One leaf and one node of these sizes are believed in until others come.
-    const ASSUMED: Self = Self { leaves: (1, 64 << 10), nodes: (1, 8 << 10) };
+    const ASSUMED: Self = Self { leaves: (1, 64 << 10), nodes: (1, 8 << 10), seen: [false; 2] };
 
     const fn add(&mut self, node: bool, bytes: u64) {
         let of = if node { &mut self.nodes } else { &mut self.leaves };
-        if of.0 == 1 && of.1 == (if node { 8 << 10 } else { 64 << 10 }) {
-            *of = (0, 0);
-        }
-        *of = (of.0 + 1, of.1 + bytes);
+        let seen = &mut self.seen[node as usize];
+        *of = if *seen { (of.0 + 1, of.1 + bytes) } else { (1, bytes) };
+        *seen = true;
     }
 
     const fn of(&self, node: bool) -> u64 {
@@ -141,7 +140,6 @@ impl Pool {
             sizes: Sizes::ASSUMED,
             outputs: VecDeque::new(),
             links: Vec::new(),
-            begun: false,
             stirred: true,
             narrow: 0,
             over: false,

@@ -82,7 +82,9 @@ impl Pool {
     }
 
     fn take_tail(&mut self, thief: SourceId, victim: &Request, bytes: u64) -> alloc::vec::Vec<Id> {
-        let mut taken = Taken::new(self.options.max_named, bytes);
+        // What comes next of a stream is under way, and shows where it is.
+        let all = self.frontier.len(victim.list) - usize::from(victim.way != Way::Named);
+        let mut taken = Taken::new(self.options.max_named.min(all), bytes);
         let mut at = match victim.way {
             Way::Share => self.frontier.last_wanted(),
             Way::Named | Way::Below => self.frontier.last(victim.list),

@@ -26,7 +26,7 @@ impl Pool {
         let (left, nodes) = (self.frontier.len(of.list), self.frontier.nodes(of.list));
         self.narrow = match of.way {
             Way::Named if left == 0 && self.frontier.wanted() <= 1 => self.narrow + 1,
-            _ => 0,
+            Way::Named | Way::Below | Way::Share => 0,
         };
         // Below a node that it does not have it cannot walk, whatever it has there.
         let lacks = left > 0 && (of.way == Way::Named || nodes == 0 || nodes == left);

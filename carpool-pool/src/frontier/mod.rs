@@ -225,6 +225,11 @@ impl Frontier {
         Some(self.entries[id].left).filter(|id| *id != NONE)
     }
 
+    /// What is to the right in the list of `id`.
+    pub(crate) fn right(&self, id: Id) -> Option<Id> {
+        Some(self.entries[id].right).filter(|id| *id != NONE)
+    }
+
     /// The last that is wanted, in the order of a walk.
     pub(crate) fn last_wanted(&self) -> Option<Id> {
         Some(self.last).filter(|id| *id != NONE)

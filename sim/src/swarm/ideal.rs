@@ -46,7 +46,8 @@ fn holders(swarm: &Swarm) -> HashMap<u64, u64> {
             .filter(|(_, source)| source.lie.is_none() && source.has(number));
         let of = of.fold(0_u64, |set, (place, _)| set | 1 << place);
         if of != 0 {
-            *bytes.entry(of).or_insert(0) += world.data(cid).map_or(0, |data| data.len() as u64);
+            *bytes.entry(of).or_insert(0) +=
+                world.data(cid).map_or(0, |data| data.len() as u64 + super::SECTION);
         }
     }
     bytes
