@@ -133,7 +133,10 @@ impl Pool {
         if id as usize >= self.options.max_blocks {
             return Err(Error::Blocks { max: self.options.max_blocks as u64 });
         }
-        match (self.share_of(link), list.filter(|list| self.is_below(*list))) {
+        if self.frontier.is_shared(parent) {
+            self.frontier.share(id);
+        }
+        match (self.share_of(id, link), list.filter(|list| self.is_below(*list))) {
             (Some(share), _) => self.frontier.put(id, share, None),
             (None, Some(list)) => self.frontier.put(id, list, Some(parent)),
             (None, None) => self.free(id),
@@ -143,8 +146,8 @@ impl Pool {
     }
 
     /// The list of the source that sends this block by the plan, as long as it is at it.
-    pub(super) fn share_of(&self, cid: &Cid) -> Option<ListId> {
-        let sharing = self.sharing.as_ref()?;
+    pub(super) fn share_of(&self, id: Id, cid: &Cid) -> Option<ListId> {
+        let sharing = self.sharing.as_ref().filter(|_| self.frontier.is_shared(id))?;
         let request = sharing.requests[sharing.plan.owner(cid)?]?;
         Some(self.requests.get(&request)?.list)
     }

@@ -70,7 +70,8 @@ impl Pool {
             self.ask_for_share(source, want.clone(), plan(source), now);
         }
         for (id, cid) in wanted.into_iter().zip(want) {
-            if let Some(list) = self.share_of(&cid) {
+            self.frontier.share(id);
+            if let Some(list) = self.share_of(id, &cid) {
                 self.frontier.put(id, list, None);
             }
         }
@@ -183,9 +184,12 @@ impl Pool {
         for _ in 0..self.frontier.len(AGAIN).min(LOOKED_AT) {
             let Some(id) = self.frontier.first(AGAIN).filter(|_| taken.has_room()) else { return };
             let (lacking, node) = (self.frontier.lacking(id), self.frontier.is_node(id));
+            // Who did not send it is asked by name once nobody else is left.
+            let all = (lacking | self.frontier.withheld(id)) & living;
+            let tried = if all == living { lacking } else { all };
             if lacking & living == living {
                 self.frontier.put(id, LOST, None);
-            } else if lacking & 1 << source != 0 || !wants(node) {
+            } else if tried & 1 << source != 0 || !wants(node) {
                 self.frontier.put(id, AGAIN, None);
             } else {
                 taken.add(id, self.sizes.of(node));

@@ -23,14 +23,12 @@ impl Pool {
     pub fn handle_end(&mut self, request: RequestId, now: u64) {
         self.note_begun(request, now);
         let Some(of) = self.requests.get(&request).copied() else { return };
-        let (left, nodes) = (self.frontier.len(of.list), self.frontier.nodes(of.list));
+        let left = self.frontier.len(of.list);
         self.narrow = match of.way {
             Way::Named if left == 0 && self.frontier.wanted() <= 1 => self.narrow + 1,
             Way::Named | Way::Below | Way::Share => 0,
         };
-        // Below a node that it does not have it cannot walk, whatever it has there.
-        let lacks = left > 0 && (of.way == Way::Named || nodes == 0 || nodes == left);
-        self.close(request, if lacks { bit(of.source) } else { 0 });
+        self.close(request, bit(of.source));
     }
 
     /// A request came to something else.
@@ -122,7 +120,11 @@ impl Pool {
     fn close(&mut self, request: RequestId, lacking: u64) {
         let Some(of) = self.requests.remove(&request) else { return };
         while let Some(id) = self.frontier.first(of.list) {
-            self.frontier.note_lacking(id, lacking);
+            match of.way {
+                Way::Named => self.frontier.note_lacking(id, lacking),
+                // Below a node that it does not have it cannot walk, whatever it has there.
+                Way::Below | Way::Share => self.frontier.note_withheld(id, lacking),
+            }
             self.free(id);
         }
         self.asked[of.list as usize] = None;

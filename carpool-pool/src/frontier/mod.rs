@@ -30,14 +30,28 @@ struct Entry {
     list: ListId,
     /// Whether it can have links.
     node: bool,
+    /// Whether it lies below what shares are of.
+    shared: bool,
     /// Which sources turned out not to have it, by a bit.
     lacking: u64,
+    /// Which sources did not send it with what lies around it: they may not have come so far.
+    withheld: u64,
 }
 
 impl Default for Entry {
     fn default() -> Self {
         let (before, after, left, right) = (NONE, NONE, NONE, NONE);
-        Self { before, after, left, right, list: NOWHERE, node: false, lacking: 0 }
+        Self {
+            before,
+            after,
+            left,
+            right,
+            list: NOWHERE,
+            node: false,
+            shared: false,
+            lacking: 0,
+            withheld: 0,
+        }
     }
 }
 
@@ -120,12 +134,32 @@ impl Frontier {
         Some(self.entries[id].list).filter(|list| *list < NOWHERE)
     }
 
+    pub(crate) fn is_shared(&self, id: Id) -> bool {
+        self.entries[id].shared
+    }
+
+    pub(crate) fn share(&mut self, id: Id) {
+        self.entries[id].shared = true;
+    }
+
     pub(crate) fn lacking(&self, id: Id) -> u64 {
         self.entries[id].lacking
     }
 
     pub(crate) fn note_lacking(&mut self, id: Id, sources: u64) {
         self.entries[id].lacking |= sources;
+    }
+
+    /// Which sources may have it, and did not send it when they were asked for what lies above it.
+    pub(crate) fn withheld(&self, id: Id) -> u64 {
+        self.entries[id].withheld & !self.entries[id].lacking
+    }
+
+    /// Twice is no chance.
+    pub(crate) fn note_withheld(&mut self, id: Id, sources: u64) {
+        let entry = &mut self.entries[id];
+        entry.lacking |= entry.withheld & sources;
+        entry.withheld |= sources;
     }
 
     /// Gives a CID that was not met before its place in the order: in front of `at`, or at the end. `None` where

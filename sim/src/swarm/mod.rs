@@ -270,7 +270,22 @@ impl<'a> Run<'a> {
                     let data = self.aside.remove(&cid);
                     self.waiting -= data.map_or(0, |data| data.len() as u64);
                 }
-                PoolOutput::Ask(ask) => self.ask(ask),
+                PoolOutput::Ask(ask) => {
+                    if std::env::var("DBG").is_ok() {
+                        eprintln!(
+                            "{} ask {} n {} {}",
+                            self.now,
+                            ask.source,
+                            ask.want.len(),
+                            match &ask.form {
+                                Form::Share(p) => p.encode(),
+                                f => format!("{f:?}"),
+                            }
+                        );
+                        eprintln!("   {}", self.pool.dbg());
+                    }
+                    self.ask(ask)
+                }
                 PoolOutput::Cancel { source, request } => {
                     self.given_up.insert(request);
                     let place = self.places[&source];
@@ -346,6 +361,7 @@ impl<'a> Run<'a> {
         self.aside.clear();
         self.waiting = 0;
         self.asks.clear();
+        self.given_up.clear();
         self.hidden = self.store.keys().copied().collect();
         self.events.retain(|Reverse((_, _, what))| {
             matches!(what, What::Joins(_) | What::Dies(_) | What::Restart)
@@ -460,13 +476,18 @@ impl<'a> Run<'a> {
         let duplicate: u64 = sources.iter().map(|(tally, _)| tally.duplicate_bytes).sum();
         let alive = |number: u64| {
             self.lines.iter().any(|line| {
-                line.behaviour.dies.is_none()
-                    && line.behaviour.lie.is_none()
-                    && line.behaviour.has(number)
+                let behaviour = &line.behaviour;
+                let good = behaviour.joins == 0
+                    && behaviour.dies.is_none()
+                    && behaviour.stalls.is_none()
+                    && behaviour.lie.is_none();
+                good && behaviour.has(number)
             })
         };
-        let wanted = world.order.iter().filter(|cid| alive(self.numbers[*cid]));
-        let complete = wanted.into_iter().all(|cid| self.store.contains_key(cid));
+        let held: HashSet<Cid> = world.held.iter().map(|block| *block.cid()).collect();
+        let there = |cid: &Cid| held.contains(cid) || alive(self.numbers[cid]);
+        let wanted = world::walk(world.root, world.links(), there);
+        let complete = wanted.iter().all(|cid| self.store.contains_key(cid));
         Report {
             micros: self.now,
             ideal: ideal::time(self.swarm),
