@@ -14,7 +14,7 @@ use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{
     Error,
     client::blocking,
-    driver::{About, Common},
+    driver::{About, Common, READ_BLOCKS},
     message::Request as Wanted,
     survey::survey,
 };
@@ -193,13 +193,13 @@ impl Asked {
     /// Of a sink that takes shares, what it wants first. A share may be of nothing, so an answer says by
     /// itself whether any of what is wanted is here.
     pub(super) async fn share_of(&self, server: &Server) -> Result<Option<Cid>, Refusal> {
-        let wanted: Vec<Cid> = self.wanted.want.iter().collect();
-        let Some(first) = wanted.first().copied().filter(|_| self.plan.is_some()) else {
+        if self.plan.is_none() {
             return Ok(None);
-        };
-        let store = server.store.clone();
-        let here = blocking(move || store.has_many(&wanted)).await.map_err(Error::from)?;
-        if here.contains(&true) { Ok(Some(first)) } else { Err(Refusal::nothing_held()) }
+        }
+        let (store, wanted) = (server.store.clone(), self.wanted.want.clone());
+        let here = blocking(move || any_held(&wanted, &*store)).await?;
+        let first = self.wanted.want.iter().next();
+        if here { Ok(first) } else { Err(Refusal::nothing_held()) }
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
@@ -232,6 +232,18 @@ impl Asked {
             Err(error) => Err(Error::from(error).into()),
         }
     }
+}
+
+/// Whether any of the list is held.
+fn any_held<S: BlockStore + ?Sized>(wanted: &CidList, store: &S) -> Result<bool, Error> {
+    let mut wanted = wanted.iter().peekable();
+    while wanted.peek().is_some() {
+        let some: Vec<Cid> = wanted.by_ref().take(READ_BLOCKS).collect();
+        if store.has_many(&some)?.contains(&true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn offer_of(headers: &HeaderMap) -> Option<Offer> {
