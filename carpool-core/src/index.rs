@@ -37,9 +37,8 @@ impl CidIndex {
         let next = u32::try_from(self.len()).expect("memory ends before numbers do");
         let Self { keys, last, numbers, state } = self;
         let same = |number: &u32| probe.is(key_at(keys, last, *number));
-        let again = |number: &u32| {
-            Probe::of_bytes(key_at(keys, last, *number).as_bytes()).hash(state)
-        };
+        let again =
+            |number: &u32| Probe::of_bytes(key_at(keys, last, *number).as_bytes()).hash(state);
         match numbers.entry(probe.hash(state), same, again) {
             Entry::Occupied(there) => (*there.get(), false),
             Entry::Vacant(vacant) => {
@@ -126,12 +125,12 @@ mod tests {
         let mut index = CidIndex::with_seed(1);
         assert!(index.is_empty() && index.get(&cids[0]).is_none());
         for again in [true, false] {
-            for (place, cid) in cids.iter().enumerate() {
-                assert_eq!(index.number(cid), (place as u32, again));
+            for (number, cid) in (0..).zip(&cids) {
+                assert_eq!(index.number(cid), (number, again));
             }
         }
-        for (place, cid) in cids.iter().enumerate() {
-            assert_eq!((index.get(cid), index.cid(place as u32)), (Some(place as u32), *cid));
+        for (number, cid) in (0..).zip(&cids) {
+            assert_eq!((index.get(cid), index.cid(number)), (Some(number), *cid));
         }
         assert_eq!((index.len(), index.get(&raw(9_000))), (cids.len(), None));
     }

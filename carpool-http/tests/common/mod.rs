@@ -199,6 +199,11 @@ pub async fn exchange_offering(
 /// A pull of what differs from an old root, by who takes these media types.
 pub async fn exchange_taking(url: String, accept: &str, want: Cid, held: Cid) -> Answer {
     let offer = Offer { want: Some(want), held: vec![held], ..Offer::default() };
+    exchange_offering_and_taking(url, accept, &offer).await
+}
+
+/// A pull by its header alone.
+pub async fn exchange_offering_and_taking(url: String, accept: &str, offer: &Offer) -> Answer {
     let request = http::Request::post(url).header(HEADER, offer.encode());
     send(request.header("accept", accept), "application/vnd.ipld.dag-cbor", &[]).await
 }
