@@ -112,7 +112,10 @@ async fn a_pull_is_one_line_in_both_dialects() {
     let url = serve_default(holding(&dag.blocks)).await;
     for (dialect, pull, _) in ROUTES {
         log.0.lock().unwrap().clear();
-        let client = client_with(&url, |options| options.dialect = Some(dialect));
+        let client = client_with(&url, |options| {
+            common::as_blocks(options);
+            options.dialect = Some(dialect);
+        });
         client.pull(dag.root, vec![], holding([])).await.unwrap();
         let line = log.line().await;
         let status = Status { want: vec![dag.root], have: None };

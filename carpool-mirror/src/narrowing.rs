@@ -41,6 +41,11 @@ impl Narrowing {
     pub(crate) const fn may_err(&self) -> bool {
         matches!(self, Self::Bloom(_))
     }
+
+    /// Whether a sink that takes shares from several sources holds what lies below a block that is hidden.
+    pub(crate) const fn is_of_whole_dags(&self) -> bool {
+        matches!(self, Self::Known(_) | Self::Compared(_))
+    }
 }
 
 /// Longest of the CIDs that are written without an allocation; those of SHA2-512 have 68 bytes.

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use carpool_core::{Cid, CidList, CidSet, Limits, for_each_link, identity_data, may_link};
 use carpool_selector::Gate;
 
-use crate::{Narrowing, Session, extension::Scope, naming::Naming};
+use crate::{Narrowing, Session, Share, extension::Scope, naming::Naming};
 
 /// Second looks that a round may take before it has sent anything.
 const SPARE: u64 = 64;
@@ -60,6 +60,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) named: &'a mut u64,
     pub(crate) unsent: Option<&'a mut CidSet>,
     pub(crate) doubts: &'a mut Doubts,
+    pub(crate) share: Option<&'a mut Share>,
 }
 
 impl Pruning<'_> {
@@ -75,6 +76,21 @@ impl Pruning<'_> {
             unsent.insert(cid);
         }
         false
+    }
+
+    /// Of a share's walk. What is named is where it begins, and is sent by its owner like any other block.
+    fn enter_shared(&mut self, cid: &Cid) -> bool {
+        let below = self.is_named(cid) || self.scope.takes(cid);
+        let held = self.narrowing.is_of_whole_dags() && self.narrowing.hides(cid);
+        if !below || held {
+            return self.leave_out(cid);
+        }
+        may_link(cid) || self.is_mine(cid) || self.leave_out(cid)
+    }
+
+    fn is_mine(&mut self, cid: &Cid) -> bool {
+        let Self { share, narrowing, session, .. } = self;
+        share.as_mut().is_none_or(|share| share.sends(cid, narrowing, session))
     }
 
     fn seems_held(&self, link: &Cid) -> bool {
@@ -97,6 +113,9 @@ impl Pruning<'_> {
 
 impl Gate for Pruning<'_> {
     fn enter(&mut self, cid: &Cid) -> bool {
+        if self.share.is_some() {
+            return self.enter_shared(cid);
+        }
         // Blocks wanted by name go out whatever a filter says (CAR Mirror §3.2.2).
         if self.is_named(cid) {
             return true;

@@ -140,7 +140,7 @@ impl Presumed {
     /// A body for a sink that asked for these blocks.
     fn about(&self, root: Cid, asked: Vec<Cid>) -> About {
         let common = Common { wanted: vec![root], held: self.held.clone() };
-        About { common, root, asked, lost: self.lost.clone() }
+        About { common, root, asked, lost: self.lost.clone(), is_share: false }
     }
 }
 

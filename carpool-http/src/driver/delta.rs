@@ -28,6 +28,8 @@ pub(crate) struct About {
     pub(crate) asked: Vec<Cid>,
     /// Old blocks that the sink turned out not to have.
     pub(crate) lost: Vec<Cid>,
+    /// Whether there may be nothing to send, and the body is to say so.
+    pub(crate) is_share: bool,
 }
 
 /// What became of a delta body.
@@ -111,7 +113,7 @@ impl<S: BlockStore> SourceDriver<S> {
                 None => self.answer(&mut loads)?,
             }
         }
-        if sent.blocks > 0 {
+        if sent.blocks > 0 || about.is_share {
             encoder.finish();
             self.give_out(encoder, &places, outgoing)?;
         }

@@ -2,10 +2,11 @@
 
 use carpool_core::{Cid, CidList, may_link};
 use carpool_mirror::{
-    Answered, Source, Trail,
+    Answered, Share, Source, Trail,
     extension::{self, Answer, LinkBits, Memory, Offer, Scope},
     sketch::{Cells, Lacking},
 };
+use carpool_pool::Plan;
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -13,7 +14,7 @@ use super::{Server, refusal::Refusal, sessions::Name};
 use crate::{
     Error,
     client::blocking,
-    driver::{About, Common},
+    driver::{About, Common, READ_BLOCKS},
     message::Request as Wanted,
     survey::survey,
 };
@@ -44,6 +45,8 @@ pub(super) struct Asked {
     pub(super) cells: Option<(Cid, Cells)>,
     /// What came of them.
     pub(super) lacking: Option<Lacking>,
+    /// The plan of the pool that the sink takes the DAG from.
+    pub(super) plan: Option<Plan>,
 }
 
 impl From<Wanted> for Asked {
@@ -62,6 +65,7 @@ impl From<Wanted> for Asked {
             answer: None,
             cells: None,
             lacking: None,
+            plan: None,
         }
     }
 }
@@ -183,7 +187,25 @@ impl Asked {
         let asked: Vec<Cid> = self.wanted.want.iter().collect();
         let root = self.held.as_ref().map(|(root, _)| *root).or_else(|| asked.first().copied())?;
         let common = Common { wanted: asked.clone(), held };
-        Some(About { common, root, asked, lost })
+        Some(About { common, root, asked, lost, is_share: self.plan.is_some() })
+    }
+
+    /// Whether blocks are wanted and not what lies below them, by a sink that asks others for those that are
+    /// not here.
+    pub(super) fn is_of_single_blocks(&self) -> bool {
+        self.scope == Scope::Named && self.wanted.want.len() > 1
+    }
+
+    /// Of a sink that takes shares, what it wants first. A share may be of nothing, so an answer says by
+    /// itself whether any of what is wanted is here.
+    pub(super) async fn share_of(&self, server: &Server) -> Result<Option<Cid>, Refusal> {
+        if self.plan.is_none() {
+            return Ok(None);
+        }
+        let (store, wanted) = (server.store.clone(), self.wanted.want.clone());
+        let here = blocking(move || any_held(&wanted, &*store)).await?;
+        let first = self.wanted.want.iter().next();
+        if here { Ok(first) } else { Err(Refusal::nothing_held()) }
     }
 
     /// Begins the round. Of a sink that knows of the extension the source keeps what it sends.
@@ -192,6 +214,9 @@ impl Asked {
         let (before, answer) = (self.before, self.answer);
         if answer.is_some() && server.trails.is_on() {
             source = source.with_trail(before);
+        }
+        if let Some(plan) = self.plan {
+            source = source.with_share(Share::new(move |cid| plan.is_mine(cid)));
         }
         let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
         if let Some(surveyed) = self.surveyed {
@@ -215,9 +240,23 @@ impl Asked {
     }
 }
 
+/// Whether any of the list is held.
+fn any_held<S: BlockStore + ?Sized>(wanted: &CidList, store: &S) -> Result<bool, Error> {
+    let mut wanted = wanted.iter().peekable();
+    while wanted.peek().is_some() {
+        let some: Vec<Cid> = wanted.by_ref().take(READ_BLOCKS).collect();
+        if store.has_many(&some)?.contains(&true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) fn offer_of(headers: &HeaderMap) -> Option<Offer> {
     let value = headers.get(extension::HEADER).and_then(|value| value.to_str().ok());
-    value.and_then(Offer::decode)
+    // A plan that is none makes the header none.
+    let reads = |plan: &str| Plan::decode(plan).is_ok();
+    value.and_then(Offer::decode).filter(|offer| offer.pool.as_deref().is_none_or(reads))
 }
 
 /// What the answer says. A sink that asks for nothing but leaves is at the end of its transfer, and
@@ -229,11 +268,12 @@ fn answer_to(server: &Server, wanted: &Wanted) -> Answer {
 
 /// The header of an answer.
 pub(super) fn header_of(answer: &Answer) -> HeaderValue {
-    HeaderValue::try_from(answer.encode()).expect("letters, digits and marks")
+    HeaderValue::try_from(Answer { takes_plans: true, ..*answer }.encode())
+        .expect("letters, digits and marks")
 }
 
 /// As [`header_of`], with blocks that turned out not to be here.
 pub(super) fn header_with(answer: &Answer, lost: &[Cid]) -> HeaderValue {
-    let value = answer.encode() + &extension::lost(lost);
+    let value = Answer { takes_plans: true, ..*answer }.encode() + &extension::lost(lost);
     HeaderValue::try_from(value).expect("letters, digits and marks")
 }

@@ -4,7 +4,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use carpool_core::Cid;
-use carpool_mirror::{Session, Source, extension};
+use carpool_mirror::{
+    Session, Source,
+    extension::{self, Offer},
+};
+use carpool_pool::Plan;
 use carpool_selector::Order;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
@@ -37,11 +41,13 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let takes_deltas = takes(request.headers(), routes::DELTA);
-    let lost = held::offer_of(request.headers()).unwrap_or_default().lost;
+    let Offer { lost, pool, .. } = held::offer_of(request.headers()).unwrap_or_default();
     let choice = server.choice(request.headers());
     let origin = Origin::of(request.headers());
     let mut asked = read(&server, request).await?;
-    let later = server.fill(&asked.wanted, &origin).await?;
+    let later = !asked.is_of_single_blocks() && server.fill(&asked.wanted, &origin).await?;
+    asked.plan = pool.and_then(|plan| Plan::decode(&plan).ok());
+    let share_of = asked.share_of(&server).await.map_err(|refusal| refusal.or_later(later))?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
             Outcome::Lacking(lacking) => asked.lacking = Some(lacking),
@@ -56,7 +62,7 @@ pub(super) async fn pull(
     let answer = asked.answer;
     let takes_deltas = takes_deltas && server.options.deltas;
     let about = if takes_deltas { asked.take_about(lost) } else { None };
-    let (kind, form) = Form::of(about);
+    let (kind, form) = Form::of(about, share_of);
     let how = (Order::DepthFirst, form, choice);
     let sent = send(&server, observed, asked, session, how).await;
     let mut response = sent.map_err(|refusal| refusal.or_later(later))?;
@@ -69,15 +75,17 @@ pub(super) async fn pull(
 
 /// In what form blocks go out.
 enum Form {
-    Car,
+    /// With a header that names this root, where the CAR may be one without blocks.
+    Car(Option<Cid>),
     Delta(About),
 }
 
 impl Form {
     /// The media type and the form of an answer to a client that takes deltas, if there is anything in
     /// common.
-    fn of(about: Option<About>) -> (&'static str, Self) {
-        about.map_or((routes::CAR, Self::Car), |about| (routes::DELTA, Self::Delta(about)))
+    fn of(about: Option<About>, share_of: Option<Cid>) -> (&'static str, Self) {
+        about
+            .map_or((routes::CAR, Self::Car(share_of)), |about| (routes::DELTA, Self::Delta(about)))
     }
 }
 
@@ -131,7 +139,7 @@ pub(super) async fn pull_as_car_mirror(
         return Ok(StatusCode::OK.into_response());
     }
     let later = server.fill(&wanted, &origin).await?;
-    let how = (Order::BreadthFirst, Form::Car, choice);
+    let how = (Order::BreadthFirst, Form::Car(None), choice);
     let sent = send(&server, observed, wanted.into(), None, how).await;
     sent.map_err(|refusal| refusal.or_later(later))
 }
@@ -167,14 +175,14 @@ async fn send(
     let (to, session) = oneshot::channel();
     let Choice { chose, wish } = choice;
     // What is made of differences is compressed as it is made.
-    let wish = wish.filter(|_| matches!(form, Form::Car));
+    let wish = wish.filter(|_| matches!(form, Form::Car(_)));
     let mut car = stream(server, observed, source, form, to, (place, wish));
     if car.has_any().await? {
         let headers = coded::headers(chose, &car);
         let car = Remembering::new(car, lease.map(|lease| (lease, session)));
         return Ok((headers, Body::new(car)).into_response());
     }
-    Err(Refusal::new(StatusCode::NOT_FOUND, "none of the roots is held here"))
+    Err(Refusal::nothing_held())
 }
 
 /// A source that goes on with the session, where there is one.
@@ -205,7 +213,7 @@ fn stream(
     tokio::task::spawn_blocking(move || {
         let _held = (alive, place);
         let sent = match form {
-            Form::Car => driver.send(None, &mut outgoing),
+            Form::Car(share_of) => driver.send(share_of, &mut outgoing),
             Form::Delta(about) => driver.send_delta(&about, &limits, &mut outgoing),
         };
         match sent {

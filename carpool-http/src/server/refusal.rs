@@ -20,6 +20,10 @@ impl Refusal {
         Self { status, reason: reason.into(), answer: None, taking: false }
     }
 
+    pub(super) fn nothing_held() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "none of the roots is held here")
+    }
+
     /// With the codings that are taken, where there are any.
     pub(super) const fn taking(mut self, any: bool) -> Self {
         self.taking = any;

@@ -38,6 +38,8 @@ pub struct Offer {
     /// In a push, whether the filter of the answer before stays in force for a bitmap, so that the
     /// sink need not send it again.
     pub keeps_filter: bool,
+    /// In a pull, the plan of a pool as text, which `carpool-pool` reads: the source sends its share alone.
+    pub pool: Option<String>,
 }
 
 impl Offer {
@@ -68,6 +70,9 @@ impl Offer {
         if self.keeps_filter {
             value += "; keeps=filter";
         }
+        if let Some(plan) = &self.pool {
+            value += &format!("; pool={plan}");
+        }
         value
     }
 
@@ -88,6 +93,7 @@ impl Offer {
                 "cells" => offer.cells = Some(CellRange::decode(value)?),
                 "lost" => offer.lost = cids(value)?,
                 "expects" => offer.expects_name = value == "name",
+                "pool" => offer.pool = Some(String::from(value)),
                 "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }
@@ -109,6 +115,8 @@ pub struct Answer {
     pub memory: Memory,
     /// Whether pushes may bring delta bodies.
     pub takes_deltas: bool,
+    /// Whether pulls may bring the plan of a pool.
+    pub takes_plans: bool,
 }
 
 /// What a source remembers of a session.
@@ -134,7 +142,8 @@ impl Answer {
             Memory::Kept => "; session=kept",
         };
         let takes = if self.takes_deltas { "; takes=delta" } else { "" };
-        format!("{VERSION}{used}{memory}{takes}{}", sketches(self.key, self.cells))
+        let plans = if self.takes_plans { "; pool=1" } else { "" };
+        format!("{VERSION}{used}{memory}{takes}{}{plans}", sketches(self.key, self.cells))
     }
 
     /// As [`Offer::decode`].
@@ -145,6 +154,7 @@ impl Answer {
             match (key, value) {
                 ("used", "held") => answer.used_held = true,
                 ("takes", "delta") => answer.takes_deltas = true,
+                ("pool", "1") => answer.takes_plans = true,
                 ("session", "new") => answer.memory = Memory::Begun,
                 ("session", "kept") => answer.memory = Memory::Kept,
                 ("key", key) => answer.key = Some(NamedKey::decode(key)?),
@@ -236,6 +246,7 @@ mod tests {
                 ..Offer::default()
             },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
+            Offer { root: Some(cid(1)), pool: Some("00.3.1.20.100-50".into()), ..Offer::default() },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);
@@ -244,8 +255,9 @@ mod tests {
         for memory in [Memory::None, Memory::Begun, Memory::Kept] {
             for (used_held, key) in [(false, None), (true, None), (true, Some(NAMED))] {
                 let cells = key.map(|_| CellRange::BEGIN);
-                for takes_deltas in [false, true] {
-                    let answer = Answer { used_held, memory, key, cells, takes_deltas };
+                for (takes_deltas, takes_plans) in [(false, false), (true, false), (true, true)] {
+                    let answer =
+                        Answer { used_held, memory, key, cells, takes_deltas, takes_plans };
                     assert_eq!(Answer::decode(&answer.encode()), Some(answer));
                 }
             }

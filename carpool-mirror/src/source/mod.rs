@@ -5,7 +5,7 @@ mod trail;
 use carpool_core::{Block, Bytes, Cid, CidList, CidSet, Limits};
 use carpool_selector::Order;
 
-use crate::{Answered, Error, Narrowing, Session, Trail, cold::ColdCall};
+use crate::{Answered, Error, Narrowing, Session, Share, Trail, cold::ColdCall};
 use round::Round;
 
 /// What a [`Source`] has to say.
@@ -45,6 +45,7 @@ pub struct Source {
     surveyed: Option<Trail>,
     /// Rounds in which the sink's filter hid what it then wanted.
     hidings: u32,
+    share: Option<Share>,
     round: Option<Round>,
 }
 
@@ -64,7 +65,7 @@ impl Source {
     #[must_use]
     pub fn resume(session: Session, order: Order, limits: &Limits, seed: u64) -> Self {
         let (limits, recognised) = (limits.clone(), CidSet::with_seed(seed));
-        let (trail, answered, surveyed, round) = (None, None, None, None);
+        let (trail, answered, surveyed, share, round) = (None, None, None, None, None);
         let (remembers, hidings) = (true, 0);
         Self {
             limits,
@@ -77,8 +78,19 @@ impl Source {
             answered,
             surveyed,
             hidings,
+            share,
             round,
         }
+    }
+
+    /// Sends of each round only what belongs to `share`, and walks the rest: a block with links that is another's
+    /// is looked up and not sent, a leaf that is another's is left alone. What is wanted is where a round begins,
+    /// and is not sent for being wanted; a filter, and what was sent before, hide a block and not what lies
+    /// below it. What lies below held roots is left out as ever.
+    #[must_use]
+    pub fn with_share(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// What is to be remembered for the next request. After a round that did not come to its
@@ -163,7 +175,10 @@ impl Source {
     /// # Errors
     /// [`Error::Block`] for a held block that does not parse; the round is over then.
     pub fn poll(&mut self) -> Result<Option<SourceOutput>, Error> {
-        let output = self.round.as_mut().map_or(Ok(None), |round| round.poll(&self.session));
+        let output = match &mut self.round {
+            Some(round) => round.poll(&self.session, self.share.as_mut()),
+            None => Ok(None),
+        };
         if let (Ok(Some(SourceOutput::Transmit(block))), Some(trail)) = (&output, &mut self.trail) {
             trail.push(block.cid(), block.data(), &self.limits);
         }

@@ -4,7 +4,7 @@ use carpool_selector::{DEFAULT_WINDOW, Difference, Order, Step, Walk};
 
 use super::SourceOutput;
 use crate::{
-    Error, Narrowing, Session,
+    Error, Narrowing, Session, Share,
     cold::{self, ColdCall},
     extension::Scope,
     naming::Naming,
@@ -84,7 +84,11 @@ impl Round {
         self.walk.handle_load(cid, data);
     }
 
-    pub(super) fn poll(&mut self, session: &Session) -> Result<Option<SourceOutput>, Error> {
+    pub(super) fn poll(
+        &mut self,
+        session: &Session,
+        mut share: Option<&mut Share>,
+    ) -> Result<Option<SourceOutput>, Error> {
         if let Some(waits) = self.compare() {
             return Ok(waits.map(SourceOutput::Load));
         }
@@ -92,13 +96,14 @@ impl Round {
             if let Some(block) = self.release() {
                 return Ok(Some(SourceOutput::Transmit(block)));
             }
-            match self.step(session).inspect_err(|_| self.over = true)? {
+            match self.step(session, share.as_deref_mut()).inspect_err(|_| self.over = true)? {
                 Some(Step::Load(cid)) => return Ok(Some(SourceOutput::Load(cid))),
                 Some(Step::Missing { cid, .. }) => {
                     if let Some(output) = self.lack(cid) {
                         return Ok(Some(output));
                     }
                 }
+                Some(Step::Visit(block)) if self.skips(block.cid(), session, &mut share) => {}
                 Some(Step::Visit(block)) => {
                     self.note_sent(block.cid());
                     if let Some(block) = self.admit(block) {
@@ -125,6 +130,16 @@ impl Round {
             None => return Some(next),
         }
         None
+    }
+
+    /// Whether a block was looked up for its links alone; of a leaf the walk was told before.
+    fn skips(&mut self, cid: &Cid, session: &Session, share: &mut Option<&mut Share>) -> bool {
+        let Some(share) = share.as_mut().filter(|_| may_link(cid)) else { return false };
+        let skips = !share.sends(cid, &self.narrowing, session);
+        if let Some(unsent) = self.unsent.as_mut().filter(|_| skips) {
+            unsent.insert(cid);
+        }
+        skips
     }
 
     fn note_sent(&mut self, cid: &Cid) {
@@ -155,13 +170,17 @@ impl Round {
         self.cold.as_mut().filter(|_| ready)?.release()
     }
 
-    fn step(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
+    fn step(
+        &mut self,
+        session: &Session,
+        mut share: Option<&mut Share>,
+    ) -> Result<Option<Step>, carpool_core::Error> {
         if self.over || self.is_exceeded() {
             return Ok(None);
         }
         loop {
             let more = self.add_roots();
-            let step = self.walk_on(session)?;
+            let step = self.walk_on(session, share.as_deref_mut())?;
             if step.is_some() || !more || !self.walk.is_done() {
                 return Ok(step);
             }
@@ -198,11 +217,15 @@ impl Round {
         true
     }
 
-    fn walk_on(&mut self, session: &Session) -> Result<Option<Step>, carpool_core::Error> {
+    fn walk_on(
+        &mut self,
+        session: &Session,
+        share: Option<&mut Share>,
+    ) -> Result<Option<Step>, carpool_core::Error> {
         let Self { walk, wanted, narrowing, scope, naming, unsent, doubts, named, .. } = self;
         let (naming, unsent, scope) = (naming.as_mut(), unsent.as_mut(), *scope);
         let mut pruning =
-            Pruning { narrowing, session, wanted, naming, scope, unsent, doubts, named };
+            Pruning { narrowing, session, wanted, naming, scope, unsent, doubts, named, share };
         walk.poll_through(&mut pruning)
     }
 

@@ -137,9 +137,10 @@ impl Source {
         if wanted > max { Err(Error::TooManyWanted { wanted, max }) } else { Ok(()) }
     }
 
-    /// What was sent and is wanted did not arrive, so nobody knows of the rest.
+    /// What was sent and is wanted did not arrive, so nobody knows of the rest. A share's rounds begin at what
+    /// arrived long ago.
     fn doubt(&mut self, want: &CidList) {
-        if want.iter().any(|cid| self.session.contains(&cid)) {
+        if self.share.is_none() && want.iter().any(|cid| self.session.contains(&cid)) {
             self.session.forget();
         }
     }
