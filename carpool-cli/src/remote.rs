@@ -43,6 +43,16 @@ pub(crate) fn client(
     acquainted: &Acquainted,
     name: Option<&str>,
 ) -> Outcome<Client> {
+    Ok(Client::new(url, transfer_options(flags, acquainted, name)?)?)
+}
+
+/// What the command line says, and what is known of servers, for a transfer of something that may have a
+/// name there.
+pub(crate) fn transfer_options(
+    flags: &RemoteFlags,
+    acquainted: &Acquainted,
+    name: Option<&str>,
+) -> Outcome<ClientOptions> {
     let mut options = client_options(&flags.server)?;
     options.acquaintances = acquainted.known();
     options.name = name.map(str::to_owned);
@@ -57,7 +67,7 @@ pub(crate) fn client(
     options.deltas = flags.delta.when();
     options.compress = flags.compress.when();
     options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
-    Ok(Client::new(url, options)?)
+    Ok(options)
 }
 
 /// Options with the headers and certificates of the command line, for a client of any kind.
