@@ -509,13 +509,15 @@ pub(crate) struct PushArgs {
 #[command(after_help = "\
 Examples:
   carpool pull bafy… http://127.0.0.1:4747       a root
+  carpool pull bafy… http://one http://two       a root, from several servers at once
   carpool pull http://127.0.0.1:4747#photos      what a name points to")]
 pub(crate) struct PullArgs {
     /// The root, or URL#name
     #[arg(value_name = "ROOT | URL#NAME")]
     pub(crate) what: String,
-    /// The server, where the first argument is a root
-    pub(crate) url: Option<String>,
+    /// The server, where the first argument is a root; several send it together
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
     /// A root that is held here and like the one that is wanted; can be given again
     #[arg(long, value_name = "CID", value_parser = parse_cid)]
     pub(crate) have: Vec<Cid>,

@@ -100,6 +100,11 @@ impl Output {
         if self.bars { Meter::begin_several(lines) } else { Meter::default() }
     }
 
+    /// Whether somebody looks at what goes on.
+    pub(crate) const fn has_bars(&self) -> bool {
+        self.bars
+    }
+
     /// A total for a progress bar, to be found out; where there is no bar nobody looks for it.
     pub(crate) fn forecast(&self) -> Forecast {
         Forecast::new(self.bars)

@@ -43,17 +43,30 @@ pub(crate) fn client(
     acquainted: &Acquainted,
     name: Option<&str>,
 ) -> Outcome<Client> {
-    client_heard_as(url, flags, acquainted, name, None)
+    Ok(Client::new(url, transfer_options(flags, acquainted, name)?)?)
 }
 
-/// As [`client`]; what it explains begins with a name, where it has one.
-pub(crate) fn client_heard_as(
+/// As [`client`]; each line that explains what it does begins with the URL.
+pub(crate) fn client_of_several(
     url: &str,
     flags: &RemoteFlags,
     acquainted: &Acquainted,
     name: Option<&str>,
-    heard_as: Option<&str>,
 ) -> Outcome<Client> {
+    let mut options = transfer_options(flags, acquainted, name)?;
+    let of = url.to_owned();
+    let explain = move |event: &_| say(format_args!("{of}: {}", event_line(event)));
+    options.listener = flags.verbose.then(|| Listener::new(explain));
+    Ok(Client::new(url, options)?)
+}
+
+/// What the command line says, and what is known of servers, for a transfer of something that may have a
+/// name there.
+pub(crate) fn transfer_options(
+    flags: &RemoteFlags,
+    acquainted: &Acquainted,
+    name: Option<&str>,
+) -> Outcome<ClientOptions> {
     let mut options = client_options(&flags.server)?;
     options.acquaintances = acquainted.known();
     options.name = name.map(str::to_owned);
@@ -67,10 +80,8 @@ pub(crate) fn client_heard_as(
     options.strategy = flags.strategy.step();
     options.deltas = flags.delta.when();
     options.compress = flags.compress.when();
-    let of = heard_as.map(|who| format!("{who}: ")).unwrap_or_default();
-    let explain = move |event: &_| say(format_args!("{of}{}", event_line(event)));
-    options.listener = flags.verbose.then(|| Listener::new(explain));
-    Ok(Client::new(url, options)?)
+    options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
+    Ok(options)
 }
 
 /// Options with the headers and certificates of the command line, for a client of any kind.

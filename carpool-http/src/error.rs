@@ -72,6 +72,10 @@ pub enum Error {
     Store(carpool_store::Error),
     /// A body has a content coding that is not read, or is not in the one that it says.
     Coding(String),
+    /// The sink of a pool gave up.
+    Pool(carpool_pool::Error),
+    /// Blocks that wait for their parents could not be put aside.
+    Aside(std::io::Error),
     /// A body ended before its end, or stood still for too long.
     Cut(String),
 }
@@ -84,6 +88,7 @@ impl Error {
             Self::Usage(_)
             | Self::Store(_)
             | Self::SourceLacks { .. }
+            | Self::Aside(_)
             | Self::PeerTakesLess { .. } => Fault::Caller,
             Self::Connect(_)
             | Self::Refused { .. }
@@ -96,6 +101,7 @@ impl Error {
             | Self::Message(_)
             | Self::TooLarge { .. }
             | Self::Coding(_)
+            | Self::Pool(_)
             | Self::Cut(_) => Fault::Peer,
         }
     }
@@ -139,6 +145,8 @@ impl fmt::Display for Error {
             Self::Message(error) => error.fmt(f),
             Self::TooLarge { max } => write!(f, "the body is larger than {max} bytes"),
             Self::Store(error) => error.fmt(f),
+            Self::Pool(error) => error.fmt(f),
+            Self::Aside(error) => write!(f, "a block cannot be put aside: {error}"),
         }
     }
 }
@@ -167,6 +175,8 @@ impl std::error::Error for Error {
             Self::Mirror(error) => Some(error),
             Self::Message(error) => Some(error),
             Self::Store(error) => Some(error),
+            Self::Pool(error) => Some(error),
+            Self::Aside(error) => Some(error),
             Self::Usage(_)
             | Self::Refused { .. }
             | Self::Conflict { .. }

@@ -329,7 +329,7 @@ impl<L: List> Fields<L> {
     }
 }
 
-fn bloom_limits(limits: &Limits) -> carpool_bloom::Limits {
+pub(crate) fn bloom_limits(limits: &Limits) -> carpool_bloom::Limits {
     carpool_bloom::Limits { max_bytes: limits.max_bloom_bytes, max_k: limits.max_bloom_k }
 }
 

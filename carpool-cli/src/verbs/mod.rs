@@ -8,6 +8,7 @@ mod follow;
 pub(crate) mod get;
 pub(crate) mod ls;
 pub(crate) mod names;
+mod pool;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod receive;

@@ -27,6 +27,9 @@ enum What<'a> {
 }
 
 pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    if args.urls.len() > 1 {
+        return super::pool::run(args, store, output);
+    }
     let output = &output.explaining(args.remote.verbose);
     let what = what(args)?;
     let (What::Root(_, url) | What::Name(_, url)) = what;
@@ -67,13 +70,13 @@ pub(crate) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
 
 fn what(args: &PullArgs) -> Outcome<What<'_>> {
     let usage = |what: &str| Err(Failure::new(Exit::Usage, what));
-    match (&args.url, split_name(&args.what)) {
+    match (args.urls.first(), split_name(&args.what)) {
         (Some(url), _) => match args.what.parse() {
             Ok(root) => Ok(What::Root(root, url)),
             Err(_) => usage("the first argument is no CID"),
         },
         (None, (url, Some(name))) => Ok(What::Name(name, url)),
-        (None, _) => usage("say what to pull: ROOT URL, or URL#name"),
+        (None, _) => usage("say what to pull: ROOT URL..., or URL#name"),
     }
 }
 

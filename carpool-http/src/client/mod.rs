@@ -8,6 +8,7 @@ mod named;
 mod names;
 mod patience;
 mod planning;
+mod pooled;
 mod pull;
 mod push;
 mod sketching;
@@ -52,6 +53,7 @@ pub use compress::Compress;
 use connection::CountingConnector;
 pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use named::NamedReport;
+pub(crate) use pooled::Hello;
 pub use pull::PullReport;
 pub use push::PushReport;
 use speech::Speech;
@@ -172,6 +174,8 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
+    /// Whether the server has said that it takes the plans of pools.
+    plans: Arc<AtomicBool>,
     /// CARs in zstd were refused, whatever the server says.
     zstd_refused: Arc<AtomicBool>,
     /// Bytes a second of the fastest long body; 0 where there was none.
@@ -207,6 +211,7 @@ impl Client {
             base,
             speech,
             extended,
+            plans: Arc::default(),
             zstd_refused,
             rate,
             decided,
@@ -225,6 +230,10 @@ impl Client {
     /// The dialect that is believed in.
     pub(crate) fn dialect(&self) -> Dialect {
         self.speech.dialect()
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.options.pace()
     }
 
     async fn send(
@@ -268,6 +277,7 @@ impl Client {
         if let Some(answer) = said.and_then(Answer::decode) {
             self.note_reads(true);
             self.note_key(answer.key, response.status());
+            self.plans.fetch_or(answer.takes_plans, Relaxed);
             if answer.takes_deltas {
                 self.options.acquaintances.note_takes_deltas(&self.base, true, now());
             }
@@ -489,7 +499,7 @@ fn system_roots() -> &'static rustls::RootCertStore {
 }
 
 /// A number that nobody else draws.
-fn session_name() -> Option<[u8; extension::SESSION_BYTES]> {
+pub(crate) fn session_name() -> Option<[u8; extension::SESSION_BYTES]> {
     let mut name = [0; extension::SESSION_BYTES];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut name).ok().map(|()| name)

@@ -36,6 +36,11 @@ impl Speech {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
+    /// It was found out which dialect the server speaks.
+    pub(crate) fn know(&self, dialect: Dialect) {
+        self.set(State::Known(dialect));
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         match self.state() {
             State::Guessed(dialect) | State::SecondGuess(dialect) | State::Known(dialect) => {

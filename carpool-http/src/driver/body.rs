@@ -94,7 +94,7 @@ impl Body {
     }
 
     /// All whole sections of what has arrived, at least one; `None` at the end of the CAR.
-    pub(super) fn next_sections(&mut self) -> Result<Option<Vec<Unverified>>> {
+    pub(crate) fn next_sections(&mut self) -> Result<Option<Vec<Unverified>>> {
         self.roots()?;
         if let Some(fault) = self.decoding.take() {
             return Err(fault.into());

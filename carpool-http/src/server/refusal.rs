@@ -101,6 +101,8 @@ fn status(error: &Error) -> StatusCode {
         | Error::Usage(_) => StatusCode::BAD_REQUEST,
         Error::Cut(_) => StatusCode::REQUEST_TIMEOUT,
         Error::Store(_)
+        | Error::Pool(_)
+        | Error::Aside(_)
         | Error::Connect(_)
         | Error::Refused { .. }
         | Error::Conflict { .. }

@@ -266,25 +266,6 @@ impl Pool {
         source.knows_rate().then(|| source.rate())
     }
 
-    #[allow(missing_docs)]
-    pub fn dbg(&self) -> alloc::string::String {
-        let mut t = alloc::string::String::new();
-        for (i, s) in self.sources.iter().enumerate() {
-            t += &alloc::format!(
-                "[{i} open {} inflight {} rate {} room {} lists {:?}]",
-                s.open,
-                self.in_flight(i as u8),
-                s.rate(),
-                self.has_room(i as u8),
-                self.requests
-                    .values()
-                    .filter(|r| r.source == i as u8)
-                    .map(|r| (r.way, self.frontier.len(r.list), r.begun, r.stolen))
-                    .collect::<Vec<_>>()
-            );
-        }
-        t
-    }
     /// Blocks that are known to be wanted.
     #[must_use]
     pub const fn missing(&self) -> usize {

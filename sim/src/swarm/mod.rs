@@ -270,22 +270,7 @@ impl<'a> Run<'a> {
                     let data = self.aside.remove(&cid);
                     self.waiting -= data.map_or(0, |data| data.len() as u64);
                 }
-                PoolOutput::Ask(ask) => {
-                    if std::env::var("DBG").is_ok() {
-                        eprintln!(
-                            "{} ask {} n {} {}",
-                            self.now,
-                            ask.source,
-                            ask.want.len(),
-                            match &ask.form {
-                                Form::Share(p) => p.encode(),
-                                f => format!("{f:?}"),
-                            }
-                        );
-                        eprintln!("   {}", self.pool.dbg());
-                    }
-                    self.ask(ask)
-                }
+                PoolOutput::Ask(ask) => self.ask(ask),
                 PoolOutput::Cancel { source, request } => {
                     self.given_up.insert(request);
                     let place = self.places[&source];

@@ -1,0 +1,129 @@
+//! One request on its way: from the network to verified blocks.
+
+use carpool_core::{Cid, Limits, verify};
+use carpool_pool::{Ask, RequestId, SourceId, Trouble};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+    mpsc::SyncSender,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::drive::Event;
+use crate::{
+    Client, Error, Result,
+    coding::Coding,
+    driver::{Arriving, Body, CHANNEL_CHUNKS},
+    pace::Watch,
+};
+
+/// Where a source's answers go, and what is counted of them.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) source: SourceId,
+    pub(super) client: Client,
+    /// Bytes of bodies that came.
+    pub(super) came: Arc<AtomicU64>,
+    /// Whether bodies are read at the moment.
+    pub(super) reads: watch::Receiver<bool>,
+    pub(super) to: SyncSender<Event>,
+}
+
+impl Line {
+    /// Sends a request and tells what comes of it, to the end.
+    pub(super) async fn fetch(self, root: Cid, held: Arc<Vec<Cid>>, ask: Ask, limits: Limits) {
+        let request = ask.request;
+        let done = self.answer(root, &held, ask, limits).await;
+        let event = match done {
+            Ok(()) => Event::End { request },
+            Err(error) => {
+                let trouble = trouble_of(&error);
+                Event::Trouble { source: self.source, request, trouble, error }
+            }
+        };
+        // Nobody hears it where the loop is over.
+        let _ = tokio::task::spawn_blocking(move || self.to.send(event).is_ok()).await;
+    }
+
+    async fn answer(&self, root: Cid, held: &[Cid], ask: Ask, limits: Limits) -> Result<()> {
+        let (source, request) = (self.source, ask.request);
+        let mut response = self.client.ask(root, held, ask.want, &ask.form).await?;
+        if http_body::Body::is_end_stream(response.body()) {
+            // car-mirror's way to say that there is nothing to send.
+            return Ok(());
+        }
+        let coding = Coding::of_body(response.headers())?;
+        let (chunks, incoming) = mpsc::channel(CHANNEL_CHUNKS);
+        let to = self.to.clone();
+        let taken = tokio::task::spawn_blocking(move || {
+            let body = Body::new(Arriving::new(incoming, coding)?, &limits);
+            take(body, &to, source, request)
+        });
+        self.pump(response.body_mut(), chunks).await;
+        match taken.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Reads a body while its source is read.
+    async fn pump(&self, body: &mut hyper::body::Incoming, to: mpsc::Sender<Result<bytes::Bytes>>) {
+        let (mut reads, mut watch) = (self.reads.clone(), Watch::new(self.client.pace()));
+        loop {
+            if reads.wait_for(|reads| *reads).await.is_err() {
+                return;
+            }
+            let Some(chunk) = watch.data(body).await.transpose() else { return };
+            if let Ok(bytes) = &chunk {
+                self.came.fetch_add(bytes.len() as u64, Relaxed);
+            }
+            let broken = chunk.is_err();
+            if to.send(chunk).await.is_err() || broken {
+                return;
+            }
+        }
+    }
+}
+
+/// Takes a CAR apart and verifies its blocks, on a thread of its own.
+fn take(
+    mut body: Body,
+    to: &SyncSender<Event>,
+    source: SourceId,
+    request: RequestId,
+) -> Result<()> {
+    while let Some(batch) = body.next_sections()? {
+        let (mut blocks, mut fault) = (Vec::with_capacity(batch.len()), None);
+        for block in verify(batch) {
+            match block {
+                Ok(block) => blocks.push(block),
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
+        // Blocks in front of a fault count.
+        if to.send(Event::Blocks { source, request, blocks }).is_err() {
+            return Ok(());
+        }
+        if let Some(error) = fault {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// What an error says of its source.
+fn trouble_of(error: &Error) -> Trouble {
+    match error {
+        Error::Block(_) | Error::Message(_) | Error::TooLarge { .. } | Error::Coding(_) => {
+            Trouble::Lie
+        }
+        // HTTP said that the body is whole, and a proxy may have cut it.
+        Error::Car(carpool_car::Error::Truncated { .. }) => Trouble::Broken,
+        Error::Car(_) => Trouble::Lie,
+        Error::Status { .. } | Error::Refused { .. } if !error.is_transient() => Trouble::Refused,
+        _ => Trouble::Broken,
+    }
+}
