@@ -3,7 +3,7 @@
 # other as peers, one of which is killed midway.
 #
 #   tests/e2e/pool.sh          48 MiB, under a minute
-#   tests/e2e/pool.sh --long   1 GiB (also CARPOOL_LONG=1), and duplicates are held to 1 % where 25 % is the bound
+#   tests/e2e/pool.sh --long   1 GiB (also CARPOOL_LONG=1), of duplicates at most 1 %, and 25 % of the small one
 #
 # What is checked, and what the table says, is in tests/bench/pool.py. Where the peer is neither built nor there to be built
 # all four are ours.
