@@ -7,7 +7,13 @@ extern crate alloc;
 
 mod error;
 mod plan;
+mod provided;
 mod rendezvous;
 
 pub use error::Error;
 pub use plan::{MAX_MEMBERS, Plan, SESSION_BYTES};
+pub use provided::{
+    Counting, Gossip, MAC_BYTES, MAX_FILL_PERCENT, MAX_FINGERPRINTS, MAX_GOSSIP_BYTES, MAX_LAYERS,
+    MAX_OPEN_EPOCHS, MAX_SESSION_FILTER_BYTES, MAX_SESSION_FINGERPRINTS, MAX_TALLY_CELLS,
+    MAX_TALLY_HASHES, Promises, Provided, Retractable, SESSION_ID_BYTES, SessionKey, Tallies,
+};
