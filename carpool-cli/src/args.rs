@@ -250,6 +250,7 @@ Examples:
   carpool serve                                  on 127.0.0.1:4747, for this machine
   carpool serve --listen 0.0.0.0:4747 --token s  for others, who need the token
   carpool serve --read-only                      take nothing
+  carpool serve --peer http://10.0.0.2:4747      fetch from there what is asked for and not held
   carpool serve --log-format json                one JSON object per request, for log collectors
 
 What was counted is at /metrics, for Prometheus.")]
@@ -263,6 +264,12 @@ pub(crate) struct ServeArgs {
     /// A token that clients have to give
     #[arg(long, env = "CARPOOL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// A server to fetch from what is asked for and not held here; can be given again
+    #[arg(long, value_name = "URL")]
+    pub(crate) peer: Vec<String>,
+    /// The token that peers want
+    #[arg(long, env = "CARPOOL_PEER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) peer_token: Option<String>,
     /// How requests are logged on standard error; CARPOOL_LOG=warn logs none
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,

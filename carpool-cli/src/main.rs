@@ -49,7 +49,9 @@ fn main() -> ExitCode {
 fn log(verb: &Verb) {
     use tracing_subscriber::{EnvFilter, fmt};
     let (format, default) = match verb {
-        Verb::Serve(args) => (Some(args.log_format), "warn,carpool::request=info"),
+        Verb::Serve(args) => {
+            (Some(args.log_format), "warn,carpool::request=info,carpool::fill=info")
+        }
         _ => (None, "warn"),
     };
     let filter = EnvFilter::try_from_env("CARPOOL_LOG").unwrap_or_else(|_| EnvFilter::new(default));

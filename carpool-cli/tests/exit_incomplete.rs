@@ -42,10 +42,14 @@ fn a_connection_that_is_cut_and_another_one_later() {
     let root = room.add("tree");
     let server = room.serve("store", &[]);
     let cut = cut_after(&server.url, 2_000_000);
-    let pulled = room.run(["--json", "--store", "new", "pull", &root, &cut]).exits(4).object();
+    let pulled = room
+        .run(["--json", "--store", "new", "pull", "--delta", "never", &root, &cut])
+        .exits(4)
+        .object();
     assert!(pulled["blocks_received"].as_u64() > Some(10), "{pulled}");
     assert!(pulled["blocks_missing"].as_u64() > Some(0), "{pulled}");
-    let resumed = room.run(["--json", "--store", "new", "pull", &root, &server.url]);
+    let resumed =
+        room.run(["--json", "--store", "new", "pull", "--delta", "never", &root, &server.url]);
     let resumed = resumed.exits(0).object();
     assert!(resumed["bytes_received"].as_u64() < Some(2_500_000), "{resumed}");
     room.run(["--store", "new", "get", &root, "-o", "back"]).exits(0);

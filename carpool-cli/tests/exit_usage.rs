@@ -8,7 +8,7 @@ fn wrong_command_lines() {
     let room = Room::new();
     room.write("a", "alpha");
     let root = room.run(["add", "-Qn", "a"]).exits(0).out.trim().to_owned();
-    let wrong: [&[&str]; 28] = [
+    let wrong: [&[&str]; 30] = [
         &[],
         &["fly"],
         &["add"],
@@ -37,6 +37,8 @@ fn wrong_command_lines() {
         &["pull", &root],
         &["pull", "no-cid", "http://127.0.0.1:1"],
         &["serve", "--listen", "nowhere"],
+        &["serve", "--peer", "ftp://127.0.0.1"],
+        &["serve", "--peer", "http://127.0.0.1:1", "--peer", "nowhere"],
     ];
     for args in wrong {
         let ran = room.run(args).exits(2);

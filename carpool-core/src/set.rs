@@ -28,7 +28,7 @@ impl Key {
         Self::Inline(n as u8, bytes)
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Inline(n, bytes) => &bytes[..usize::from(*n)],
             Self::Boxed(bytes) => bytes,
@@ -91,7 +91,7 @@ impl<'a> Probe<'a> {
     }
 
     #[inline]
-    fn is(&self, key: &Key) -> bool {
+    pub(crate) fn is(&self, key: &Key) -> bool {
         match (self, key) {
             (Self::Common(prefix, digest), Key::Inline(COMMON, bytes)) => {
                 bytes[4..36] == digest[..] && bytes[..4] == prefix[..]
@@ -110,7 +110,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    fn into_key(self) -> Key {
+    pub(crate) fn into_key(self) -> Key {
         match self {
             Self::Common(prefix, digest) => {
                 let mut bytes = [0; INLINE];

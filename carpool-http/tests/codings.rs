@@ -169,6 +169,9 @@ async fn a_server_can_be_told_to_leave_all_alone() {
 async fn counted(url: &str, compress: Compress, transfer: impl AsyncFn(Client)) -> (u64, u64) {
     let relay = Relay::start(url, vec![]).await;
     let client = client_with(&relay.url, |options| {
+        if compress == Compress::Auto {
+            common::fast(options);
+        }
         options.compress = compress;
         options.deltas = Deltas::Never;
     });

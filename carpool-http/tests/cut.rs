@@ -15,7 +15,10 @@ async fn pull_goes_on_where_it_was_cut() {
     for (http2, cuts) in [(false, vec![400_000, 1_000_000, 700_000]), (true, vec![1_500_000])] {
         let relay = Relay::start(&url, cuts).await;
         let sink = holding([]);
-        let client = client_with(&relay.url, |options| options.http2 = http2);
+        let client = client_with(&relay.url, |options| {
+            common::as_blocks(options);
+            options.http2 = http2;
+        });
         let report = client.pull(dag.root, vec![], sink.clone()).await.unwrap();
         assert!(holds_all(&sink, &dag.blocks));
         let totals = report.totals;
@@ -47,7 +50,10 @@ async fn a_transfer_that_is_cut_for_good_is_incomplete_and_the_next_one_goes_on(
     let url = serve_default(holding(&dag.blocks)).await;
     let relay = Relay::start(&url, vec![1_000_000, 300, 300, 300]).await;
     let sink = holding([]);
-    let client = client_with(&relay.url, |options| options.retries = 2);
+    let client = client_with(&relay.url, |options| {
+        common::as_blocks(options);
+        options.retries = 2;
+    });
     let failed = client.pull(dag.root, vec![], sink.clone()).await;
     assert!(matches!(failed, Err(carpool_http::Error::Incomplete { .. })), "{failed:?}");
     let kept = sink.len();

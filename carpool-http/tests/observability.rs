@@ -112,7 +112,10 @@ async fn a_pull_is_one_line_in_both_dialects() {
     let url = serve_default(holding(&dag.blocks)).await;
     for (dialect, pull, _) in ROUTES {
         log.0.lock().unwrap().clear();
-        let client = client_with(&url, |options| options.dialect = Some(dialect));
+        let client = client_with(&url, |options| {
+            common::as_blocks(options);
+            options.dialect = Some(dialect);
+        });
         client.pull(dag.root, vec![], holding([])).await.unwrap();
         let line = log.line().await;
         let status = Status { want: vec![dag.root], have: None };
@@ -380,6 +383,30 @@ async fn metrics_are_valid_move_and_stay_bounded() {
     assert_eq!(value(&after, "carpool_transfers_in_flight"), 0.0);
     assert_eq!(value(&after, "carpool_http_requests_in_flight"), 1.0, "the scrape itself");
     assert!(value(&after, "carpool_http_connections_open") >= 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fetched_from_peers_is_counted_apart() {
+    let (_log, _turn) = Log::turn().await;
+    let (dag, unknown) = (dag(), original(&Shape { seed: 9, leaves: 9, leaf_size: 9, fanout: 3 }));
+    let mut options = ServerOptions::default();
+    options.peers = vec![serve_default(holding(&dag.blocks)).await];
+    let url = serve(holding([]), options).await;
+    let before = scrape(&url).await;
+    client_with(&url, |_| {}).pull(dag.root, vec![], holding([])).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(post(&url, "/api/v0/dag/pull", &wants(unknown.root)).await, 404);
+    }
+    let after = scrape(&url).await;
+    assert_eq!(series(&before), series(&after), "no peer makes a series");
+    let rose = |series: &str| value(&after, series) - value(&before, series);
+    assert_eq!(rose("carpool_fills_total{end=\"complete\"}"), 1.0);
+    assert_eq!(rose("carpool_fills_total{end=\"lacking\"}"), 1.0);
+    assert_eq!(rose("carpool_fills_not_begun_total{reason=\"remembered\"}"), 1.0);
+    assert_eq!(value(&after, "carpool_fills_in_flight"), 0.0);
+    assert_eq!(rose("carpool_fill_blocks_total"), dag.blocks.len() as f64);
+    assert!(rose("carpool_fill_received_bytes_total") > 180_000.0);
+    assert_eq!(rose("carpool_blocks_received_total"), 0.0, "clients brought nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ const SHAPE: Shape = Shape { seed: 8, leaves: 1000, leaf_size: 300, fanout: 10 }
 const SESSION: [u8; 16] = [7; 16];
 
 fn plan(me: u8, weights: &[u32]) -> Plan {
-    Plan::new(SESSION, 0, me, weights.to_vec()).expect("a good plan")
+    Plan::new(SESSION, 0, me, 0, weights.to_vec()).expect("a good plan")
 }
 
 fn offer(plan: &Plan) -> Offer {

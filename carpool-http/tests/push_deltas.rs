@@ -6,7 +6,7 @@ use carpool_core::{Block, Bytes, Cid, Limits, codec};
 use carpool_delta::{Encoder, Options, Sending};
 use carpool_http::{
     Client, ClientOptions, Error, ServerOptions, Totals,
-    client::{Acquaintances, Deltas},
+    client::{Acquaintances, Compress, Deltas},
 };
 use carpool_mirror::extension::Offer;
 use carpool_store::{BlockStore, Expect, MemoryStore, Names, SetName};
@@ -76,7 +76,7 @@ async fn nobody_is_sent_one_who_does_not_take_it() {
     options.deltas = false;
     let sink = holding(&old.blocks);
     let url = serve(Arc::clone(&sink) as _, options).await;
-    let client = acquainted(&url, |_| {}).await;
+    let client = acquainted(&url, |options| options.compress = Compress::Never).await;
     assert!(push(&client, &old, &new).await.bytes_sent > 1 << 20);
     // One that took them before, and does not any more.
     let taking = serve_default(holding(&old.blocks)).await;

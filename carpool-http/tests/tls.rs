@@ -46,7 +46,10 @@ async fn a_certificate_has_to_be_trusted() {
     let stranger = client_with(&url, |_| {});
     let refused = stranger.pull(dag.root, vec![], holding([])).await;
     assert!(matches!(refused, Err(carpool_http::Error::Connect(_))), "{refused:?}");
-    let client = client_with(&url, |options| options.extra_roots = made.cert.pem().into_bytes());
+    let client = client_with(&url, |options| {
+        common::as_blocks(options);
+        options.extra_roots = made.cert.pem().into_bytes();
+    });
     let report = client.pull(dag.root, vec![], holding([])).await.unwrap();
     assert!(report.totals.bytes_received > dag.car_bytes(), "TLS is counted too");
 }

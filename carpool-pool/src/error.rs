@@ -1,9 +1,18 @@
 use core::fmt;
 
+use carpool_core::Fault;
+
 /// Why something that a peer or a caller said about a pool does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
+    /// A block that is part of the DAG does not parse.
+    Block(carpool_core::Error),
+    /// The DAG has more blocks than the limit. Nobody's fault but of who made the DAG, or set the limit.
+    Blocks {
+        /// The limit.
+        max: u64,
+    },
     /// A plan with no members, or with more than the limit. The fault of who made the plan.
     Members {
         /// How many it has.
@@ -45,6 +54,8 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Block(error) => error.fmt(f),
+            Self::Blocks { max } => write!(f, "pool: a DAG of more than {max} blocks"),
             Self::Members { members, max } => {
                 write!(f, "pool: a plan of {members} members, limit {max}")
             }
@@ -56,6 +67,14 @@ impl fmt::Display for Error {
                 write!(f, "pool: a filter with {ones} of its {bits} bits set")
             }
         }
+    }
+}
+
+impl Error {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        Fault::Peer
     }
 }
 

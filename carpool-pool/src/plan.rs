@@ -1,5 +1,5 @@
 use alloc::{string::String, vec::Vec};
-use carpool_core::Cid;
+use carpool_core::{Cid, may_link};
 use core::fmt::Write;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -18,12 +18,14 @@ pub struct Plan {
     session: [u8; SESSION_BYTES],
     epoch: u32,
     me: u8,
+    /// The weights of the members, and behind them the reserve.
     weights: Vec<u32>,
 }
 
 impl Plan {
     /// The plan of an epoch for its reader, who is the member at `me`. Weights are of any unit, such as KiB a
-    /// second; who weighs 0 sends nothing.
+    /// second; who weighs 0 sends nothing. Nobody sends the leaves that fall to the `reserve`, which weighs
+    /// like a member: the sink asks for them by name, of whoever is done first.
     ///
     /// # Errors
     /// [`Error::Members`] for none or more than [`MAX_MEMBERS`], [`Error::Plan`] where none weighs anything or
@@ -32,7 +34,8 @@ impl Plan {
         session: [u8; SESSION_BYTES],
         epoch: u32,
         me: u8,
-        weights: Vec<u32>,
+        reserve: u32,
+        mut weights: Vec<u32>,
     ) -> Result<Self, Error> {
         if weights.is_empty() || weights.len() > MAX_MEMBERS {
             return Err(Error::Members { members: weights.len() as u64, max: MAX_MEMBERS as u64 });
@@ -43,6 +46,7 @@ impl Plan {
         if usize::from(me) >= weights.len() {
             return Err(Error::Plan { expected: "its reader among the members" });
         }
+        weights.push(reserve);
         Ok(Self { session, epoch, me, weights })
     }
 
@@ -67,20 +71,27 @@ impl Plan {
     /// What each member weighs.
     #[must_use]
     pub fn weights(&self) -> &[u32] {
-        &self.weights
+        &self.weights[..self.weights.len() - 1]
     }
 
-    /// The place of the member that sends this block. The same in every epoch of a session as long as nobody's
+    /// What the reserve weighs.
+    #[must_use]
+    pub fn reserve(&self) -> u32 {
+        self.weights.last().copied().unwrap_or_default()
+    }
+
+    /// The place of the member that sends this block; `None` of a leaf of the reserve. The same in every epoch of a session as long as nobody's
     /// weight changes: who loses weight loses blocks, and nobody else does.
     #[must_use]
-    pub fn owner(&self, cid: &Cid) -> usize {
-        rendezvous::owner(self.key(cid), &self.weights).expect("a plan has somebody of some weight")
+    pub fn owner(&self, cid: &Cid) -> Option<usize> {
+        let weights = if may_link(cid) { self.weights() } else { &self.weights };
+        rendezvous::owner(self.key(cid), weights).filter(|place| *place < self.weights().len())
     }
 
     /// Whether the plan's reader sends this block.
     #[must_use]
     pub fn is_mine(&self, cid: &Cid) -> bool {
-        self.owner(cid) == usize::from(self.me)
+        self.owner(cid) == Some(usize::from(self.me))
     }
 
     fn key(&self, cid: &Cid) -> u64 {
@@ -89,13 +100,13 @@ impl Plan {
         xxh3_64_with_seed(cid.hash().digest(), u64::from_le_bytes(*low))
     }
 
-    /// As a parameter of a header: `session.epoch.me.weight-weight…`, the session in 32 hexadecimal digits.
+    /// As a parameter of a header: `session.epoch.me.reserve.weight-weight…`, the session in 32 hexadecimal digits.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
         let session = u128::from_be_bytes(self.session);
-        let _ = write!(text, "{session:032x}.{}.{}.", self.epoch, self.me);
-        for (place, weight) in self.weights.iter().enumerate() {
+        let _ = write!(text, "{session:032x}.{}.{}.{}.", self.epoch, self.me, self.reserve());
+        for (place, weight) in self.weights().iter().enumerate() {
             let _ = write!(text, "{}{weight}", if place == 0 { "" } else { "-" });
         }
         text
@@ -106,10 +117,11 @@ impl Plan {
     /// # Errors
     /// As [`new`](Self::new), and [`Error::Plan`] for other text.
     pub fn decode(text: &str) -> Result<Self, Error> {
-        let malformed = Error::Plan { expected: "session.epoch.member.weights" };
+        let malformed = Error::Plan { expected: "session.epoch.member.reserve.weights" };
         let mut parts = text.split('.');
         let mut next = || parts.next().ok_or_else(|| malformed.clone());
-        let (session, epoch, me, weights) = (next()?, next()?, next()?, next()?);
+        let (session, epoch, me) = (next()?, next()?, next()?);
+        let (reserve, weights) = (next()?, next()?);
         if parts.next().is_some() {
             return Err(malformed);
         }
@@ -124,6 +136,7 @@ impl Plan {
             session_of(session).ok_or_else(|| malformed.clone())?,
             number(epoch)?,
             me,
+            number(reserve)?,
             weights,
         )
     }
@@ -150,8 +163,8 @@ mod tests {
 
     #[test]
     fn plans_come_back_as_text() {
-        let plan = Plan::new(SESSION, 3, 1, vec![100, 50, 0]).unwrap();
-        let text = "000102030405060708090a0b0c0d0e0f.3.1.100-50-0";
+        let plan = Plan::new(SESSION, 3, 1, 20, vec![100, 50, 0]).unwrap();
+        let text = "000102030405060708090a0b0c0d0e0f.3.1.20.100-50-0";
         assert_eq!(plan.encode(), text);
         assert_eq!(Plan::decode(text), Ok(plan));
     }
@@ -163,16 +176,18 @@ mod tests {
             "",
             sid,
             &format!("{sid}.0.0"),
-            &format!("{sid}.0.0."),
-            &format!("{sid}.0.0.1.1"),
-            &format!("{sid}.0.0.+1"),
-            &format!("{sid}.0.0.4294967296"),
-            &format!("{sid}.4294967296.0.1"),
-            &format!("{sid}.0.256.1"),
-            &format!("{sid}.0.1.1"),
-            &format!("{sid}.0.0.0-0"),
-            &format!("{}.0.0.1", &sid[1..]),
-            &format!("+{}.0.0.1", &sid[1..]),
+            &format!("{sid}.0.0.0."),
+            &format!("{sid}.0.0.1"),
+            &format!("{sid}.0.0.0.1.1"),
+            &format!("{sid}.0.0.0.+1"),
+            &format!("{sid}.0.0.0.4294967296"),
+            &format!("{sid}.0.0.4294967296.1"),
+            &format!("{sid}.4294967296.0.0.1"),
+            &format!("{sid}.0.256.0.1"),
+            &format!("{sid}.0.1.0.1"),
+            &format!("{sid}.0.0.0.0-0"),
+            &format!("{}.0.0.0.1", &sid[1..]),
+            &format!("+{}.0.0.0.1", &sid[1..]),
         ] {
             assert!(Plan::decode(text).is_err(), "{text}");
         }
@@ -180,7 +195,7 @@ mod tests {
 
     #[test]
     fn members_at_the_limit_and_one_past_it() {
-        let of = |members| Plan::new(SESSION, 0, 0, vec![1; members]);
+        let of = |members| Plan::new(SESSION, 0, 0, 0, vec![1; members]);
         assert!(of(MAX_MEMBERS).is_ok());
         assert_eq!(of(MAX_MEMBERS + 1), Err(Error::Members { members: 65, max: 64 }));
         assert_eq!(of(0), Err(Error::Members { members: 0, max: 64 }));
@@ -191,7 +206,7 @@ mod tests {
 
     #[test]
     fn versions_of_a_cid_have_one_owner() {
-        let plan = Plan::new(SESSION, 0, 0, vec![1; 8]).unwrap();
+        let plan = Plan::new(SESSION, 0, 0, 0, vec![1; 8]).unwrap();
         for n in 0..100 {
             let old = Block::new_v0(vec![n].into());
             let new = Block::new(codec::DAG_PB, vec![n].into());
@@ -200,8 +215,25 @@ mod tests {
     }
 
     #[test]
+    fn nobody_sends_the_reserve_and_all_of_it_are_leaves() {
+        let with = Plan::new(SESSION, 0, 0, 1, vec![4, 4]).unwrap();
+        let without = Plan::new(SESSION, 0, 0, 0, vec![4, 4]).unwrap();
+        let mut reserved = 0;
+        for n in 0..2_000_u32 {
+            for codec in [codec::RAW, codec::DAG_CBOR] {
+                let cid = *Block::new(codec, n.to_le_bytes().to_vec().into()).cid();
+                match with.owner(&cid) {
+                    None if codec == codec::RAW => reserved += 1,
+                    owner => assert_eq!(owner, without.owner(&cid), "it takes from all alike"),
+                }
+            }
+        }
+        assert!((180..270).contains(&reserved), "a ninth: {reserved}");
+    }
+
+    #[test]
     fn an_epoch_moves_nothing_by_itself() {
-        let of = |epoch| Plan::new(SESSION, epoch, 0, vec![3, 2, 1]).unwrap();
+        let of = |epoch| Plan::new(SESSION, epoch, 0, 1, vec![3, 2, 1]).unwrap();
         for n in 0..100 {
             let cid = *Block::new(codec::RAW, vec![n].into()).cid();
             assert_eq!(of(0).owner(&cid), of(9).owner(&cid));

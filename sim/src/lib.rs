@@ -23,6 +23,7 @@ pub mod reference;
 mod sender;
 mod setup;
 mod store;
+pub mod swarm;
 mod taker;
 
 pub use clock::Clock;

@@ -14,18 +14,12 @@ use crate::{
 };
 
 pub(crate) fn run(args: &ServeArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
+    let options = options(args)?;
     let store = blocks::open(store, output)?;
     if !args.listen.ip().is_loopback() && args.token.is_none() {
         let what = if args.read_only { "read" } else { "read and write" };
         output.warn(format_args!("whoever reaches {} may {what}; see --token", args.listen));
     }
-    let mut options = ServerOptions::default();
-    options.read_only = args.read_only;
-    options.token.clone_from(&args.token);
-    options.metrics = !args.no_metrics;
-    options.compress = !args.no_compress;
-    args.bounds.apply(&mut options);
-    options.seed = random_seed();
     let server = Server::new(store, options);
     block_on(async {
         let failed = |error: io::Error| Failure::io(args.listen, &error);
@@ -41,6 +35,20 @@ pub(crate) fn run(args: &ServeArgs, store: Option<PathBuf>, output: &Output) -> 
         };
         server.serve(listener, farewell).await.map_err(failed)
     })
+}
+
+fn options(args: &ServeArgs) -> Outcome<ServerOptions> {
+    let mut options = ServerOptions::default();
+    options.read_only = args.read_only;
+    options.token.clone_from(&args.token);
+    options.peers.clone_from(&args.peer);
+    options.peer_token.clone_from(&args.peer_token);
+    options.metrics = !args.no_metrics;
+    options.compress = !args.no_compress;
+    args.bounds.apply(&mut options);
+    options.seed = random_seed();
+    options.check()?;
+    Ok(options)
 }
 
 /// Transfers may end first, unless somebody insists.

@@ -32,7 +32,7 @@ use hyper_util::{
 };
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -220,6 +220,11 @@ impl Client {
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    /// The dialect that is believed in.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.speech.dialect()
     }
 
     async fn send(
@@ -412,7 +417,7 @@ pub(crate) fn broken(error: hyper_util::client::legacy::Error) -> Error {
     Error::Cut(format!("{error}: {cause}"))
 }
 
-fn checked_base(base: &str) -> Result<String> {
+pub(crate) fn checked_base(base: &str) -> Result<String> {
     let uri: Uri = base.parse().map_err(|_| Error::Usage(format!("{base:?} is no URL")))?;
     let known = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     if !known || uri.query().is_some() {
@@ -460,8 +465,7 @@ pub(crate) fn hyper_client(options: &ClientOptions, progress: &Arc<Progress>) ->
 /// cleartext, so none is no error.
 fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut roots = system_roots().clone();
     for cert in CertificateDer::pem_slice_iter(extra_roots) {
         let cert = cert.map_err(|error| Error::Usage(format!("root of trust: {error}")))?;
         roots.add(cert).map_err(|error| Error::Usage(format!("root of trust: {error}")))?;
@@ -472,6 +476,16 @@ fn tls_config(extra_roots: &[u8]) -> Result<rustls::ClientConfig> {
         .expect("ring has the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// Read once: servers make a client for each DAG that they fetch.
+fn system_roots() -> &'static rustls::RootCertStore {
+    static ROOTS: OnceLock<rustls::RootCertStore> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots
+    })
 }
 
 /// A number that nobody else draws.

@@ -38,6 +38,39 @@ pub(crate) fn gather_within<S: BlockStore + ?Sized>(
     seed: u64,
     enter: impl Fn(&Cid, usize) -> bool,
 ) -> Result<Gathered> {
+    gather_telling(store, roots, limits, seed, enter, |_| {})
+}
+
+/// At most so many CIDs that are missing below `roots`, or are such roots.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn missing_below<S: BlockStore + ?Sized>(
+    store: &S,
+    roots: &[Cid],
+    limits: &Limits,
+    seed: u64,
+    most: usize,
+) -> Result<Vec<Cid>> {
+    let mut missing = Vec::new();
+    let tell = |cid| {
+        if missing.len() < most {
+            missing.push(cid);
+        }
+    };
+    gather_telling(store, roots, limits, seed, |_, _| true, tell)?;
+    Ok(missing)
+}
+
+/// As [`gather_within`], telling of each CID that is missing.
+fn gather_telling<S: BlockStore + ?Sized>(
+    store: &S,
+    roots: &[Cid],
+    limits: &Limits,
+    seed: u64,
+    enter: impl Fn(&Cid, usize) -> bool,
+    mut tell: impl FnMut(Cid),
+) -> Result<Gathered> {
     let mut walk =
         Walk::new(roots.iter().copied(), Order::BreadthFirst, limits, seed).with_window(256);
     let mut found = Gathered { held: CidSet::with_seed(seed), complete: true };
@@ -50,7 +83,10 @@ pub(crate) fn gather_within<S: BlockStore + ?Sized>(
                 Step::Visit(block) => {
                     found.held.insert(block.cid());
                 }
-                Step::Missing { .. } => found.complete = false,
+                Step::Missing { cid, .. } => {
+                    found.complete = false;
+                    tell(cid);
+                }
             }
         }
         if loads.is_empty() && leaves.is_empty() {

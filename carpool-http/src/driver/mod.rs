@@ -11,7 +11,7 @@ mod source;
 pub(crate) use body::{Arriving, Body, CHANNEL_CHUNKS, Incoming};
 pub(crate) use delta::{About, Common, DeltaBody, Taken};
 pub use gather::{Gathered, complete, gather};
-pub(crate) use gather::{gather_within, larger_than};
+pub(crate) use gather::{gather_within, larger_than, missing_below};
 pub(crate) use sink::{Next, SinkDriver};
 pub(crate) use source::{Sent, SourceDriver};
 

@@ -190,6 +190,12 @@ impl Asked {
         Some(About { common, root, asked, lost, is_share: self.plan.is_some() })
     }
 
+    /// Whether blocks are wanted and not what lies below them, by a sink that asks others for those that are
+    /// not here.
+    pub(super) fn is_of_single_blocks(&self) -> bool {
+        self.scope == Scope::Named && self.wanted.want.len() > 1
+    }
+
     /// Of a sink that takes shares, what it wants first. A share may be of nothing, so an answer says by
     /// itself whether any of what is wanted is here.
     pub(super) async fn share_of(&self, server: &Server) -> Result<Option<Cid>, Refusal> {

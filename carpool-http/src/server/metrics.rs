@@ -14,7 +14,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Server, route::Route, sessions::SessionTally};
+use super::{
+    Server,
+    fetch::End,
+    filling::{FillTally, NotBegun},
+    route::Route,
+    sessions::SessionTally,
+};
 use crate::Totals;
 
 /// Upper bounds of the buckets of the durations, in seconds.
@@ -135,11 +141,12 @@ fn refusal(status: StatusCode) -> Option<usize> {
 /// `GET /metrics`.
 pub(super) async fn show(State(server): State<Server>) -> Response {
     let sessions = server.sessions.tally();
-    let page = page(&server.metrics.tally(), &server.progress.totals(), sessions);
+    let fills = server.filling.tally();
+    let page = page(&server.metrics.tally(), &server.progress.totals(), sessions, &fills);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
 
-fn page(tally: &Tally, totals: &Totals, sessions: SessionTally) -> String {
+fn page(tally: &Tally, totals: &Totals, sessions: SessionTally, fills: &FillTally) -> String {
     let mut page = Page(String::with_capacity(16 << 10));
     page.family("carpool_build_info", "gauge", "The version that runs.");
     page.sample("carpool_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -148,6 +155,7 @@ fn page(tally: &Tally, totals: &Totals, sessions: SessionTally) -> String {
     refusals(&mut page, tally);
     requests(&mut page, tally);
     durations(&mut page, tally);
+    filled(&mut page, fills);
     page.0
 }
 
@@ -211,6 +219,30 @@ fn durations(page: &mut Page, tally: &Tally) {
         page.sample(&bucket, &[route, ("le", "+Inf")], all);
         page.sample(&format!("{name}_sum"), &[route], of.seconds);
         page.sample(&format!("{name}_count"), &[route], all);
+    }
+}
+
+/// What was fetched from peers.
+fn filled(page: &mut Page, fills: &FillTally) {
+    let under_way = ("carpool_fills_in_flight", "DAGs fetched from peers now.", fills.under_way);
+    page.singles("gauge", [under_way]);
+    let bytes = "Bytes received from peers.";
+    page.singles(
+        "counter",
+        [
+            ("carpool_fill_blocks_total", "Blocks fetched from peers.", fills.blocks),
+            ("carpool_fill_received_bytes_total", bytes, fills.bytes_received),
+        ],
+    );
+    let name = "carpool_fills_total";
+    page.family(name, "counter", "DAGs fetched from peers, by how that ended.");
+    for (end, fills) in End::ALL.iter().zip(fills.ended) {
+        page.sample(name, &[("end", end.name())], fills);
+    }
+    let name = "carpool_fills_not_begun_total";
+    page.family(name, "counter", "DAGs that were not fetched for a request, by reason.");
+    for ((_, reason), times) in NotBegun::ALL.iter().zip(fills.not_begun) {
+        page.sample(name, &[("reason", reason)], times);
     }
 }
 

@@ -3,6 +3,8 @@
 mod aged;
 mod coded;
 mod connections;
+mod fetch;
+mod filling;
 mod held;
 mod idle;
 mod inventory;
@@ -17,6 +19,7 @@ mod route;
 mod sessions;
 mod sketches;
 mod trails;
+mod via;
 
 use axum::{
     Router,
@@ -36,7 +39,10 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{Progress, Result, body::drain, driver::complete, pace::Pace, routes};
+use crate::{
+    Progress, Result, body::drain, client::checked_base, driver::complete, pace::Pace, routes,
+};
+use filling::Filling;
 use inventory::Inventory;
 use metrics::Metrics;
 use refusal::Refusal;
@@ -54,6 +60,33 @@ pub struct ServerOptions {
     pub read_only: bool,
     /// A token that every request has to carry (`Authorization: Bearer …`). Default none.
     pub token: Option<String>,
+    /// Base URLs of peers, as [`Client::new`](crate::Client::new) takes them: what a pull asks for and is
+    /// not held completely is fetched from them, in this order, and then answered, also where clients
+    /// may write nothing ([`read_only`](Self::read_only)). The server connects to no other, whatever it is
+    /// told. Default none.
+    pub peers: Vec<String>,
+    /// The token that peers want (`Authorization: Bearer …`). [`token`](Self::token) is never sent to
+    /// them. Default none.
+    pub peer_token: Option<String>,
+    /// Servers that a request has come through, this one among them, as it reaches the last that is asked:
+    /// 1 asks peers for clients alone, 0 asks nobody. At most 8. Default 3.
+    pub max_hops: usize,
+    /// DAGs that are fetched from peers at a time, each from one of them. Default 16.
+    pub max_fills: usize,
+    /// DAGs that are fetched for one request; of others it is answered what is held. Default 16.
+    pub max_fill_roots: usize,
+    /// How long a request waits for what is fetched; then it is answered what has come, or told to come
+    /// back (503) where nothing has. Less than clients wait for an answer. Default 45 s.
+    pub fill_wait: Duration,
+    /// How long a DAG may be fetched, whoever waits for it. What came is kept. Default an hour.
+    pub fill_timeout: Duration,
+    /// Roots of which is remembered that all is held, or that no peer has them; some 300 bytes each. 0
+    /// remembers nothing. Default 16,384.
+    pub max_remembered_roots: usize,
+    /// How long that is remembered. Default 60 s.
+    pub remember_roots: Duration,
+    /// How long a peer is not asked that failed. Default 30 s.
+    pub peer_pause: Duration,
     /// Say at `/metrics` what was counted, to whoever has the token. Default true.
     pub metrics: bool,
     /// Connections served at a time; others wait. Default 1,024.
@@ -117,6 +150,16 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             read_only: false,
             token: None,
+            peers: Vec::new(),
+            peer_token: None,
+            max_hops: 3,
+            max_fills: 16,
+            max_fill_roots: 16,
+            fill_wait: Duration::from_secs(45),
+            fill_timeout: Duration::from_secs(3600),
+            max_remembered_roots: 1 << 14,
+            remember_roots: Duration::from_secs(60),
+            peer_pause: Duration::from_secs(30),
             metrics: true,
             max_connections: 1024,
             max_transfers: 256,
@@ -144,6 +187,14 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
+    /// Whether the URLs of peers can be used.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for the first that cannot.
+    pub fn check(&self) -> Result<()> {
+        self.peers.iter().try_for_each(|peer| checked_base(peer).map(drop))
+    }
+
     const fn pace(&self) -> Pace {
         Pace { stall: self.stall_timeout, bytes_per_second: self.min_bytes_per_second }
     }
@@ -175,6 +226,7 @@ pub struct Server {
     sketching: Arc<Sketching>,
     trails: Arc<Trails>,
     sessions: Arc<Sessions>,
+    filling: Arc<Filling>,
 }
 
 impl Server {
@@ -188,6 +240,7 @@ impl Server {
         let sketching = Arc::new(Sketching::new(&options));
         let sessions = Arc::new(Sessions::new(&options));
         let trails = Arc::new(Trails::new(&options));
+        let filling = Arc::new(Filling::new(&options));
         let options = Arc::new(options);
         Self {
             store,
@@ -200,6 +253,7 @@ impl Server {
             sketching,
             trails,
             sessions,
+            filling,
         }
     }
 

@@ -23,6 +23,7 @@ use super::{
     root_of,
     sessions::{Lease, Remembering},
     sketches::{self, Outcome},
+    via::Origin,
 };
 use crate::{
     Error,
@@ -42,9 +43,11 @@ pub(super) async fn pull(
     let takes_deltas = takes(request.headers(), routes::DELTA);
     let Offer { lost, pool, .. } = held::offer_of(request.headers()).unwrap_or_default();
     let choice = server.choice(request.headers());
+    let origin = Origin::of(request.headers());
     let mut asked = read(&server, request).await?;
+    let later = !asked.is_of_single_blocks() && server.fill(&asked.wanted, &origin).await?;
     asked.plan = pool.and_then(|plan| Plan::decode(&plan).ok());
-    let share_of = asked.share_of(&server).await?;
+    let share_of = asked.share_of(&server).await.map_err(|refusal| refusal.or_later(later))?;
     if let Some((root, cells)) = asked.cells.take() {
         match sketches::decode(&server, root, cells).await? {
             Outcome::Lacking(lacking) => asked.lacking = Some(lacking),
@@ -61,7 +64,8 @@ pub(super) async fn pull(
     let about = if takes_deltas { asked.take_about(lost) } else { None };
     let (kind, form) = Form::of(about, share_of);
     let how = (Order::DepthFirst, form, choice);
-    let mut response = send(&server, observed, asked, session, how).await?;
+    let sent = send(&server, observed, asked, session, how).await;
+    let mut response = sent.map_err(|refusal| refusal.or_later(later))?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(answer) = answer {
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
@@ -123,6 +127,7 @@ pub(super) async fn pull_as_car_mirror(
     let root = root_of(&root)?;
     let get = request.method() == Method::GET;
     let choice = server.choice(request.headers());
+    let origin = Origin::of(request.headers());
     let body = message(&server, request).await?;
     let wanted = if get && body.is_empty() {
         everything_below(&server, root)
@@ -133,8 +138,10 @@ pub(super) async fn pull_as_car_mirror(
         observed.is_about(0, None);
         return Ok(StatusCode::OK.into_response());
     }
+    let later = server.fill(&wanted, &origin).await?;
     let how = (Order::BreadthFirst, Form::Car(None), choice);
-    send(&server, observed, wanted.into(), None, how).await
+    let sent = send(&server, observed, wanted.into(), None, how).await;
+    sent.map_err(|refusal| refusal.or_later(later))
 }
 
 async fn message(server: &Server, request: Request) -> Result<Vec<u8>, Refusal> {

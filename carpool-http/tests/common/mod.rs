@@ -4,8 +4,14 @@
 pub mod versions;
 
 use carpool_core::{Block, Cid};
-use carpool_http::{Client, ClientOptions, Server, ServerOptions, Totals};
-use carpool_mirror::extension::{HEADER, Offer};
+use carpool_http::{
+    Client, ClientOptions, Server, ServerOptions, Totals,
+    client::{Compress, Deltas},
+};
+use carpool_mirror::{
+    extension::{HEADER, Offer},
+    planner::Path,
+};
 use carpool_store::{BlockStore, MemoryStore, Store};
 use sim::dag::Dag;
 use std::sync::{
@@ -46,6 +52,16 @@ pub fn client_with(url: &str, change: impl FnOnce(&mut ClientOptions)) -> Client
     let mut options = ClientOptions::default();
     change(&mut options);
     Client::new(url, options).expect("a good URL")
+}
+
+/// Blocks as they are: a machine that is busy makes the way look slow, and then they would be compressed.
+pub fn as_blocks(options: &mut ClientOptions) {
+    (options.deltas, options.compress) = (Deltas::Never, Compress::Never);
+}
+
+/// A way on which nothing is worth compressing, whatever this machine does at the moment.
+pub fn fast(options: &mut ClientOptions) {
+    options.path = Some(Path { rtt_micros: 100, bytes_per_second: 1_000_000_000 });
 }
 
 pub fn holds_all(store: &MemoryStore, blocks: &[Block]) -> bool {

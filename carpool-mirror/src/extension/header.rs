@@ -246,7 +246,7 @@ mod tests {
                 ..Offer::default()
             },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
-            Offer { root: Some(cid(1)), pool: Some("00.3.1.100-50".into()), ..Offer::default() },
+            Offer { root: Some(cid(1)), pool: Some("00.3.1.20.100-50".into()), ..Offer::default() },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);

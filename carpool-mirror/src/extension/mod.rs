@@ -43,7 +43,7 @@ mod tests {
         let session = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u128.to_be_bytes();
         let named = Offer { session: Some(session), ..Offer::default() };
         assert_eq!(named.encode(), "v=1; session=000102030405060708090a0b0c0d0e0f");
-        let plan = "000102030405060708090a0b0c0d0e0f.3.1.100-50";
+        let plan = "000102030405060708090a0b0c0d0e0f.3.1.20.100-50";
         let shared = Offer { root: Some(a), pool: Some(plan.into()), ..Offer::default() };
         assert_eq!(shared.encode(), format!("v=1; root={text}; pool={plan}"));
         let plans = Answer { takes_plans: true, ..Answer::default() };

@@ -1,0 +1,159 @@
+//! What comes.
+
+use carpool_core::{Block, Cid, for_each_link, identity_data, may_link};
+
+use super::{Pool, PoolOutput, Took};
+use crate::{
+    Error,
+    frontier::{Id, ListId},
+    request::{RequestId, Way},
+    source::{Gone, SourceId},
+};
+
+impl Pool {
+    pub(super) fn note_begun(&mut self, request: RequestId, now: u64) {
+        let Some(of) = self.requests.get_mut(&request).filter(|of| !of.begun) else { return };
+        of.begun = true;
+        if of.alone {
+            self.sources[usize::from(of.source)].note_answer(now.saturating_sub(of.asked));
+        }
+    }
+
+    pub(super) fn arrive(
+        &mut self,
+        source: SourceId,
+        request: RequestId,
+        block: Block,
+    ) -> Result<Took, Error> {
+        let bytes = block.data().len() as u64;
+        let Some(id) = self.frontier.find(block.cid()) else {
+            return Ok(self.set_aside(source, request, block));
+        };
+        if self.frontier.is_held(id) {
+            self.sources[usize::from(source)].tally.duplicate_bytes += bytes;
+            self.waste(source, bytes);
+            return Ok(Took::Duplicate);
+        }
+        self.sizes.add(self.frontier.is_node(id), bytes);
+        let tally = &mut self.sources[usize::from(source)].tally;
+        (tally.blocks, tally.bytes) = (tally.blocks + 1, tally.bytes + bytes);
+        self.take_in(id, block.cid(), block.data())?;
+        self.outputs.push_back(PoolOutput::Store(block));
+        Ok(Took::Wanted)
+    }
+
+    /// A block that nothing links to yet. Only who sends its share of a plan, or speaks with others, can be
+    /// ahead of them; for everybody else parents come first.
+    fn set_aside(&mut self, source: SourceId, request: RequestId, block: Block) -> Took {
+        let bytes = block.data().len() as u64;
+        let shares = match self.requests.get(&request) {
+            Some(of) => of.way == Way::Share,
+            // Of what was cancelled more may come.
+            None => {
+                self.waste(source, bytes);
+                return Took::Unasked;
+            }
+        };
+        if !shares {
+            self.drop_source(source, Gone::Lied);
+            return Took::Unasked;
+        }
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if !self.waiting.insert_absent(block.cid(), || (source, size)) {
+            self.sources[usize::from(source)].tally.duplicate_bytes += bytes;
+            self.waste(source, bytes);
+            return Took::Duplicate;
+        }
+        let of = &mut self.sources[usize::from(source)];
+        (of.tally.blocks, of.tally.bytes) = (of.tally.blocks + 1, of.tally.bytes + bytes);
+        of.waiting += bytes + super::trouble::WAITING;
+        if of.waiting > self.options.max_waiting && !of.paused {
+            of.paused = true;
+            self.outputs.push_back(PoolOutput::Pause(source));
+            self.stirred = true;
+        }
+        self.outputs.push_back(PoolOutput::Hold(block));
+        Took::Waits
+    }
+
+    /// The bytes of a wanted block are here.
+    pub(super) fn take_in(&mut self, id: Id, cid: &Cid, data: &[u8]) -> Result<(), Error> {
+        if may_link(cid) {
+            self.expand(id, cid, data)?;
+        }
+        self.settle(id);
+        Ok(())
+    }
+
+    /// An entry is wanted no more.
+    pub(super) fn settle(&mut self, id: Id) {
+        let list = self.frontier.list(id);
+        self.frontier.hold(id);
+        if let Some(list) = list {
+            self.note_emptied(list);
+        }
+        self.stirred |= self.frontier.wanted() == 0;
+    }
+
+    /// Nothing is left of what a request was to bring: where others took part of it, more would come in vain.
+    pub(super) fn note_emptied(&mut self, list: ListId) {
+        if !self.frontier.is_empty(list) {
+            return;
+        }
+        if let Some((request, of)) = self.request_of(list)
+            && of.stolen
+        {
+            self.cancel(request);
+        }
+    }
+
+    fn expand(&mut self, id: Id, cid: &Cid, data: &[u8]) -> Result<(), Error> {
+        let mut links = core::mem::take(&mut self.links);
+        links.clear();
+        for_each_link(cid, data, &self.limits, |link| links.push(link)).map_err(Error::Block)?;
+        let list = self.frontier.list(id);
+        for link in &links {
+            match identity_data(link) {
+                // It carries its block.
+                Some(data) if may_link(link) => {
+                    let data = data.to_vec();
+                    self.links = alloc::vec::Vec::new();
+                    self.expand(id, link, &data)?;
+                }
+                Some(_) => {}
+                None => self.meet(id, list, link)?,
+            }
+        }
+        self.links = links;
+        Ok(())
+    }
+
+    fn meet(&mut self, parent: Id, list: Option<ListId>, link: &Cid) -> Result<(), Error> {
+        let Some(id) = self.frontier.meet(link, Some(parent)) else { return Ok(()) };
+        if id as usize >= self.options.max_blocks {
+            return Err(Error::Blocks { max: self.options.max_blocks as u64 });
+        }
+        if self.frontier.is_shared(parent) {
+            self.frontier.share(id);
+        }
+        match (self.share_of(id, link), list.filter(|list| self.is_below(*list))) {
+            (Some(share), _) => self.frontier.put(id, share, None),
+            (None, Some(list)) => self.frontier.put(id, list, Some(parent)),
+            (None, None) => self.free(id),
+        }
+        self.look_up(link);
+        Ok(())
+    }
+
+    /// The list of the source that sends this block by the plan, as long as it is at it.
+    pub(super) fn share_of(&self, id: Id, cid: &Cid) -> Option<ListId> {
+        let sharing = self.sharing.as_ref().filter(|_| self.frontier.is_shared(id))?;
+        let request = sharing.requests[sharing.plan.owner(cid)?]?;
+        Some(self.requests.get(&request)?.list)
+    }
+
+    /// Whether the source sends what lies below what it sends.
+    fn is_below(&self, list: ListId) -> bool {
+        self.request_of(list).is_some_and(|(_, of)| of.way == Way::Below)
+    }
+}

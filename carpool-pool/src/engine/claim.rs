@@ -1,0 +1,237 @@
+//! Who is asked for what that nobody was asked for.
+
+use alloc::vec::Vec;
+use carpool_core::Cid;
+
+use super::{AGAIN, LEAVES, LOST, NODES, Pool, PoolOutput, Sharing};
+use crate::{
+    Plan,
+    frontier::{Id, ListId},
+    request::{Ask, Form},
+    source::{Source, SourceId, State},
+};
+
+/// Requests of one source at a time.
+const MAX_OPEN: u32 = 8;
+
+/// Microseconds that a request takes to be answered, about, where round trips are shorter.
+const LEAST_UNIT: u64 = 50_000;
+
+/// This part of the leaves is in no share: it makes up for what chance and rates do to shares.
+const RESERVE: u32 = 8;
+
+/// Bytes that a source is asked for before anything is known of it.
+const FIRST_UNIT: u64 = 256 << 10;
+
+/// After so many requests in a row that found one node with one link, all below the next is asked for.
+const NARROW: u32 = 2;
+
+/// Entries that one source turned out to lack which are looked at for one request.
+const LOOKED_AT: usize = 4096;
+
+impl Pool {
+    /// Gives work to whoever has room for it, the fastest first.
+    pub(super) fn assign(&mut self, now: u64) {
+        if self.sources.is_empty() || self.frontier.wanted() == 0 {
+            return;
+        }
+        self.share_out(now);
+        let mut ready: Vec<SourceId> = (0..self.sources.len())
+            .map(|place| SourceId::try_from(place).expect("sources are few"))
+            .filter(|source| self.has_room(*source))
+            .collect();
+        ready.sort_by_key(|source| core::cmp::Reverse(self.sources[usize::from(*source)].rate()));
+        for source in ready {
+            while self.has_room(source) && (self.claim(source, now) || self.steal(source, now)) {}
+        }
+    }
+
+    /// Makes a plan once, where several sources take one and their rates are known, or nothing but a chain is.
+    /// What a source is told a plan of are nodes: of leaves that are known each is asked for once, by name.
+    fn share_out(&mut self, now: u64) {
+        let aware = |source: &&Source| source.kind.aware && source.state == State::Ready;
+        let members = self.sources.iter().filter(aware).count();
+        let known = self.sources.iter().filter(aware).all(Source::knows_rate);
+        let nodes = self.frontier.len(NODES);
+        let fits = (1..=self.options.max_named).contains(&nodes);
+        if self.sharing.is_some() || members < 2 || !fits || !(known || self.narrow >= NARROW) {
+            return;
+        }
+        let weight = |source| if aware(&source) { weight_of(source) } else { 0 };
+        let weights: Vec<u32> = self.sources.iter().map(weight).collect();
+        let reserve =
+            weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight)) / RESERVE;
+        let session = self.options.session;
+        let plan = |me| Plan::new(session, 0, me, reserve, weights.clone()).expect("they weigh");
+        self.sharing = Some(Sharing { plan: plan(0), requests: alloc::vec![None; weights.len()] });
+        let wanted = self.all_of(NODES);
+        let want: Vec<Cid> = wanted.iter().map(|id| self.frontier.cid(*id)).collect();
+        for (source, _) in (0..).zip(&weights).filter(|(_, weight)| **weight > 0) {
+            self.ask_for_share(source, want.clone(), plan(source), now);
+        }
+        for (id, cid) in wanted.into_iter().zip(want) {
+            self.frontier.share(id);
+            if let Some(list) = self.share_of(id, &cid) {
+                self.frontier.put(id, list, None);
+            }
+        }
+    }
+
+    fn ask_for_share(&mut self, source: SourceId, want: Vec<Cid>, plan: Plan, now: u64) {
+        let form = Form::Share(plan);
+        let (request, _) = self.open(source, &form, now);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.requests[usize::from(source)] = Some(request);
+        }
+        self.sources[usize::from(source)].tally.named += want.len() as u64;
+        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
+    }
+
+    fn all_of(&self, list: ListId) -> Vec<Id> {
+        let mut at = self.frontier.first(list);
+        let mut all = Vec::new();
+        while let Some(id) = at {
+            all.push(id);
+            at = self.frontier.right(id);
+        }
+        all
+    }
+
+    pub(super) fn has_room(&self, source: SourceId) -> bool {
+        let of = &self.sources[usize::from(source)];
+        if of.state != State::Ready || of.paused || of.open >= MAX_OPEN {
+            return false;
+        }
+        if of.open == 0 {
+            return true;
+        }
+        let ahead = of.rtt() + self.unit_time(source) / 2;
+        !self.is_streaming(source) && of.knows_rate() && self.in_flight(source) < of.bytes_in(ahead)
+    }
+
+    fn unit_time(&self, source: SourceId) -> u64 {
+        (self.sources[usize::from(source)].rtt() / 2).max(LEAST_UNIT)
+    }
+
+    /// Bytes that a source is to be asked for in one request: less where what is left would keep all of them
+    /// busy for a shorter time.
+    pub(super) fn unit(&self, source: SourceId) -> u64 {
+        let of = &self.sources[usize::from(source)];
+        if !of.knows_rate() {
+            return FIRST_UNIT.min(self.options.max_unit);
+        }
+        let least = of.bytes_in(self.unit_time(source));
+        let share = self.share_left(source);
+        // A quarter of what is left at a time, so that requests are few, and all sources end together.
+        (share / 4).max(least.min(share / 2)).min(self.options.max_unit)
+    }
+
+    /// What falls to a source of what nobody was asked for, by its rate.
+    fn share_left(&self, source: SourceId) -> u64 {
+        let ready = self.sources.iter().filter(|source| source.state == State::Ready);
+        let together: u64 = ready.map(Source::rate).sum();
+        let left = self.weight(NODES) + self.weight(LEAVES) + self.weight(AGAIN);
+        let rate = self.sources[usize::from(source)].rate();
+        let share = u128::from(left) * u128::from(rate) / u128::from(together.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+
+    /// Asks `source` for some of what nobody was asked for.
+    fn claim(&mut self, source: SourceId, now: u64) -> bool {
+        let named = self.sources[usize::from(source)].kind.named;
+        let mut taken = Taken::new(self.quota(), self.unit(source));
+        self.take_from(NODES, &mut taken);
+        if !taken.ids.is_empty() && (!named || self.is_narrow()) {
+            self.ask(source, &taken.ids, Form::Below, now);
+            return true;
+        }
+        taken.max = self.options.max_named;
+        self.take_from(LEAVES, &mut taken);
+        self.take_again(source, &mut taken, |node| named || !node);
+        let form = if taken.ids.is_empty() && !named { Form::Below } else { Form::Named };
+        if form == Form::Below {
+            self.take_again(source, &mut taken, |_| true);
+        }
+        if taken.ids.is_empty() {
+            return false;
+        }
+        self.ask(source, &taken.ids, form, now);
+        true
+    }
+
+    /// Whether to ask for all that lies below a node, which nobody else can help with: there is one source, or
+    /// a chain.
+    fn is_narrow(&self) -> bool {
+        self.living().count_ones() == 1 || self.narrow >= NARROW && self.frontier.wanted() == 1
+    }
+
+    /// How many nodes one source takes: they are what others wait for.
+    fn quota(&self) -> usize {
+        let ready = self.sources.iter().filter(|source| source.state == State::Ready).count();
+        self.frontier.len(NODES).div_ceil(ready.max(1)).min(self.options.max_named)
+    }
+
+    fn take_from(&mut self, list: ListId, taken: &mut Taken) {
+        while let Some(id) = self.frontier.first(list).filter(|_| taken.has_room()) {
+            taken.add(id, self.sizes.of(self.frontier.is_node(id)));
+            self.frontier.take(id);
+        }
+    }
+
+    /// Of what some source lacks: what this one may have. What nobody has is lost.
+    fn take_again(&mut self, source: SourceId, taken: &mut Taken, wants: impl Fn(bool) -> bool) {
+        let living = self.living();
+        for _ in 0..self.frontier.len(AGAIN).min(LOOKED_AT) {
+            let Some(id) = self.frontier.first(AGAIN).filter(|_| taken.has_room()) else { return };
+            let (lacking, node) = (self.frontier.lacking(id), self.frontier.is_node(id));
+            // Who did not send it is asked by name once nobody else is left.
+            let all = (lacking | self.frontier.withheld(id)) & living;
+            let tried = if all == living { lacking } else { all };
+            if lacking & living == living {
+                self.frontier.put(id, LOST, None);
+            } else if tried & 1 << source != 0 || !wants(node) {
+                self.frontier.put(id, AGAIN, None);
+            } else {
+                taken.add(id, self.sizes.of(node));
+                self.frontier.take(id);
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, source: SourceId, ids: &[Id], form: Form, now: u64) {
+        let (request, list) = self.open(source, &form, now);
+        ids.iter().for_each(|id| self.frontier.put(*id, list, None));
+        let want: Vec<_> = ids.iter().map(|id| self.frontier.cid(*id)).collect();
+        self.sources[usize::from(source)].tally.named += want.len() as u64;
+        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
+    }
+}
+
+/// In KiB a second.
+fn weight_of(source: &Source) -> u32 {
+    u32::try_from((source.rate() >> 10).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Entries that go into one request.
+pub(super) struct Taken {
+    pub(super) ids: Vec<Id>,
+    bytes: u64,
+    pub(super) max: usize,
+    max_bytes: u64,
+}
+
+impl Taken {
+    pub(super) const fn new(max: usize, max_bytes: u64) -> Self {
+        Self { ids: Vec::new(), bytes: 0, max, max_bytes }
+    }
+
+    /// One entry always has room, however large it is.
+    pub(super) fn has_room(&self) -> bool {
+        self.ids.len() < self.max && (self.bytes < self.max_bytes || self.ids.is_empty())
+    }
+
+    pub(super) fn add(&mut self, id: Id, bytes: u64) {
+        self.ids.push(id);
+        self.bytes += bytes;
+    }
+}

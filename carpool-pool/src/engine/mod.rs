@@ -1,0 +1,371 @@
+//! The sink of a pool: it knows what is wanted, who was asked for it, and who is asked next.
+
+mod arrive;
+mod claim;
+mod output;
+mod steal;
+mod trouble;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use carpool_core::{Block, Bytes, Cid, CidMap, Limits, may_link};
+
+use crate::{
+    Error, MAX_MEMBERS, Options, Plan,
+    frontier::{Frontier, Id, ListId},
+    request::{Form, Request, RequestId, Way},
+    source::{Gone, Kind, Source, SourceId, State, Tally},
+};
+pub use output::{PoolOutcome, PoolOutput};
+
+/// Wanted blocks that can have links and were asked of nobody.
+const NODES: ListId = 0;
+/// Wanted leaves that were asked of nobody.
+const LEAVES: ListId = 1;
+/// Wanted blocks that one source turned out not to have, and that are asked of nobody at the moment.
+const AGAIN: ListId = 2;
+/// Wanted blocks that no source has.
+const LOST: ListId = 3;
+const LISTS: usize = 4;
+
+/// What became of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// It was wanted.
+    Wanted,
+    /// It was held.
+    Duplicate,
+    /// Nothing that links to it has come yet: it waits.
+    Waits,
+    /// Nobody asked for it.
+    Unasked,
+}
+
+/// What came of a request in place of all that it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The connection broke, or did not come about.
+    Broken,
+    /// The source says that it does not have what was asked for.
+    Refused,
+    /// Bytes that hash to something else, or that are no CAR: the source is dropped.
+    Lie,
+}
+
+/// The plan in force, and the requests under it.
+#[derive(Debug)]
+struct Sharing {
+    plan: Plan,
+    /// By source; `None` once the request is over.
+    requests: Vec<Option<RequestId>>,
+}
+
+/// The sink of a transfer from many sources: sans-IO, and deterministic: the same events make the same decisions.
+///
+/// Tell it of sources, then poll; do what it says and tell it what comes of it. Time is in microseconds from any
+/// beginning, and never runs backwards. A source is any peer that can be asked for blocks; what it can do is
+/// its [`Kind`].
+#[derive(Debug)]
+pub struct Pool {
+    limits: Limits,
+    options: Options,
+    frontier: Frontier,
+    sources: Vec<Source>,
+    requests: BTreeMap<RequestId, Request>,
+    /// The request of each list beyond the first few.
+    asked: Vec<Option<RequestId>>,
+    spare: Vec<ListId>,
+    next_request: RequestId,
+    sharing: Option<Sharing>,
+    /// Look-ups that are not answered.
+    looking: usize,
+    /// Blocks that wait for their parents: who brought them, and their bytes.
+    waiting: CidMap<(SourceId, u32)>,
+    sizes: Sizes,
+    outputs: VecDeque<PoolOutput>,
+    links: Vec<Cid>,
+    /// Whether somebody may have room for more.
+    stirred: bool,
+    /// Requests in a row that brought one node with one link.
+    narrow: u32,
+    over: bool,
+}
+
+/// Mean sizes of blocks, as far as they came.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    leaves: (u64, u64),
+    nodes: (u64, u64),
+    /// Whether any leaf, and any node, came.
+    seen: [bool; 2],
+}
+
+impl Sizes {
+    /// One leaf and one node of these sizes are believed in until others come.
+    const ASSUMED: Self = Self { leaves: (1, 64 << 10), nodes: (1, 8 << 10), seen: [false; 2] };
+
+    const fn add(&mut self, node: bool, bytes: u64) {
+        let of = if node { &mut self.nodes } else { &mut self.leaves };
+        let seen = &mut self.seen[node as usize];
+        *of = if *seen { (of.0 + 1, of.1 + bytes) } else { (1, bytes) };
+        *seen = true;
+    }
+
+    const fn of(&self, node: bool) -> u64 {
+        let (count, bytes) = if node { self.nodes } else { self.leaves };
+        // Its CID and its length travel too.
+        bytes / count + 40
+    }
+}
+
+impl Pool {
+    /// A sink that wants the DAGs below `roots`. Blocks and links are held to `limits`.
+    #[must_use]
+    pub fn new(roots: &[Cid], limits: &Limits, options: Options) -> Self {
+        let mut pool = Self {
+            limits: limits.clone(),
+            frontier: Frontier::new(options.seed, LISTS),
+            waiting: CidMap::with_seed(options.seed),
+            options,
+            sources: Vec::new(),
+            requests: BTreeMap::new(),
+            asked: alloc::vec![None; LISTS],
+            spare: Vec::new(),
+            next_request: 0,
+            sharing: None,
+            looking: 0,
+            sizes: Sizes::ASSUMED,
+            outputs: VecDeque::new(),
+            links: Vec::new(),
+            stirred: true,
+            narrow: 0,
+            over: false,
+        };
+        for root in roots {
+            if let Some(id) = pool.frontier.meet(root, None) {
+                pool.free(id);
+                pool.look_up(root);
+            }
+        }
+        pool
+    }
+
+    /// A source joins, at any time. `rtt` (microseconds) and `rate` (bytes a second) are what is known of the way
+    /// to it; 0 is unknown. `None` where there are [`MAX_MEMBERS`] already.
+    pub fn handle_source(&mut self, kind: Kind, rtt: u64, rate: u64, now: u64) -> Option<SourceId> {
+        let source = SourceId::try_from(self.sources.len()).ok()?;
+        if usize::from(source) >= MAX_MEMBERS {
+            return None;
+        }
+        self.sources.push(Source::new(kind, rtt, rate, now));
+        self.revive_lost();
+        self.stirred = true;
+        Some(source)
+    }
+
+    /// A source leaves, or its caller wants no more of it.
+    pub fn handle_leave(&mut self, source: SourceId) {
+        self.drop_source(source, Gone::Left);
+    }
+
+    /// Bytes came from a source, of whatever they are; call this before what becomes of them.
+    pub fn handle_bytes(&mut self, source: SourceId, bytes: u64, now: u64) {
+        if let Some(source) = self.sources.get_mut(usize::from(source)) {
+            source.note_bytes(bytes, now);
+        }
+    }
+
+    /// Answers a [`PoolOutput::Load`].
+    ///
+    /// # Errors
+    /// [`Error::Block`] for a held block that does not parse.
+    pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) -> Result<(), Error> {
+        self.looking = self.looking.saturating_sub(1);
+        self.stirred = true;
+        match (self.frontier.find(cid), data) {
+            (Some(id), Some(data)) if !self.frontier.is_held(id) => self.take_in(id, cid, &data),
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers a [`PoolOutput::Has`].
+    pub fn handle_has(&mut self, cid: &Cid, held: bool) {
+        self.looking = self.looking.saturating_sub(1);
+        self.stirred = true;
+        if let Some(id) = self.frontier.find(cid).filter(|id| held && !self.frontier.is_held(*id)) {
+            self.settle(id);
+        }
+    }
+
+    /// A block came, verified, of a request that may be over.
+    ///
+    /// # Errors
+    /// [`Error::Block`] where it is wanted and does not parse, [`Error::Blocks`] where the DAG is larger than
+    /// allowed: the transfer cannot go on.
+    pub fn handle_block(
+        &mut self,
+        source: SourceId,
+        request: RequestId,
+        block: Block,
+        now: u64,
+    ) -> Result<Took, Error> {
+        self.note_begun(request, now);
+        let took = self.arrive(source, request, block)?;
+        self.stirred |= self.has_room(source);
+        Ok(took)
+    }
+
+    /// Answers a [`PoolOutput::Recall`]; without data the block is asked for after all.
+    ///
+    /// # Errors
+    /// As [`handle_block`](Self::handle_block).
+    pub fn handle_recalled(&mut self, cid: &Cid, data: Option<Bytes>) -> Result<(), Error> {
+        self.looking = self.looking.saturating_sub(1);
+        self.stirred = true;
+        match (self.frontier.find(cid), data) {
+            (Some(id), Some(data)) if !self.frontier.is_held(id) => {
+                self.take_in(id, cid, &data)?;
+                self.outputs.push_back(PoolOutput::Store(Block::new_unchecked(*cid, data)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The next output; `None` until the next `handle_*`, or until [`poll_timeout`](Self::poll_timeout). Call
+    /// again until `None`, and after every event.
+    pub fn poll(&mut self, now: u64) -> Option<PoolOutput> {
+        if self.outputs.is_empty() && self.looking == 0 && !self.over {
+            self.tend(now);
+        }
+        self.outputs.pop_front()
+    }
+
+    fn tend(&mut self, now: u64) {
+        self.expire(now);
+        if self.stirred {
+            self.stirred = false;
+            self.assign(now);
+            self.conclude();
+        }
+    }
+
+    /// What a source did, and where it stands.
+    #[must_use]
+    pub fn tally(&self, source: SourceId) -> Option<(Tally, State)> {
+        self.sources.get(usize::from(source)).map(|source| (source.tally, source.state))
+    }
+
+    /// Bytes a second of a source, as far as they were measured.
+    #[must_use]
+    pub fn rate(&self, source: SourceId) -> Option<u64> {
+        let source = self.sources.get(usize::from(source))?;
+        source.knows_rate().then(|| source.rate())
+    }
+
+    #[allow(missing_docs)]
+    pub fn dbg(&self) -> alloc::string::String {
+        let mut t = alloc::string::String::new();
+        for (i, s) in self.sources.iter().enumerate() {
+            t += &alloc::format!(
+                "[{i} open {} inflight {} rate {} room {} lists {:?}]",
+                s.open,
+                self.in_flight(i as u8),
+                s.rate(),
+                self.has_room(i as u8),
+                self.requests
+                    .values()
+                    .filter(|r| r.source == i as u8)
+                    .map(|r| (r.way, self.frontier.len(r.list), r.begun, r.stolen))
+                    .collect::<Vec<_>>()
+            );
+        }
+        t
+    }
+    /// Blocks that are known to be wanted.
+    #[must_use]
+    pub const fn missing(&self) -> usize {
+        self.frontier.wanted()
+    }
+
+    /// Bytes of memory that what is known of the DAG takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.frontier.bytes()
+    }
+
+    fn look_up(&mut self, cid: &Cid) {
+        self.looking += 1;
+        let output = match (self.waiting.contains(cid), may_link(cid)) {
+            (true, _) => PoolOutput::Recall(*cid),
+            (false, true) => PoolOutput::Load(*cid),
+            (false, false) => PoolOutput::Has(*cid),
+        };
+        if let Some((source, bytes)) = self.waiting.remove(cid) {
+            self.note_connected(source, bytes);
+        }
+        self.outputs.push_back(output);
+    }
+
+    /// Puts an entry where it waits to be asked for.
+    fn free(&mut self, id: Id) {
+        let tried = self.frontier.lacking(id) | self.frontier.withheld(id);
+        let list = match (tried, self.frontier.is_node(id)) {
+            (0, true) => NODES,
+            (0, false) => LEAVES,
+            _ => AGAIN,
+        };
+        self.frontier.put(id, list, None);
+        self.stirred = true;
+    }
+
+    fn request_of(&self, list: ListId) -> Option<(RequestId, Request)> {
+        let request = self.asked[list as usize]?;
+        Some((request, *self.requests.get(&request)?))
+    }
+
+    /// Bytes that a list stands for, about.
+    fn weight(&self, list: ListId) -> u64 {
+        let (all, nodes) = (self.frontier.len(list) as u64, self.frontier.nodes(list) as u64);
+        (all - nodes) * self.sizes.of(false) + nodes * self.sizes.of(true)
+    }
+
+    /// Bytes that a source was asked for and has not sent, about.
+    fn in_flight(&self, source: SourceId) -> u64 {
+        let of = self.requests.values().filter(|request| request.source == source);
+        of.map(|request| self.weight(request.list)).sum()
+    }
+
+    fn is_streaming(&self, source: SourceId) -> bool {
+        let mut of = self.requests.values().filter(|request| request.source == source);
+        of.any(|request| request.way != Way::Named)
+    }
+
+    fn open(&mut self, source: SourceId, form: &Form, now: u64) -> (RequestId, ListId) {
+        let list = self.spare.pop().unwrap_or_else(|| {
+            self.asked.push(None);
+            self.frontier.open()
+        });
+        let request = self.next_request;
+        self.next_request += 1;
+        self.asked[list as usize] = Some(request);
+        let of = &mut self.sources[usize::from(source)];
+        let alone = of.open == 0;
+        if alone {
+            of.last_sign = now;
+        }
+        of.open += 1;
+        of.tally.requests += 1;
+        let way = match form {
+            Form::Named => Way::Named,
+            Form::Below => Way::Below,
+            Form::Share(_) => Way::Share,
+        };
+        let opened = Request { source, list, way, asked: now, begun: false, alone, stolen: false };
+        self.requests.insert(request, opened);
+        (request, list)
+    }
+}

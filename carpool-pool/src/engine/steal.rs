@@ -1,0 +1,107 @@
+//! Work that one source was asked for and another does: at the end of a transfer, or where a plan had the rates
+//! wrong.
+
+use super::{Pool, claim::Taken};
+use crate::{
+    frontier::Id,
+    request::{Form, Request, RequestId, Way},
+    source::SourceId,
+};
+
+/// Entries that are looked at for one theft.
+const LOOKED_AT: usize = 1 << 14;
+
+/// A thief that was not lucky looks again after so many microseconds at the earliest.
+const PAUSE: u64 = 5_000;
+
+impl Pool {
+    /// Takes from the far end of what the slowest source has before it as much as makes both end together.
+    pub(super) fn steal(&mut self, source: SourceId, now: u64) -> bool {
+        let thief = &self.sources[usize::from(source)];
+        if now < thief.looks_again || !self.has_room_to_steal(source) {
+            return false;
+        }
+        let Some((request, victim)) = self.slowest(source) else {
+            self.sources[usize::from(source)].looks_again = now + PAUSE;
+            return false;
+        };
+        let bytes = self.worth(source, &victim);
+        let taken = self.take_tail(source, &victim, bytes);
+        if taken.is_empty() {
+            self.sources[usize::from(source)].looks_again = now + PAUSE;
+            return false;
+        }
+        let node = taken.iter().any(|id| self.frontier.is_node(*id));
+        let named = self.sources[usize::from(source)].kind.named;
+        let form = if named || !node { Form::Named } else { Form::Below };
+        self.sources[usize::from(source)].tally.stolen += taken.len() as u64;
+        if let Some(victim) = self.requests.get_mut(&request) {
+            victim.stolen = true;
+        }
+        self.ask(source, &taken, form, now);
+        self.note_emptied(victim.list);
+        true
+    }
+
+    /// A source that speaks with others takes their work by itself; one that still has something to send waits.
+    fn has_room_to_steal(&self, source: SourceId) -> bool {
+        let of = &self.sources[usize::from(source)];
+        of.open == 0 || self.in_flight(source) < of.bytes_in(of.rtt())
+    }
+
+    /// The last request of the source that will be at work for longest, and its request with something to take.
+    fn slowest(&self, thief: SourceId) -> Option<(RequestId, Request)> {
+        let left =
+            |source: SourceId| self.sources[usize::from(source)].time(self.in_flight(source));
+        let of = self.requests.iter().filter(|(_, of)| of.source != thief);
+        let of = of.filter(|(_, of)| !self.frontier.is_empty(of.list));
+        let most = of.max_by_key(|(request, of)| (left(of.source), **request))?;
+        Some((*most.0, *most.1))
+    }
+
+    /// Bytes to take so that thief and victim end together; 0 where it is not worth it.
+    fn worth(&self, thief: SourceId, victim: &Request) -> u64 {
+        let (from, to) =
+            (&self.sources[usize::from(victim.source)], &self.sources[usize::from(thief)]);
+        let left = self.in_flight(victim.source);
+        let (time, one) = (from.time(left), self.sizes.of(false).min(self.weight(victim.list)));
+        let again = to.rtt() + to.time(one);
+        let pays = match victim.way {
+            Way::Named => time > again + again / 2,
+            Way::Below | Way::Share => time > again,
+        };
+        if !pays {
+            return 0;
+        }
+        let together = u128::from(from.rate()) + u128::from(to.rate());
+        let both = u128::from(from.rate()) * u128::from(to.rate()) / together.max(1);
+        let bytes = both * u128::from(time - to.rtt()) / 1_000_000;
+        // What is under way cannot be taken.
+        let takable = left.saturating_sub(from.bytes_in(from.rtt()));
+        u64::try_from(bytes).unwrap_or(u64::MAX).min(takable).min(self.options.max_unit)
+    }
+
+    fn take_tail(&mut self, thief: SourceId, victim: &Request, bytes: u64) -> alloc::vec::Vec<Id> {
+        // What comes next of a stream is under way, and shows where it is.
+        let all = self.frontier.len(victim.list) - usize::from(victim.way != Way::Named);
+        let mut taken = Taken::new(self.options.max_named.min(all), bytes);
+        let mut at = match victim.way {
+            Way::Share => self.frontier.last_wanted(),
+            Way::Named | Way::Below => self.frontier.last(victim.list),
+        };
+        let mut looked = 0;
+        while let Some(id) = at.filter(|_| looked < LOOKED_AT && bytes > 0 && taken.has_room()) {
+            looked += 1;
+            at = match victim.way {
+                Way::Share => self.frontier.before(id),
+                Way::Named | Way::Below => self.frontier.left(id),
+            };
+            let theirs = self.frontier.list(id) == Some(victim.list);
+            if theirs && self.frontier.lacking(id) & 1 << thief == 0 {
+                taken.add(id, self.sizes.of(self.frontier.is_node(id)));
+                self.frontier.take(id);
+            }
+        }
+        taken.ids
+    }
+}

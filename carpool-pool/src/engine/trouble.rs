@@ -1,0 +1,264 @@
+//! Requests that end, sources that fail, and what becomes of their work.
+
+use alloc::vec::Vec;
+
+use super::{AGAIN, LOST, Pool, PoolOutcome, PoolOutput, Trouble};
+use crate::{
+    request::{RequestId, Way},
+    source::{Gone, SourceId, State},
+};
+
+/// Bytes that a block which waits takes beside its own.
+pub(super) const WAITING: u64 = 64;
+
+/// CIDs that an outcome names.
+const NAMED: usize = 16;
+
+const fn bit(source: SourceId) -> u64 {
+    1 << source
+}
+
+impl Pool {
+    /// The answer to a request ended: what it did not bring its source does not have.
+    pub fn handle_end(&mut self, request: RequestId, now: u64) {
+        self.note_begun(request, now);
+        let Some(of) = self.requests.get(&request).copied() else { return };
+        let left = self.frontier.len(of.list);
+        self.narrow = match of.way {
+            Way::Named if left == 0 && self.frontier.wanted() <= 1 => self.narrow + 1,
+            Way::Named | Way::Below | Way::Share => 0,
+        };
+        self.close(request, bit(of.source));
+    }
+
+    /// A request came to something else.
+    pub fn handle_trouble(&mut self, request: RequestId, trouble: Trouble, now: u64) {
+        let Some(of) = self.requests.get(&request).copied() else { return };
+        match trouble {
+            Trouble::Lie => self.drop_source(of.source, Gone::Lied),
+            Trouble::Refused => {
+                self.sources[usize::from(of.source)].tally.failures += 1;
+                self.close(request, bit(of.source));
+            }
+            Trouble::Broken => {
+                self.close(request, 0);
+                self.fail(of.source, now);
+            }
+        }
+    }
+
+    /// When [`poll`](Self::poll) may have something though nothing came: a source stands still, or has rested.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.over {
+            return None;
+        }
+        let at = |(place, source): (usize, &crate::source::Source)| match source.state {
+            State::Resting => Some(source.rests_until),
+            State::Ready if source.open > 0 && !source.paused => {
+                Some(source.last_sign + self.patience(place))
+            }
+            State::Ready | State::Gone(_) => None,
+        };
+        self.sources.iter().enumerate().filter_map(at).min()
+    }
+
+    fn patience(&self, place: usize) -> u64 {
+        self.options.stall.max(3 * self.sources[place].rtt())
+    }
+
+    pub(super) fn expire(&mut self, now: u64) {
+        for place in 0..self.sources.len() {
+            let source = &self.sources[place];
+            let id = SourceId::try_from(place).expect("sources are few");
+            match source.state {
+                State::Resting if now >= source.rests_until => {
+                    self.sources[place].state = State::Ready;
+                    self.stirred = true;
+                }
+                State::Ready if source.open > 0 && !source.paused => {
+                    if now >= source.last_sign + self.patience(place) {
+                        self.give_up(id);
+                        self.fail(id, now);
+                    }
+                }
+                State::Ready | State::Resting | State::Gone(_) => {}
+            }
+        }
+    }
+
+    /// Cancels all that a source was asked for.
+    fn give_up(&mut self, source: SourceId) {
+        let of = self.requests.iter().filter(|(_, request)| request.source == source);
+        let all: Vec<RequestId> = of.map(|(request, _)| *request).collect();
+        all.into_iter().for_each(|request| self.cancel(request));
+    }
+
+    fn fail(&mut self, source: SourceId, now: u64) {
+        let of = &mut self.sources[usize::from(source)];
+        if of.is_gone() {
+            return;
+        }
+        of.tally.failures += 1;
+        of.failures += 1;
+        if of.failures >= self.options.max_failures {
+            return self.drop_source(source, Gone::Failed);
+        }
+        let rest = (self.options.stall / 4) << of.failures;
+        (of.state, of.rests_until) = (State::Resting, now + rest);
+        self.stirred = true;
+    }
+
+    pub(super) fn cancel(&mut self, request: RequestId) {
+        if let Some(of) = self.requests.get(&request) {
+            self.outputs.push_back(PoolOutput::Cancel { source: of.source, request });
+            self.close(request, 0);
+        }
+    }
+
+    /// Ends a request; what it did not bring is to be asked of others, if it is `lacking` there.
+    fn close(&mut self, request: RequestId, lacking: u64) {
+        let Some(of) = self.requests.remove(&request) else { return };
+        while let Some(id) = self.frontier.first(of.list) {
+            match of.way {
+                Way::Named => self.frontier.note_lacking(id, lacking),
+                // Below a node that it does not have it cannot walk, whatever it has there.
+                Way::Below | Way::Share => self.frontier.note_withheld(id, lacking),
+            }
+            self.free(id);
+        }
+        self.asked[of.list as usize] = None;
+        self.spare.push(of.list);
+        let source = &mut self.sources[usize::from(of.source)];
+        source.open -= 1;
+        if source.open == 0 {
+            source.note_idle();
+        }
+        if let Some(sharing) = &mut self.sharing
+            && of.way == Way::Share
+        {
+            sharing.requests[usize::from(of.source)] = None;
+        }
+        self.stirred = true;
+    }
+
+    pub(super) fn drop_source(&mut self, source: SourceId, why: Gone) {
+        let Some(of) = self.sources.get_mut(usize::from(source)) else { return };
+        if of.is_gone() {
+            return;
+        }
+        of.state = State::Gone(why);
+        self.give_up(source);
+        self.forget_waiting(source);
+        self.outputs.push_back(PoolOutput::Drop { source, why });
+        self.stirred = true;
+    }
+
+    /// What a source brought that belongs to nothing goes with it; it is asked of others when it is wanted.
+    fn forget_waiting(&mut self, source: SourceId) {
+        let mut theirs = Vec::new();
+        self.waiting.for_each(|cid, (from, _)| {
+            if *from == source {
+                theirs.extend(carpool_core::cid_exact(cid).ok());
+            }
+        });
+        // A table has no order, and outputs have.
+        theirs.sort_unstable();
+        for cid in theirs {
+            if let Some((source, bytes)) = self.waiting.remove(&cid) {
+                let of = &mut self.sources[usize::from(source)];
+                of.waiting -= u64::from(bytes) + WAITING;
+                of.tally.blocks -= 1;
+                of.tally.bytes -= u64::from(bytes);
+            }
+            self.outputs.push_back(PoolOutput::Discard(cid));
+        }
+    }
+
+    pub(super) fn note_connected(&mut self, source: SourceId, bytes: u32) {
+        let of = &mut self.sources[usize::from(source)];
+        of.waiting -= u64::from(bytes) + WAITING;
+        if of.paused && of.waiting <= self.options.max_waiting / 2 {
+            of.paused = false;
+            self.outputs.push_back(PoolOutput::Resume(source));
+        }
+    }
+
+    pub(super) fn waste(&mut self, source: SourceId, bytes: u64) {
+        let of = &mut self.sources[usize::from(source)];
+        of.wasted += bytes + WAITING;
+        if of.wasted > self.options.max_wasted {
+            self.drop_source(source, Gone::Wasteful);
+        }
+    }
+
+    /// A source that joins may have what nobody had.
+    pub(super) fn revive_lost(&mut self) {
+        while let Some(id) = self.frontier.first(LOST) {
+            self.frontier.put(id, AGAIN, None);
+        }
+    }
+
+    /// Ends the transfer where nothing more can come.
+    pub(super) fn conclude(&mut self) {
+        if !self.outputs.is_empty() || self.looking > 0 {
+            self.stirred = true;
+            return;
+        }
+        if self.frontier.wanted() == 0 {
+            return self.finish();
+        }
+        if self.requests.values().any(|of| !self.sources[usize::from(of.source)].paused) {
+            return;
+        }
+        if !self.requests.is_empty() {
+            return self.drop_unconnected();
+        }
+        if self.sources.iter().any(|source| source.state == State::Resting) {
+            return;
+        }
+        if self.frontier.wanted() > self.frontier.len(LOST) {
+            self.give_up_lost();
+        }
+        self.finish();
+    }
+
+    /// Everybody who still sends is ahead of what nobody sends: what the first of them brought belongs to
+    /// nothing.
+    fn drop_unconnected(&mut self) {
+        let most = |place: &usize| (self.sources[*place].waiting, usize::MAX - *place);
+        let paused = (0..self.sources.len()).filter(|place| self.sources[*place].paused);
+        if let Some(place) = paused.max_by_key(most) {
+            let source = SourceId::try_from(place).expect("sources are few");
+            self.drop_source(source, Gone::Unconnected);
+        }
+    }
+
+    fn give_up_lost(&mut self) {
+        for list in [super::NODES, super::LEAVES, AGAIN] {
+            while let Some(id) = self.frontier.first(list) {
+                self.frontier.put(id, LOST, None);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let open: Vec<RequestId> = self.requests.keys().copied().collect();
+        open.into_iter().for_each(|request| self.cancel(request));
+        let mut outcome =
+            PoolOutcome { missing: self.frontier.len(LOST), ..PoolOutcome::default() };
+        let mut at = self.frontier.last(LOST);
+        while let Some(id) = at.filter(|_| outcome.named.len() < NAMED) {
+            outcome.named.push(self.frontier.cid(id));
+            at = self.frontier.left(id);
+        }
+        self.over = true;
+        self.outputs.push_back(PoolOutput::Done(outcome));
+    }
+
+    /// The sources that may still be asked, by a bit each.
+    pub(super) fn living(&self) -> u64 {
+        let living = self.sources.iter().enumerate().filter(|(_, source)| !source.is_gone());
+        living.fold(0, |bits, (place, _)| bits | 1 << place)
+    }
+}

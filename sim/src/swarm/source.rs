@@ -1,0 +1,114 @@
+use carpool_core::Cid;
+use carpool_pool::{Form, Kind, Plan, RequestId};
+use std::collections::{HashSet, VecDeque};
+
+use super::world::World;
+use crate::dag::mix;
+
+/// What a source lies about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Its blocks hash to something else.
+    Garbage,
+    /// It sends good blocks that nobody asked for, without end.
+    Unrelated,
+    /// It sends what it sent before again, without end.
+    Repeats,
+    /// It says that an answer is over and has sent nothing.
+    Silent,
+    /// A byte now and then.
+    Dribbles,
+}
+
+/// How a source behaves.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// What it can do.
+    pub kind: Kind,
+    /// Bytes a second.
+    pub rate: u64,
+    /// What the sink is told of that; 0 is nothing.
+    pub told: u64,
+    /// The rate of each block is off by up to so many hundredths.
+    pub jitter: u64,
+    /// Of how many hundredths of the blocks it lacks, which `seed` decides.
+    pub lacks: u64,
+    /// It holds only blocks whose number modulo `.1` is `.0`, if `.1` is not 0.
+    pub holds: (u64, u64),
+    /// When it joins, in microseconds.
+    pub joins: u64,
+    /// When its process dies.
+    pub dies: Option<u64>,
+    /// When it begins to stand still, and for how long.
+    pub stalls: Option<(u64, u64)>,
+    /// What it lies about.
+    pub lie: Option<Lie>,
+    /// Decides what it lacks, and its jitter.
+    pub seed: u64,
+}
+
+impl Behaviour {
+    /// A good source of this kind and rate, of which the sink knows that.
+    #[must_use]
+    pub const fn good(kind: Kind, rate: u64) -> Self {
+        Self {
+            kind,
+            rate,
+            told: rate,
+            jitter: 0,
+            lacks: 0,
+            holds: (0, 0),
+            joins: 0,
+            dies: None,
+            stalls: None,
+            lie: None,
+            seed: 0,
+        }
+    }
+
+    /// Whether it holds the block of this number in the order of a walk. Nodes it has where `nodes`.
+    #[must_use]
+    pub const fn has(&self, number: u64) -> bool {
+        let (place, of) = self.holds;
+        let mine = of == 0 || number == 0 || mix(number) % of == place;
+        mine && (self.lacks == 0 || number == 0 || mix(mix(self.seed) ^ number) % 100 >= self.lacks)
+    }
+}
+
+/// What a source still sends for a request.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: RequestId,
+    pub(super) blocks: VecDeque<Cid>,
+}
+
+impl Job {
+    pub(super) fn new(
+        request: RequestId,
+        form: &Form,
+        want: &[Cid],
+        world: &World,
+        holds: impl Fn(&Cid) -> bool,
+        hidden: &HashSet<Cid>,
+    ) -> Self {
+        let below = |plan: Option<&Plan>| {
+            let mut blocks = VecDeque::new();
+            let mut seen = HashSet::new();
+            for root in want {
+                let enter = |cid: &Cid| holds(cid) && !hidden.contains(cid);
+                for cid in super::world::walk(*root, world.links(), enter) {
+                    if seen.insert(cid) && plan.is_none_or(|plan| plan.is_mine(&cid)) {
+                        blocks.push_back(cid);
+                    }
+                }
+            }
+            blocks
+        };
+        let blocks = match form {
+            Form::Below => below(None),
+            Form::Share(plan) => below(Some(plan)),
+            _ => want.iter().filter(|cid| holds(cid)).copied().collect(),
+        };
+        Self { request, blocks }
+    }
+}
