@@ -24,6 +24,12 @@ pub struct Gossip {
 }
 
 impl Gossip {
+    /// What a source says that has nothing to say yet, so that others know that it hears them.
+    #[must_use]
+    pub fn hello(source: u8, epoch: u32) -> Self {
+        Self { source, epoch, ..Self::default() }
+    }
+
     /// The place of the source that it is of.
     #[must_use]
     pub const fn source(&self) -> u8 {

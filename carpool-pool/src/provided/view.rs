@@ -18,15 +18,27 @@ pub struct Provided {
     epochs: Epochs,
     components: BTreeMap<(u32, u8), Facts>,
     seeds: BTreeMap<u32, u64>,
+    max_fingerprints: usize,
+    max_filter_bytes: usize,
 }
 
 impl Provided {
     /// The view of the session of this name, in which nobody has said anything.
     #[must_use]
     pub fn new(session: &[u8; SESSION_BYTES]) -> Self {
+        Self::bounded(session, MAX_SESSION_FINGERPRINTS, MAX_SESSION_FILTER_BYTES)
+    }
+
+    /// As [`new`](Self::new), of at most so many fingerprints, about 16 bytes each, and so many bytes of filters.
+    #[must_use]
+    pub fn bounded(
+        session: &[u8; SESSION_BYTES],
+        max_fingerprints: usize,
+        max_filter_bytes: usize,
+    ) -> Self {
         let key = SessionKey::new(session);
         let (epochs, components, seeds) = Default::default();
-        Self { key, epochs, components, seeds }
+        Self { key, epochs, components, seeds, max_fingerprints, max_filter_bytes }
     }
 
     /// The session's keys.
@@ -199,7 +211,7 @@ impl Provided {
     /// By what it might take, so that it is known before anything is.
     fn check_room(&self, source: u8, epoch: u32, facts: &Facts) -> Result<(), Error> {
         let ours = self.facts(source, epoch);
-        let (mut count, max) = (self.len() + facts.len(), MAX_SESSION_FINGERPRINTS);
+        let (mut count, max) = (self.len() + facts.len(), self.max_fingerprints);
         if count > max {
             count -= ours.map_or(0, |ours| ours.in_common(facts));
         }
@@ -215,7 +227,7 @@ impl Provided {
 
     fn check_filters(&self, grown: usize) -> Result<(), Error> {
         let others = self.components.values().map(|facts| facts.layers.bytes()).sum::<usize>();
-        let (bytes, max) = (others + grown, MAX_SESSION_FILTER_BYTES);
+        let (bytes, max) = (others + grown, self.max_filter_bytes);
         if bytes > max { Err(too_many("bytes of filters", bytes, max)) } else { Ok(()) }
     }
 
