@@ -36,9 +36,11 @@ fn id_of(text: &str) -> Option<Id> {
 }
 
 const fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::Forged => StatusCode::FORBIDDEN,
-        Error::TooMany { .. } | Error::Saturated { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        _ => StatusCode::BAD_REQUEST,
+    if matches!(error, Error::Forged) {
+        StatusCode::FORBIDDEN
+    } else if matches!(error, Error::TooMany { .. } | Error::Saturated { .. }) {
+        StatusCode::PAYLOAD_TOO_LARGE
+    } else {
+        StatusCode::BAD_REQUEST
     }
 }

@@ -293,3 +293,97 @@ impl Drop for Gossiping {
         self.pooled.busy.store(false, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ServerOptions;
+    use super::*;
+    use carpool_core::{Block, codec};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn pools(peers: &[&str], timeout: Duration) -> Pools {
+        let peers = peers.iter().map(|peer| (*peer).to_owned()).collect();
+        let options = ServerOptions { peers, ..ServerOptions::default() };
+        Pools::new(Telling::new(&options), timeout)
+    }
+
+    fn plan(session: usize, me: u8) -> Plan {
+        let session = (session as u128).to_be_bytes();
+        Plan::new(session, 0, me, 0, vec![1, 1]).expect("a good plan")
+    }
+
+    #[test]
+    fn sessions_at_the_limit_and_one_past_it() {
+        let pools = pools(&["http://127.0.0.1:9"], HOUR);
+        for session in 0..MAX_POOLS {
+            assert!(pools.join(&plan(session, 0)).is_some());
+        }
+        assert!(pools.join(&plan(MAX_POOLS, 0)).is_none());
+        assert!(pools.join(&plan(0, 0)).is_some(), "it is open");
+    }
+
+    #[test]
+    fn old_ones_make_room_and_those_under_way_do_not() {
+        let pools = pools(&["http://127.0.0.1:9"], Duration::ZERO);
+        let held: Vec<_> = (0..MAX_POOLS).map(|session| pools.join(&plan(session, 0))).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(pools.join(&plan(MAX_POOLS, 0)).is_none());
+        drop(held);
+        assert!(pools.join(&plan(MAX_POOLS, 0)).is_some());
+        assert_eq!(pools.lock().len(), 1);
+    }
+
+    #[test]
+    fn a_session_has_one_pull_at_a_time_and_one_place() {
+        let pools = pools(&["http://127.0.0.1:9"], HOUR);
+        let held = pools.join(&plan(1, 0));
+        assert!(held.is_some() && pools.join(&plan(1, 0)).is_none());
+        drop(held);
+        assert!(pools.join(&plan(1, 1)).is_none(), "it was at another place");
+        assert!(pools.join(&plan(1, 0)).is_some());
+    }
+
+    #[test]
+    fn without_peers_there_are_none() {
+        assert!(pools(&[], HOUR).join(&plan(1, 0)).is_none());
+        assert!(pools(&["nonsense"], HOUR).join(&plan(1, 0)).is_none());
+    }
+
+    #[test]
+    fn candidates_at_the_limit_and_one_past_it() {
+        let pools = pools(&["http://127.0.0.1:9"], HOUR);
+        let ours = pools.join(&plan(1, 0)).expect("room");
+        let cid = |n: usize| *Block::new(codec::RAW, n.to_le_bytes().to_vec().into()).cid();
+        (0..=MAX_CANDIDATES).for_each(|n| ours.note_other(&cid(n)));
+        let others = ours.others.lock().expect("whole");
+        assert_eq!(others.len(), MAX_CANDIDATES);
+        assert_eq!(others.front(), Some(&cid(1)), "the far end stays");
+    }
+
+    /// Of three the first two are done: each begins with a part of the third's, and takes all in the end.
+    #[test]
+    fn who_is_idle_shares_the_rest() {
+        let of = |me| Plan::new([7; 16], 0, me, 0, vec![1; 3]).expect("a good plan");
+        let mut firsts = Vec::new();
+        for me in [0, 1] {
+            let pools = pools(&["http://127.0.0.1:9"], HOUR);
+            let ours = pools.join(&of(me)).expect("room");
+            let mut view = Provided::new(&[7; 16]);
+            let mut other = Promises::new(1 - me, 0);
+            other.finish(&mut view).expect("few");
+            let done = other.take(&view).expect("it").encode(view.key());
+            for message in [done, Gossip::hello(2, 0).encode(view.key())] {
+                assert_eq!(pools.hear(&ours.pooled, &message), Heard::Taken);
+            }
+            (0..100_u8).for_each(|n| {
+                ours.is_mine(Block::new(codec::RAW, vec![n].into()).cid());
+            });
+            ours.finish();
+            let first = ours.candidates();
+            assert!(!first.is_empty() && first.iter().all(|cid| of(me).owner(cid) == Some(2)));
+            firsts.push(first.into_iter().collect::<BTreeSet<_>>());
+        }
+        assert!(firsts[0].is_disjoint(&firsts[1]));
+    }
+}
