@@ -9,7 +9,7 @@ use carpool_mirror::planner::Step;
 use carpool_unixfs::{Chunking, Profile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// rsync and git-fetch for Merkle DAGs, over plain HTTP.
 #[derive(Debug, Parser)]
@@ -482,13 +482,18 @@ Examples:
   carpool push bafy… http://127.0.0.1:4747
   carpool push bafy… http://127.0.0.1:4747 --diff photos   only what is not in `photos` there
   carpool push bafy… https://host/carpool --token s        to a server that wants a token
+  carpool push bafy… http://a:4747 http://b:4747           to both at once
   carpool push -v bafy… http://127.0.0.1:4747              say what each round does")]
 pub(crate) struct PushArgs {
     /// The root of the DAG
     #[arg(value_parser = parse_cid)]
     pub(crate) root: Cid,
-    /// The server
-    pub(crate) url: String,
+    /// The server; or several, each of which gets all of it
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// Of several servers, those that are pushed to at a time
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(crate) at_once: NonZeroUsize,
     /// A CID or a name of the server that is like this DAG
     #[arg(long, value_name = "CID|NAME")]
     pub(crate) diff: Option<String>,

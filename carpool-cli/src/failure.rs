@@ -93,24 +93,35 @@ fn store_exit(error: &Store) -> Exit {
     }
 }
 
-impl From<Http> for Failure {
+impl Exit {
+    /// How a transfer ends that failed so.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not known here is input or output")]
-    fn from(error: Http) -> Self {
-        let exit = match &error {
-            Http::Usage(_) => Exit::Usage,
+    pub(crate) fn of(error: &Http) -> Self {
+        match error {
+            Http::Usage(_) => Self::Usage,
             Http::Refused { .. } | Http::Conflict { .. } | Http::PeerTakesLess { .. } => {
-                Exit::Refused
+                Self::Refused
             }
-            Http::Status { status, .. } if status.as_u16() == 413 => Exit::Refused,
+            Http::Status { status, .. } if status.as_u16() == 413 => Self::Refused,
+            Http::Incomplete { .. } | Http::SourceLacks { .. } => Self::Incomplete,
+            Http::Block(_) | Http::Car(_) | Http::Mirror(_) | Http::Message(_) => Self::Damaged,
+            Http::Store(store) => store_exit(store),
+            _ => Self::Io,
+        }
+    }
+}
+
+impl From<Http> for Failure {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most say what they are")]
+    fn from(error: Http) -> Self {
+        let exit = Exit::of(&error);
+        match &error {
             Http::Status { status, .. } if status.as_u16() == 507 => {
-                return Self::new(Exit::Io, "at the server the disk is full");
+                Self::new(exit, "at the server the disk is full")
             }
-            Http::Incomplete { .. } | Http::SourceLacks { .. } => Exit::Incomplete,
-            Http::Block(_) | Http::Car(_) | Http::Mirror(_) | Http::Message(_) => Exit::Damaged,
-            Http::Store(store) => return Self::new(store_exit(store), Plain(store)),
-            _ => Exit::Io,
-        };
-        Self::new(exit, error)
+            Http::Store(store) => Self::new(exit, Plain(store)),
+            _ => Self::new(exit, error),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     failure::{Exit, Failure, Outcome},
-    progress::{Forecast, Meter, Reading},
+    progress::{Forecast, Line, Meter, Reading},
 };
 
 /// Results on standard output, everything else on standard error.
@@ -98,6 +98,11 @@ impl Output {
     /// Whether somebody looks at what goes on.
     pub(crate) const fn has_bars(&self) -> bool {
         self.bars
+    }
+
+    /// A progress bar for each of several things that go on at once, likewise.
+    pub(crate) fn meters(&self, lines: Vec<Line>) -> Meter {
+        if self.bars { Meter::begin_several(lines) } else { Meter::default() }
     }
 
     /// A total for a progress bar, to be found out; where there is no bar nobody looks for it.

@@ -1,6 +1,6 @@
 //! Progress bars, and totals that are found out while the work goes on already.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     sync::{
         Arc,
@@ -59,7 +59,16 @@ impl Reading {
     }
 }
 
-/// A progress bar, if there is one; it goes away when this is dropped.
+/// One of several things that go on at once.
+pub(crate) struct Line {
+    /// What tells it from the others.
+    pub(crate) name: String,
+    pub(crate) look: Box<dyn FnMut() -> Reading + Send>,
+    /// It has ended: its line stays as it is.
+    pub(crate) over: Arc<AtomicBool>,
+}
+
+/// Progress bars, if there are any; they go away when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
@@ -68,9 +77,18 @@ pub(crate) struct Meter {
 impl Meter {
     /// A bar that shows what `look` says.
     pub(crate) fn begin(mut look: impl FnMut() -> Reading + Send + 'static) -> Self {
+        Self::run(move |stop| draw(&mut look, stop))
+    }
+
+    /// A bar for each line, beginning with its name.
+    pub(crate) fn begin_several(lines: Vec<Line>) -> Self {
+        Self::run(move |stop| draw_several(lines, stop))
+    }
+
+    fn run(draw: impl FnOnce(&AtomicBool) + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
-        let thread = thread::spawn(move || draw(&mut look, &seen));
+        let thread = thread::spawn(move || draw(&seen));
         Self { running: Some((stop, thread)) }
     }
 }
@@ -96,10 +114,41 @@ fn draw(look: &mut impl FnMut() -> Reading, stop: &AtomicBool) {
     bar.finish_and_clear();
 }
 
+fn draw_several(mut lines: Vec<Line>, stop: &AtomicBool) {
+    let (all, begun) = (MultiProgress::new(), Instant::now());
+    let widest = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
+    let bar = |line: &Line| {
+        let bar = all.add(ProgressBar::new(0)).with_style(style("{prefix} {spinner} {msg}"));
+        bar.with_prefix(format!("{:widest$}", line.name))
+    };
+    let bars: Vec<ProgressBar> = lines.iter().map(bar).collect();
+    while !stop.load(Relaxed) {
+        for (line, bar) in lines.iter_mut().zip(&bars) {
+            show_line(bar, line, begun.elapsed());
+        }
+        thread::sleep(TICK);
+    }
+    let _ = all.clear();
+}
+
+fn show_line(bar: &ProgressBar, line: &mut Line, spent: Duration) {
+    if bar.is_finished() {
+        return;
+    }
+    show_as(bar, &(line.look)(), spent, "{prefix} {wide_bar} {msg} {eta} left");
+    if line.over.load(Relaxed) {
+        bar.abandon();
+    }
+}
+
 fn show(bar: &ProgressBar, reading: &Reading, spent: Duration) {
+    show_as(bar, reading, spent, "{wide_bar} {msg} {eta} left");
+}
+
+fn show_as(bar: &ProgressBar, reading: &Reading, spent: Duration, with_end: &str) {
     let (at, end) = reading.position();
     if end > 0 && bar.length() == Some(0) {
-        bar.set_style(style("{wide_bar} {msg} {eta} left"));
+        bar.set_style(style(with_end));
     }
     bar.set_length(end);
     bar.set_position(at);
@@ -220,6 +269,27 @@ mod tests {
         assert!(after.contains("30 blocks, 4.00 MiB, 2.00 MiB/s"), "{after:?}");
         assert!(after.contains(" left"), "{after:?}");
         assert_eq!((bar.position(), bar.length()), (4 << 20, Some(8 << 20)));
+    }
+
+    #[test]
+    fn a_line_of_several_says_whose_it_is_and_stays_when_it_is_over() {
+        let screen = Screen::default();
+        let bar = screen.bar().with_style(style("{prefix} {spinner} {msg}")).with_prefix("host:1");
+        let over = Arc::<AtomicBool>::default();
+        let mut readings = 0;
+        let look = Box::new(move || {
+            readings += 1;
+            Reading { done: readings, ..HALF }
+        });
+        let mut line = Line { name: "host:1".into(), look, over: Arc::clone(&over) };
+        show_line(&bar, &mut line, Duration::from_secs(2));
+        bar.force_draw();
+        let shown = screen.0.lock().unwrap().clone();
+        assert!(shown.contains("host:1") && shown.contains("1 blocks"), "{shown:?}");
+        over.store(true, Relaxed);
+        show_line(&bar, &mut line, Duration::from_secs(2));
+        show_line(&bar, &mut line, Duration::from_secs(4));
+        assert_eq!((bar.is_finished(), (line.look)().done), (true, 3), "it was looked at twice");
     }
 
     #[test]

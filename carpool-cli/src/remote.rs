@@ -43,15 +43,27 @@ pub(crate) fn client(
     acquainted: &Acquainted,
     name: Option<&str>,
 ) -> Outcome<Client> {
-    Ok(Client::new(url, transfer_options(flags, acquainted, name)?)?)
+    client_heard_as(url, flags, acquainted, name, None)
+}
+
+/// As [`client`]; what it explains begins with a name, where it has one.
+pub(crate) fn client_heard_as(
+    url: &str,
+    flags: &RemoteFlags,
+    acquainted: &Acquainted,
+    name: Option<&str>,
+    heard_as: Option<&str>,
+) -> Outcome<Client> {
+    Ok(Client::new(url, transfer_options(flags, acquainted, name, heard_as)?)?)
 }
 
 /// What the command line says, and what is known of servers, for a transfer of something that may have a
-/// name there.
+/// name there. What it explains begins with `heard_as`, where there is one.
 pub(crate) fn transfer_options(
     flags: &RemoteFlags,
     acquainted: &Acquainted,
     name: Option<&str>,
+    heard_as: Option<&str>,
 ) -> Outcome<ClientOptions> {
     let mut options = client_options(&flags.server)?;
     options.acquaintances = acquainted.known();
@@ -66,7 +78,9 @@ pub(crate) fn transfer_options(
     options.strategy = flags.strategy.step();
     options.deltas = flags.delta.when();
     options.compress = flags.compress.when();
-    options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
+    let of = heard_as.map(|who| format!("{who}: ")).unwrap_or_default();
+    let explain = move |event: &_| say(format_args!("{of}{}", event_line(event)));
+    options.listener = flags.verbose.then(|| Listener::new(explain));
     Ok(options)
 }
 
@@ -122,12 +136,20 @@ pub(crate) fn push_meter(
     progress: &Arc<Progress>,
     forecast: &Arc<Forecast>,
 ) -> Meter {
+    output.meter(push_reading(progress, forecast))
+}
+
+/// What such a bar shows.
+pub(crate) fn push_reading(
+    progress: &Arc<Progress>,
+    forecast: &Arc<Forecast>,
+) -> impl FnMut() -> Reading + Send + 'static {
     let (progress, forecast) = (Arc::clone(progress), Arc::clone(forecast));
-    output.meter(move || {
+    move || {
         let totals = progress.totals();
         let (done, bytes) = (totals.blocks_sent, totals.block_bytes);
         Reading { what: "blocks", done, bytes, total: Total::Items(forecast.total()) }
-    })
+    }
 }
 
 /// A transfer as JSON.

@@ -8,7 +8,7 @@ fn wrong_command_lines() {
     let room = Room::new();
     room.write("a", "alpha");
     let root = room.run(["add", "-Qn", "a"]).exits(0).out.trim().to_owned();
-    let wrong: [&[&str]; 30] = [
+    let wrong: [&[&str]; 31] = [
         &[],
         &["fly"],
         &["add"],
@@ -33,6 +33,7 @@ fn wrong_command_lines() {
         &["export", "no-cid", "-o", "x.car"],
         &["push", &root],
         &["push", &root, "ftp://127.0.0.1"],
+        &["push", &root, "http://127.0.0.1:1", "ftp://127.0.0.1"],
         &["push", &root, "http://127.0.0.1:1#name"],
         &["pull", &root],
         &["pull", "no-cid", "http://127.0.0.1:1"],

@@ -15,8 +15,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 repo=$PWD
 carpool="${CARPOOL:-${CARGO_TARGET_DIR:-$repo/target}/debug/carpool}"
-shared="${CARPOOL_SHARED:-$repo/../shared}"
-peer="${CARPOOL_PEER_DIR:-$repo/target/peer}"
 runs=3 grid=yes pushes=0
 [ "${CARPOOL_LONG:-}" != 1 ] || { runs=20; pushes=500; }
 case ${1:-} in
@@ -28,23 +26,8 @@ case ${1:-} in
 esac
 fail() { echo "peer.sh: $*" >&2; exit 1; }
 
-built() { [ -x "$peer/target/release/peer-client" ] && [ -x "$peer/target/release/peer-server" ]; }
-if ! built; then
-    if [ ! -d "$shared/peers/car-mirror" ]; then
-        echo "peer.sh: skipped: no peer in $peer and no $shared/peers/car-mirror to build it from"
-        exit 0
-    fi
-    mkdir -p "$peer"
-    cp -R "$shared/peers/car-mirror/." "$peer"
-    chmod -R u+w "$peer"
-    echo "peer.sh: building car-mirror 0.1.0 in $peer"
-    (cd "$peer" && CARGO_TARGET_DIR="$peer/target" cargo build -q --release --locked \
-        -p peer-client -p peer-server -p peer-bench)
-    built || fail "the peer was not built"
-fi
-peer=$(cd "$peer" && pwd)
-peer_client="$peer/target/release/peer-client"
-peer_server="$peer/target/release/peer-server"
+. tests/e2e/peer-programs
+find_peer || { echo "peer.sh: skipped"; exit 0; }
 [ -x "$carpool" ] || cargo build -q -p carpool-cli
 [ -x "$carpool" ] || fail "no program at $carpool"
 

@@ -14,6 +14,7 @@ pub(crate) mod push;
 mod receive;
 mod rehearse;
 pub(crate) mod repair;
+pub(crate) mod replicate;
 pub(crate) mod serve;
 pub(crate) mod stat;
 pub(crate) mod sync;

@@ -23,23 +23,17 @@ use crate::{
         block_on, client, encoding_json, push_meter, random_seed, split_name, stopped_short,
         transfer_json, transfer_line,
     },
+    verbs::replicate,
 };
 
 pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> Outcome {
     let output = &output.explaining(args.remote.verbose);
-    let (url, name) = split_name(&args.url);
-    if name.is_some() {
-        let what = "push sends a root; `sync` sends a folder under a name";
-        return Err(Failure::new(Exit::Usage, what));
-    }
+    let [url] = &args.urls[..] else { return replicate::run(args, store, output) };
+    let url = without_name(url)?;
     let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
-    let like = args.diff.as_deref().filter(|diff| parse_cid(diff).is_err());
-    let client = client(url, &args.remote, &acquainted, like)?;
+    let client = client(url, &args.remote, &acquainted, liked(args))?;
     let store = blocks::open(store, output)?;
-    if !store.has(&args.root)? {
-        let what = format_args!("{} is not held here; add, import or pull it first", args.root);
-        return Err(Failure::new(Exit::Incomplete, what));
-    }
+    held_here(&store, &args.root)?;
     block_on(async {
         let (begun, progress) = (Instant::now(), client.progress());
         let forecast = Arc::new(output.forecast());
@@ -57,6 +51,30 @@ pub(crate) fn run(args: &PushArgs, store: Option<PathBuf>, output: &Output) -> O
         output.result(&json, transfer_line(&pushed.root, &pushed.totals, pushed.seconds, whole));
         Ok(())
     })
+}
+
+/// The URL of a server, which has no name in it.
+pub(super) fn without_name(url: &str) -> Outcome<&str> {
+    match split_name(url) {
+        (url, None) => Ok(url),
+        (_, Some(_)) => {
+            let what = "push sends a root; `sync` sends a folder under a name";
+            Err(Failure::new(Exit::Usage, what))
+        }
+    }
+}
+
+/// The name of the server that is like what is pushed.
+pub(super) fn liked(args: &PushArgs) -> Option<&str> {
+    args.diff.as_deref().filter(|diff| parse_cid(diff).is_err())
+}
+
+pub(super) fn held_here(store: &LocalStore, root: &Cid) -> Outcome {
+    if store.has(root)? {
+        return Ok(());
+    }
+    let what = format_args!("{root} is not held here; add, import or pull it first");
+    Err(Failure::new(Exit::Incomplete, what))
 }
 
 /// Finds out how many blocks a push sends. It is right where the server holds what `held` says;

@@ -68,8 +68,13 @@ impl Room {
 
     /// Serves the store `store` of the room on a free port of loopback; it logs no requests.
     pub fn serve(&self, store: &str, flags: &[&str]) -> Served {
+        self.serve_at("127.0.0.1:0", store, flags)
+    }
+
+    /// The same at an address.
+    pub fn serve_at(&self, address: &str, store: &str, flags: &[&str]) -> Served {
         let store = self.path(store);
-        let mut command = self.command(["--json", "serve", "--listen", "127.0.0.1:0"]);
+        let mut command = self.command(["--json", "serve", "--listen", address]);
         command.args(flags).env("CARPOOL_STORE", store).env("CARPOOL_LOG", "warn");
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
