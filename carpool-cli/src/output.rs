@@ -95,14 +95,14 @@ impl Output {
         if self.bars { Meter::begin(look) } else { Meter::default() }
     }
 
-    /// A progress bar for each of several things that go on at once, likewise.
-    pub(crate) fn meters(&self, lines: Vec<Line>) -> Meter {
-        if self.bars { Meter::begin_several(lines) } else { Meter::default() }
-    }
-
     /// Whether somebody looks at what goes on.
     pub(crate) const fn has_bars(&self) -> bool {
         self.bars
+    }
+
+    /// A progress bar for each of several things that go on at once, likewise.
+    pub(crate) fn meters(&self, lines: Vec<Line>) -> Meter {
+        if self.bars { Meter::begin_several(lines) } else { Meter::default() }
     }
 
     /// A total for a progress bar, to be found out; where there is no bar nobody looks for it.

@@ -43,29 +43,27 @@ pub(crate) fn client(
     acquainted: &Acquainted,
     name: Option<&str>,
 ) -> Outcome<Client> {
-    Ok(Client::new(url, transfer_options(flags, acquainted, name)?)?)
+    client_heard_as(url, flags, acquainted, name, None)
 }
 
-/// As [`client`]; each line that explains what it does begins with the URL.
-pub(crate) fn client_of_several(
+/// As [`client`]; what it explains begins with a name, where it has one.
+pub(crate) fn client_heard_as(
     url: &str,
     flags: &RemoteFlags,
     acquainted: &Acquainted,
     name: Option<&str>,
+    heard_as: Option<&str>,
 ) -> Outcome<Client> {
-    let mut options = transfer_options(flags, acquainted, name)?;
-    let of = url.to_owned();
-    let explain = move |event: &_| say(format_args!("{of}: {}", event_line(event)));
-    options.listener = flags.verbose.then(|| Listener::new(explain));
-    Ok(Client::new(url, options)?)
+    Ok(Client::new(url, transfer_options(flags, acquainted, name, heard_as)?)?)
 }
 
 /// What the command line says, and what is known of servers, for a transfer of something that may have a
-/// name there.
+/// name there. What it explains begins with `heard_as`, where there is one.
 pub(crate) fn transfer_options(
     flags: &RemoteFlags,
     acquainted: &Acquainted,
     name: Option<&str>,
+    heard_as: Option<&str>,
 ) -> Outcome<ClientOptions> {
     let mut options = client_options(&flags.server)?;
     options.acquaintances = acquainted.known();
@@ -80,7 +78,9 @@ pub(crate) fn transfer_options(
     options.strategy = flags.strategy.step();
     options.deltas = flags.delta.when();
     options.compress = flags.compress.when();
-    options.listener = flags.verbose.then(|| Listener::new(|event| say(event_line(event))));
+    let of = heard_as.map(|who| format!("{who}: ")).unwrap_or_default();
+    let explain = move |event: &_| say(format_args!("{of}{}", event_line(event)));
+    options.listener = flags.verbose.then(|| Listener::new(explain));
     Ok(options)
 }
 

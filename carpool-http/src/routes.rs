@@ -11,6 +11,9 @@ pub const CAR_MIRROR_PUSH: &str = "/dag/push";
 /// Names: `GET` lists them; a name's own route is this, `/`, and the name percent-encoded.
 pub const NAMES: &str = "/api/v0/names";
 
+/// Where sources of a pool talk to each other: this, `/`, and the digest that names the session.
+pub const POOL: &str = "/api/v0/pool";
+
 /// What the server has counted, for Prometheus.
 pub const METRICS: &str = "/metrics";
 

@@ -26,6 +26,29 @@ pub enum Error {
         /// What was expected.
         expected: &'static str,
     },
+    /// A message that nobody made who knows the session's name, or one of another session.
+    Forged,
+    /// Bytes of a member of the session that are no message.
+    Gossip {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// More of something in a message or a session than the limit.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A filter that claims nearly everything.
+    Saturated {
+        /// Bits that are set.
+        ones: u64,
+        /// Bits that it has.
+        bits: u64,
+    },
 }
 
 impl fmt::Display for Error {
@@ -37,6 +60,12 @@ impl fmt::Display for Error {
                 write!(f, "pool: a plan of {members} members, limit {max}")
             }
             Self::Plan { expected } => write!(f, "pool: plan: expected {expected}"),
+            Self::Forged => f.write_str("pool: a message of nobody in this session"),
+            Self::Gossip { expected } => write!(f, "pool: message: expected {expected}"),
+            Self::TooMany { what, count, max } => write!(f, "pool: {count} {what}, limit {max}"),
+            Self::Saturated { ones, bits } => {
+                write!(f, "pool: a filter with {ones} of its {bits} bits set")
+            }
         }
     }
 }

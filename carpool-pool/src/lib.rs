@@ -10,6 +10,7 @@ mod error;
 mod frontier;
 mod options;
 mod plan;
+mod provided;
 mod rendezvous;
 mod request;
 mod source;
@@ -18,5 +19,10 @@ pub use engine::{Pool, PoolOutcome, PoolOutput, Took, Trouble};
 pub use error::Error;
 pub use options::Options;
 pub use plan::{MAX_MEMBERS, Plan, SESSION_BYTES};
+pub use provided::{
+    Counting, Gossip, MAC_BYTES, MAX_FILL_PERCENT, MAX_FINGERPRINTS, MAX_GOSSIP_BYTES, MAX_LAYERS,
+    MAX_OPEN_EPOCHS, MAX_SESSION_FILTER_BYTES, MAX_SESSION_FINGERPRINTS, MAX_TALLY_CELLS,
+    MAX_TALLY_HASHES, Promises, Provided, Retractable, SESSION_ID_BYTES, SessionKey, Tallies,
+};
 pub use request::{Ask, Form, RequestId};
 pub use source::{Gone, Kind, SourceId, State, Tally};

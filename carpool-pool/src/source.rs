@@ -118,7 +118,6 @@ impl Source {
     /// Bytes came.
     pub(crate) fn note_bytes(&mut self, bytes: u64, now: u64) {
         self.last_sign = now;
-        self.failures = 0;
         let Some((begun, before)) = self.sampled else {
             self.sampled = Some((now, 0));
             return;

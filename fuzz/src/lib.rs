@@ -40,6 +40,8 @@ mod http_message;
 mod http_request;
 mod links;
 mod mirror_session;
+mod pool_gossip;
+mod pool_plan;
 mod reconciliation;
 mod session_faults;
 mod sharded_index;
@@ -73,6 +75,8 @@ pub use http_message::http_message;
 pub use http_request::http_request;
 pub use links::links;
 pub use mirror_session::mirror_session;
+pub use pool_gossip::pool_gossip;
+pub use pool_plan::pool_plan;
 pub use reconciliation::reconciliation;
 pub use session_faults::session_faults;
 pub use sharded_index::sharded_index;
@@ -86,7 +90,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 32] = [
+pub const TARGETS: [Target; 34] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
@@ -111,6 +115,8 @@ pub const TARGETS: [Target; 32] = [
     ("http_request", http_request),
     ("links", links),
     ("mirror_session", mirror_session),
+    ("pool_gossip", pool_gossip),
+    ("pool_plan", pool_plan),
     ("reconciliation", reconciliation),
     ("session_faults", session_faults),
     ("sharded_index", sharded_index),

@@ -34,7 +34,7 @@ pub(super) fn run(args: &PullArgs, store: Option<PathBuf>, output: &Output) -> O
     })?;
     let urls: Vec<String> = args.urls.iter().map(|url| split_name(url).0.to_owned()).collect();
     let acquainted = Acquainted::of_store(&blocks::path(store.clone())?);
-    let pool = Pool::new(&urls, &transfer_options(&args.remote, &acquainted, None)?)?;
+    let pool = Pool::new(&urls, &transfer_options(&args.remote, &acquainted, None, None)?)?;
     let store = blocks::open(store, output)?;
     block_on(async {
         let held = seeds(&store, &args.have, None)?;

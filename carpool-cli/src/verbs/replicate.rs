@@ -21,7 +21,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     output::{Output, printable, size},
     progress::Line,
-    remote::{block_on, client_of_several, encoding_json, push_reading, transfer_json},
+    remote::{block_on, client_heard_as, encoding_json, push_reading, transfer_json},
     verbs::push::{foresee, held_here, liked, without_name},
 };
 
@@ -70,7 +70,7 @@ fn targets(args: &PushArgs, acquainted: &Acquainted) -> Outcome<Vec<Target>> {
         if targets.iter().any(|other| other.url == url) {
             return Err(Failure::new(Exit::Usage, format_args!("{url} is there twice")));
         }
-        let client = client_of_several(url, &args.remote, acquainted, like)?;
+        let client = client_heard_as(url, &args.remote, acquainted, like, Some(url))?;
         targets.push(Target { url: url.to_owned(), client, over: Arc::default() });
     }
     Ok(targets)

@@ -20,7 +20,12 @@ pub(crate) struct SourceDriver<S> {
     progress: Arc<Progress>,
     /// Whether the next round sends nothing.
     rests: bool,
+    /// Who is told of each block that is lacking.
+    lacking: Option<Lacking>,
 }
+
+/// Hears of blocks that are not held.
+pub(crate) type Lacking = Box<dyn FnMut(&Cid) + Send>;
 
 /// What a round of sending came to.
 #[derive(Debug, Default)]
@@ -37,12 +42,31 @@ pub(crate) struct Sent {
 
 impl<S: BlockStore> SourceDriver<S> {
     pub(crate) fn new(source: Source, store: S, progress: Arc<Progress>) -> Self {
-        Self { source, store, progress, rests: false }
+        Self { source, store, progress, rests: false, lacking: None }
     }
 
     /// Sends no block in the next round, and leaves the source as it is.
     pub(crate) const fn rest(&mut self) {
         self.rests = true;
+    }
+
+    pub(crate) fn on_lack(&mut self, lacking: Lacking) {
+        self.lacking = Some(lacking);
+    }
+
+    pub(crate) const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Sends these blocks behind those of a round, as far as they are held.
+    pub(crate) fn send_named(&self, cids: &[Cid], outgoing: &mut Outgoing) -> Result<()> {
+        let mut body = Frames { outgoing, small: BytesMut::new() };
+        for (cid, data) in cids.iter().zip(self.store.get_many(cids)?) {
+            if let Some(data) = data {
+                self.transmit(&mut body, &Block::new_unchecked(*cid, data))?;
+            }
+        }
+        body.flush()
     }
 
     pub(crate) fn source(&mut self) -> &mut Source {
@@ -69,7 +93,12 @@ impl<S: BlockStore> SourceDriver<S> {
         loop {
             match self.source.poll()? {
                 Some(SourceOutput::Load(cid)) => loads.push(cid),
-                Some(SourceOutput::Missing(cid)) => sent.lacks = sent.lacks.or(Some(cid)),
+                Some(SourceOutput::Missing(cid)) => {
+                    if let Some(lacking) = &mut self.lacking {
+                        lacking(&cid);
+                    }
+                    sent.lacks = sent.lacks.or(Some(cid));
+                }
                 Some(SourceOutput::Transmit(block)) => {
                     if sent.blocks == 0 && root.is_none() {
                         body.push(&header(&[*block.cid()]))?;

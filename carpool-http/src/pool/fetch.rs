@@ -124,6 +124,18 @@ fn trouble_of(error: &Error) -> Trouble {
         Error::Car(carpool_car::Error::Truncated { .. }) => Trouble::Broken,
         Error::Car(_) => Trouble::Lie,
         Error::Status { .. } | Error::Refused { .. } if !error.is_transient() => Trouble::Refused,
-        _ => Trouble::Broken,
+        Error::Status { .. }
+        | Error::Refused { .. }
+        | Error::Usage(_)
+        | Error::Connect(_)
+        | Error::Conflict { .. }
+        | Error::Incomplete { .. }
+        | Error::SourceLacks { .. }
+        | Error::PeerTakesLess { .. }
+        | Error::Mirror(_)
+        | Error::Store(_)
+        | Error::Pool(_)
+        | Error::Aside(_)
+        | Error::Cut(_) => Trouble::Broken,
     }
 }

@@ -94,7 +94,7 @@ impl SourceReport {
         self.state = match state {
             State::Resting => "resting",
             State::Gone(why) => name_of(why),
-            _ => "ready",
+            State::Ready | _ => "ready",
         };
         (self.blocks, self.bytes) = (tally.blocks, tally.bytes);
         (self.requests, self.steals) = (tally.requests, tally.stolen);
@@ -108,7 +108,7 @@ const fn name_of(why: Gone) -> &'static str {
         Gone::Lied => "lied",
         Gone::Wasteful => "wasteful",
         Gone::Unconnected => "unconnected",
-        _ => "failed",
+        Gone::Failed | _ => "failed",
     }
 }
 

@@ -9,8 +9,9 @@ use carpool_mirror::{
 use carpool_pool::Plan;
 use carpool_store::BlockStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
 
-use super::{Server, refusal::Refusal, sessions::Name};
+use super::{Server, pools::Gossiping, refusal::Refusal, sessions::Name};
 use crate::{
     Error,
     client::blocking,
@@ -47,6 +48,8 @@ pub(super) struct Asked {
     pub(super) lacking: Option<Lacking>,
     /// The plan of the pool that the sink takes the DAG from.
     pub(super) plan: Option<Plan>,
+    /// Where the source may talk to others of the pool.
+    pub(super) gossiping: Option<Arc<Gossiping>>,
 }
 
 impl From<Wanted> for Asked {
@@ -66,6 +69,7 @@ impl From<Wanted> for Asked {
             cells: None,
             lacking: None,
             plan: None,
+            gossiping: None,
         }
     }
 }
@@ -216,7 +220,10 @@ impl Asked {
             source = source.with_trail(before);
         }
         if let Some(plan) = self.plan {
-            source = source.with_share(Share::new(move |cid| plan.is_mine(cid)));
+            source = source.with_share(match self.gossiping {
+                Some(gossiping) => Share::new(move |cid| gossiping.is_mine(cid)),
+                None => Share::new(move |cid| plan.is_mine(cid)),
+            });
         }
         let (root, held) = held.map_or((None, Vec::new()), |(root, held)| (Some(root), held));
         if let Some(surveyed) = self.surveyed {

@@ -5,6 +5,7 @@ mod coded;
 mod connections;
 mod fetch;
 mod filling;
+mod gossip;
 mod held;
 mod idle;
 mod inventory;
@@ -12,12 +13,14 @@ mod keys;
 mod metrics;
 mod names;
 mod observe;
+mod pools;
 mod pull;
 mod push;
 mod refusal;
 mod route;
 mod sessions;
 mod sketches;
+mod telling;
 mod trails;
 mod via;
 
@@ -45,9 +48,11 @@ use crate::{
 use filling::Filling;
 use inventory::Inventory;
 use metrics::Metrics;
+use pools::Pools;
 use refusal::Refusal;
 use sessions::Sessions;
 use sketches::Sketching;
+use telling::Telling;
 use trails::Trails;
 
 /// How a server behaves.
@@ -227,6 +232,7 @@ pub struct Server {
     trails: Arc<Trails>,
     sessions: Arc<Sessions>,
     filling: Arc<Filling>,
+    pools: Arc<Pools>,
 }
 
 impl Server {
@@ -241,6 +247,7 @@ impl Server {
         let sessions = Arc::new(Sessions::new(&options));
         let trails = Arc::new(Trails::new(&options));
         let filling = Arc::new(Filling::new(&options));
+        let pools = Arc::new(Pools::new(Telling::new(&options), options.session_timeout));
         let options = Arc::new(options);
         Self {
             store,
@@ -254,6 +261,7 @@ impl Server {
             trails,
             sessions,
             filling,
+            pools,
         }
     }
 
@@ -281,7 +289,9 @@ impl Server {
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
             .layer(middleware::map_response_with_state(self.clone(), says_extended));
-        let routes = routes.merge(names);
+        let pools =
+            Router::new().route(&format!("{}/{{session}}", routes::POOL), post(gossip::hear));
+        let routes = routes.merge(names).merge(pools);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };
         routes

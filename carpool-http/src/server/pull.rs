@@ -15,10 +15,11 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    Server, ServerOptions,
+    Server, ServerOptions, SharedStore,
     coded::{self, Choice},
     held::{self, Asked},
     observe::Observed,
+    pools::Gossiping,
     refusal::Refusal,
     root_of,
     sessions::{Lease, Remembering},
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     Error,
-    body::{ChannelBody, channel, collect},
+    body::{ChannelBody, Outgoing, channel, collect},
     coding::Wish,
     driver::{About, SourceDriver},
     message::{self, Dialect, Request as Wanted},
@@ -41,7 +42,7 @@ pub(super) async fn pull(
     request: Request,
 ) -> Result<Response, Refusal> {
     let takes_deltas = takes(request.headers(), routes::DELTA);
-    let Offer { lost, pool, .. } = held::offer_of(request.headers()).unwrap_or_default();
+    let Offer { lost, pool, gossips, .. } = held::offer_of(request.headers()).unwrap_or_default();
     let choice = server.choice(request.headers());
     let origin = Origin::of(request.headers());
     let mut asked = read(&server, request).await?;
@@ -60,6 +61,9 @@ pub(super) async fn pull(
         asked.answer = Some(answer);
     }
     let answer = asked.answer;
+    if let Some(plan) = asked.plan.as_ref().filter(|_| gossips) {
+        asked.gossiping = server.pools.join(plan).map(Arc::new);
+    }
     let takes_deltas = takes_deltas && server.options.deltas;
     let about = if takes_deltas { asked.take_about(lost) } else { None };
     let (kind, form) = Form::of(about, share_of);
@@ -171,12 +175,13 @@ async fn send(
     observed.is_about(asked.wanted.want.len(), asked.wanted.want.iter().next());
     let (options, place) = (&server.options, server.place()?);
     let (source, lease) = source(options, session, order);
+    let gossiping = asked.gossiping.clone();
     let source = asked.begin(source, server)?;
     let (to, session) = oneshot::channel();
     let Choice { chose, wish } = choice;
     // What is made of differences is compressed as it is made.
     let wish = wish.filter(|_| matches!(form, Form::Car(_)));
-    let mut car = stream(server, observed, source, form, to, (place, wish));
+    let mut car = stream(server, observed, (source, gossiping), form, to, (place, wish));
     if car.has_any().await? {
         let headers = coded::headers(chose, &car);
         let car = Remembering::new(car, lease.map(|lease| (lease, session)));
@@ -202,7 +207,7 @@ fn source(
 fn stream(
     server: &Server,
     observed: Observed,
-    source: Source,
+    (source, gossiping): (Source, Option<Arc<Gossiping>>),
     form: Form,
     session: oneshot::Sender<Session>,
     (place, wish): (OwnedSemaphorePermit, Option<Wish>),
@@ -210,10 +215,15 @@ fn stream(
     let (mut outgoing, body, alive) = channel(server.options.pace(), wish);
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
     let (trails, limits) = (Arc::clone(&server.trails), server.options.limits.clone());
+    if let Some(gossiping) = gossiping.clone() {
+        driver.on_lack(Box::new(move |cid| gossiping.lacks(cid)));
+    }
     tokio::task::spawn_blocking(move || {
         let _held = (alive, place);
         let sent = match form {
-            Form::Car(share_of) => driver.send(share_of, &mut outgoing),
+            Form::Car(share_of) => driver.send(share_of, &mut outgoing).and_then(|sent| {
+                go_on(gossiping.as_deref(), &driver, &mut outgoing).map(|()| sent)
+            }),
             Form::Delta(about) => driver.send_delta(&about, &limits, &mut outgoing),
         };
         match sent {
@@ -235,4 +245,21 @@ fn stream(
         }
     });
     body
+}
+
+/// Sends what others of the pool have not come to, once the share is sent.
+fn go_on(
+    gossiping: Option<&Gossiping>,
+    driver: &SourceDriver<SharedStore>,
+    outgoing: &mut Outgoing,
+) -> crate::Result<()> {
+    let Some(gossiping) = gossiping else { return Ok(()) };
+    gossiping.finish();
+    loop {
+        let claimed = gossiping.claim(driver.store())?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        driver.send_named(&claimed, outgoing)?;
+    }
 }

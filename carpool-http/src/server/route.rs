@@ -10,11 +10,12 @@ pub(super) enum Route {
     Names,
     Name,
     Metrics,
+    Pool,
     Unknown,
 }
 
 impl Route {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Pull,
         Self::Push,
         Self::CarMirrorPull,
@@ -22,6 +23,7 @@ impl Route {
         Self::Names,
         Self::Name,
         Self::Metrics,
+        Self::Pool,
         Self::Unknown,
     ];
 
@@ -39,6 +41,7 @@ impl Route {
             (Self::CarMirrorPull, routes::CAR_MIRROR_PULL),
             (Self::CarMirrorPush, routes::CAR_MIRROR_PUSH),
             (Self::Name, routes::NAMES),
+            (Self::Pool, routes::POOL),
         ]
         .into_iter()
         .find_map(|(route, prefix)| Some((route, Some(below(prefix)?))))
@@ -54,6 +57,7 @@ impl Route {
             Self::Names => routes::NAMES,
             Self::Name => "/api/v0/names/{name}",
             Self::Metrics => routes::METRICS,
+            Self::Pool => "/api/v0/pool/{session}",
             Self::Unknown => "unknown",
         }
     }
@@ -62,7 +66,7 @@ impl Route {
         match self {
             Self::Pull | Self::Push => Some(Dialect::Spec),
             Self::CarMirrorPull | Self::CarMirrorPush => Some(Dialect::CarMirror),
-            Self::Names | Self::Name | Self::Metrics | Self::Unknown => None,
+            Self::Names | Self::Name | Self::Metrics | Self::Pool | Self::Unknown => None,
         }
     }
 

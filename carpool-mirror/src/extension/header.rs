@@ -40,6 +40,9 @@ pub struct Offer {
     pub keeps_filter: bool,
     /// In a pull, the plan of a pool as text, which `carpool-pool` reads: the source sends its share alone.
     pub pool: Option<String>,
+    /// Beside a plan, whether the source may talk to others of the pool, leave out what they promise and go on
+    /// with what nobody promises.
+    pub gossips: bool,
 }
 
 impl Offer {
@@ -73,6 +76,9 @@ impl Offer {
         if let Some(plan) = &self.pool {
             value += &format!("; pool={plan}");
         }
+        if self.gossips {
+            value += "; gossip=1";
+        }
         value
     }
 
@@ -94,6 +100,7 @@ impl Offer {
                 "lost" => offer.lost = cids(value)?,
                 "expects" => offer.expects_name = value == "name",
                 "pool" => offer.pool = Some(String::from(value)),
+                "gossip" => offer.gossips = value == "1",
                 "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }

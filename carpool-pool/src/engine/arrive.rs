@@ -35,8 +35,10 @@ impl Pool {
             return Ok(Took::Duplicate);
         }
         self.sizes.add(self.frontier.is_node(id), bytes);
-        let tally = &mut self.sources[usize::from(source)].tally;
-        (tally.blocks, tally.bytes) = (tally.blocks + 1, tally.bytes + bytes);
+        let of = &mut self.sources[usize::from(source)];
+        (of.tally.blocks, of.tally.bytes) = (of.tally.blocks + 1, of.tally.bytes + bytes);
+        // Bytes alone are no work.
+        of.failures = 0;
         self.take_in(id, block.cid(), block.data())?;
         self.outputs.push_back(PoolOutput::Store(block));
         Ok(Took::Wanted)

@@ -21,7 +21,7 @@ impl Pool {
         if now < thief.looks_again || !self.has_room_to_steal(source) {
             return false;
         }
-        let Some((request, victim)) = self.slowest(source) else {
+        let Some((request, victim)) = self.slowest(source, now) else {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
             return false;
         };
@@ -50,11 +50,14 @@ impl Pool {
     }
 
     /// The last request of the source that will be at work for longest, and its request with something to take.
-    fn slowest(&self, thief: SourceId) -> Option<(RequestId, Request)> {
+    fn slowest(&self, thief: SourceId, now: u64) -> Option<(RequestId, Request)> {
         let left =
             |source: SourceId| self.sources[usize::from(source)].time(self.in_flight(source));
         let of = self.requests.iter().filter(|(_, of)| of.source != thief);
-        let of = of.filter(|(_, of)| !self.frontier.is_empty(of.list));
+        // What was asked for just now is on its way: two thieves would take it from each other for ever.
+        let young =
+            |of: &Request| now < of.asked + self.sources[usize::from(of.source)].rtt().max(PAUSE);
+        let of = of.filter(|(_, of)| !self.frontier.is_empty(of.list) && !young(of));
         let most = of.max_by_key(|(request, of)| (left(of.source), **request))?;
         Some((*most.0, *most.1))
     }

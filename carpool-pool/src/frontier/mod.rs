@@ -287,7 +287,7 @@ mod tests {
     use carpool_core::{Block, codec};
 
     fn cid(n: u32) -> Cid {
-        let codec = if n % 2 == 0 { codec::RAW } else { codec::DAG_CBOR };
+        let codec = if n.is_multiple_of(2) { codec::RAW } else { codec::DAG_CBOR };
         *Block::new(codec, n.to_le_bytes().to_vec().into()).cid()
     }
 

@@ -4,6 +4,7 @@
 mod checks;
 mod deltas;
 mod indexes;
+mod pools;
 mod sessions;
 mod texts;
 mod vectors;
@@ -55,6 +56,7 @@ fn main() -> io::Result<()> {
     checks::write_all()?;
     deltas::write_all()?;
     indexes::write_all()?;
+    pools::write_all()?;
     texts::write_all()?;
     vectors::write_all()?;
     sessions::write_all()

@@ -231,9 +231,8 @@ impl<'a> Run<'a> {
             if self.outcome.is_some() {
                 return;
             }
-            let Some(Reverse((time, _, what))) = self.events.pop() else {
-                panic!("nothing happens any more, and the pool is not done: {:?}", self.pool);
-            };
+            let next = self.events.pop();
+            let Reverse((time, _, what)) = next.expect("something happens until the pool is done");
             self.now = self.now.max(time);
             assert!(self.now < HOUR, "it does not end: {:?}", self.pool);
             self.steps += 1;
@@ -299,7 +298,7 @@ impl<'a> Run<'a> {
         let place = self.places[&ask.source];
         let plan = match &ask.form {
             Form::Share(plan) => plan.encode().len() as u64,
-            _ => 0,
+            Form::Named | Form::Below | _ => 0,
         };
         // Without our extension a CID is text.
         let name = if self.lines[place].behaviour.kind.aware { NAME } else { 61 };

@@ -107,7 +107,7 @@ impl Job {
         let blocks = match form {
             Form::Below => below(None),
             Form::Share(plan) => below(Some(plan)),
-            _ => want.iter().filter(|cid| holds(cid)).copied().collect(),
+            Form::Named | _ => want.iter().filter(|cid| holds(cid)).copied().collect(),
         };
         Self { request, blocks }
     }
