@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) list: ListId,
     pub(crate) way: Way,
     pub(crate) asked: u64,
+    /// How many blocks it named.
+    pub(crate) named: u64,
     pub(crate) begun: bool,
     /// Whether the source had nothing else to do when it was asked: only then does the time until it answers say
     /// how far it is.

@@ -101,7 +101,11 @@ pub(crate) struct Source {
     pub(crate) looks_again: u64,
     pub(crate) paused: bool,
     pub(crate) waiting: u64,
+    /// Of blocks that it was asked for by name: how many, and how many came.
+    pub(crate) hits: (u64, u64),
     pub(crate) wasted: u64,
+    /// Bytes that turned out to be under way where others took over: buffers hold more than the way.
+    pub(crate) ahead: u64,
     /// Requests that are open.
     pub(crate) open: u32,
 }
@@ -143,6 +147,26 @@ impl Source {
 
     pub(crate) const fn rate(&self) -> u64 {
         if self.rate == 0 { ASSUMED_RATE } else { self.rate }
+    }
+
+    /// So many bytes of blocks that are asked for come to so many that are sent: it may not have them all.
+    pub(crate) const fn sent_of(&self, bytes: u64) -> u64 {
+        let (asked, came) = self.hits;
+        if asked == 0 { bytes } else { bytes.saturating_mul(came + 1) / (asked + 1) }
+    }
+
+    /// What has to be asked for so that so many bytes are sent; at most eight times as much.
+    pub(crate) const fn asked_for(&self, bytes: u64) -> u64 {
+        let (asked, came) = self.hits;
+        let most = bytes.saturating_mul(8);
+        let for_it = bytes.saturating_mul(asked + 1) / (came + 1);
+        if asked == 0 {
+            bytes
+        } else if for_it < most {
+            for_it
+        } else {
+            most
+        }
     }
 
     pub(crate) const fn knows_rate(&self) -> bool {

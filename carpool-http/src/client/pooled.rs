@@ -130,7 +130,8 @@ fn asked(
     match form {
         Form::Named => (None, extension::Request { scope: Scope::Named, ..request }),
         Form::Share(plan) => {
-            let offer = Offer { pool: Some(plan.encode()), ..Offer::default() };
+            // Who has no peers takes no notice of the second.
+            let offer = Offer { pool: Some(plan.encode()), gossips: true, ..Offer::default() };
             (Some(offer), extension::Request { held: held.to_vec(), ..request })
         }
         Form::Below | _ => (None, extension::Request { held: held.to_vec(), ..request }),

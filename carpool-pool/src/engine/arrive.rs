@@ -30,7 +30,12 @@ impl Pool {
             return Ok(self.set_aside(source, request, block));
         };
         if self.frontier.is_held(id) {
-            self.sources[usize::from(source)].tally.duplicate_bytes += bytes;
+            let stolen = self.requests.get(&request).is_none_or(|of| of.stolen);
+            let of = &mut self.sources[usize::from(source)];
+            of.tally.duplicate_bytes += bytes;
+            if stolen {
+                of.ahead += bytes;
+            }
             self.waste(source, bytes);
             return Ok(Took::Duplicate);
         }

@@ -59,8 +59,11 @@ impl Pool {
         }
         let weight = |source| if aware(&source) { weight_of(source) } else { 0 };
         let weights: Vec<u32> = self.sources.iter().map(weight).collect();
-        let reserve =
-            weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight)) / RESERVE;
+        // Who takes no plan lives on the reserve too.
+        let others = self.sources.iter().filter(|source| !aware(source) && !source.is_gone());
+        let others = others.fold(0_u32, |sum, source| sum.saturating_add(weight_of(source)));
+        let sum = weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight));
+        let reserve = others.saturating_add(sum.saturating_add(others) / RESERVE);
         let session = self.options.session;
         let plan = |me| Plan::new(session, 0, me, reserve, weights.clone()).expect("they weigh");
         self.sharing = Some(Sharing { plan: plan(0), requests: alloc::vec![None; weights.len()] });
@@ -79,7 +82,7 @@ impl Pool {
 
     fn ask_for_share(&mut self, source: SourceId, want: Vec<Cid>, plan: Plan, now: u64) {
         let form = Form::Share(plan);
-        let (request, _) = self.open(source, &form, now);
+        let (request, _) = self.open(source, &form, want.len(), now);
         if let Some(sharing) = &mut self.sharing {
             sharing.requests[usize::from(source)] = Some(request);
         }
@@ -122,8 +125,8 @@ impl Pool {
         }
         let least = of.bytes_in(self.unit_time(source));
         let share = self.share_left(source);
-        // A quarter of what is left at a time, so that requests are few, and all sources end together.
-        (share / 4).max(least.min(share / 2)).min(self.options.max_unit)
+        // A third of what is left at a time, so that requests are few, and all sources end together.
+        (share / 3).max(least.min(share / 2)).min(self.options.max_unit)
     }
 
     /// What falls to a source of what nobody was asked for, by its rate.
@@ -139,7 +142,8 @@ impl Pool {
     /// Asks `source` for some of what nobody was asked for.
     fn claim(&mut self, source: SourceId, now: u64) -> bool {
         let named = self.sources[usize::from(source)].kind.named;
-        let mut taken = Taken::new(self.quota(), self.unit(source));
+        let unit = self.sources[usize::from(source)].asked_for(self.unit(source));
+        let mut taken = Taken::new(self.quota(), unit);
         self.take_from(NODES, &mut taken);
         if !taken.ids.is_empty() && (!named || self.is_narrow()) {
             self.ask(source, &taken.ids, Form::Below, now);
@@ -199,7 +203,7 @@ impl Pool {
     }
 
     pub(super) fn ask(&mut self, source: SourceId, ids: &[Id], form: Form, now: u64) {
-        let (request, list) = self.open(source, &form, now);
+        let (request, list) = self.open(source, &form, ids.len(), now);
         ids.iter().for_each(|id| self.frontier.put(*id, list, None));
         let want: Vec<_> = ids.iter().map(|id| self.frontier.cid(*id)).collect();
         self.sources[usize::from(source)].tally.named += want.len() as u64;

@@ -317,7 +317,8 @@ impl Pool {
     /// Bytes that a source was asked for and has not sent, about.
     fn in_flight(&self, source: SourceId) -> u64 {
         let of = self.requests.values().filter(|request| request.source == source);
-        of.map(|request| self.weight(request.list)).sum()
+        let asked = of.map(|request| self.weight(request.list)).sum();
+        self.sources[usize::from(source)].sent_of(asked)
     }
 
     fn is_streaming(&self, source: SourceId) -> bool {
@@ -325,7 +326,14 @@ impl Pool {
         of.any(|request| request.way != Way::Named)
     }
 
-    fn open(&mut self, source: SourceId, form: &Form, now: u64) -> (RequestId, ListId) {
+    fn open(
+        &mut self,
+        source: SourceId,
+        form: &Form,
+        named: usize,
+        now: u64,
+    ) -> (RequestId, ListId) {
+        let named = named as u64;
         let list = self.spare.pop().unwrap_or_else(|| {
             self.asked.push(None);
             self.frontier.open()
@@ -345,7 +353,8 @@ impl Pool {
             Form::Below => Way::Below,
             Form::Share(_) => Way::Share,
         };
-        let opened = Request { source, list, way, asked: now, begun: false, alone, stolen: false };
+        let opened =
+            Request { source, list, way, asked: now, named, begun: false, alone, stolen: false };
         self.requests.insert(request, opened);
         (request, list)
     }

@@ -80,7 +80,7 @@ impl Pool {
         let both = u128::from(from.rate()) * u128::from(to.rate()) / together.max(1);
         let bytes = both * u128::from(time - to.rtt()) / 1_000_000;
         // What is under way cannot be taken.
-        let takable = left.saturating_sub(from.bytes_in(from.rtt()));
+        let takable = left.saturating_sub(from.bytes_in(from.rtt()) + from.ahead);
         u64::try_from(bytes).unwrap_or(u64::MAX).min(takable).min(self.options.max_unit)
     }
 

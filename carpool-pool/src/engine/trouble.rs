@@ -24,6 +24,10 @@ impl Pool {
         self.note_begun(request, now);
         let Some(of) = self.requests.get(&request).copied() else { return };
         let left = self.frontier.len(of.list);
+        if of.way == Way::Named && !of.stolen {
+            let hits = &mut self.sources[usize::from(of.source)].hits;
+            *hits = (hits.0 + of.named, hits.1 + of.named.saturating_sub(left as u64));
+        }
         self.narrow = match of.way {
             Way::Named if left == 0 && self.frontier.wanted() <= 1 => self.narrow + 1,
             Way::Named | Way::Below | Way::Share => 0,

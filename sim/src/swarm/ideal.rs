@@ -69,7 +69,7 @@ fn least(swarm: &Swarm, set: u64, bytes: u64) -> u64 {
             let still = source.stalls.map_or(0, |(from, long)| {
                 end.min(from.saturating_add(long)).saturating_sub(from.max(source.joins))
             });
-            u128::from(source.rate) * u128::from(there.saturating_sub(still))
+            u128::from(mean_rate(source)) * u128::from(there.saturating_sub(still))
         };
         sources.iter().map(of).sum()
     };
@@ -83,4 +83,19 @@ fn least(swarm: &Swarm, set: u64, bytes: u64) -> u64 {
         if sent(middle) >= needed { high = middle } else { low = middle + 1 }
     }
     low
+}
+
+/// What a rate that changes with each block comes to: blocks at a low rate take longer, so it is the harmonic mean.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a mean"
+)]
+fn mean_rate(source: &super::Behaviour) -> u64 {
+    let off = source.jitter as f64 / 100.0;
+    if off == 0.0 {
+        return source.rate;
+    }
+    (source.rate as f64 * 2.0 * off / ((1.0 + off) / (1.0 - off)).ln()) as u64
 }

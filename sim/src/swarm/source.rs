@@ -35,6 +35,8 @@ pub struct Behaviour {
     pub lacks: u64,
     /// It holds only blocks whose number modulo `.1` is `.0`, if `.1` is not 0.
     pub holds: (u64, u64),
+    /// It has blocks whose number modulo `.1` is `.0` in any case, if `.1` is not 0: what somebody has to have.
+    pub keeps: (u64, u64),
     /// When it joins, in microseconds.
     pub joins: u64,
     /// When its process dies.
@@ -58,6 +60,7 @@ impl Behaviour {
             jitter: 0,
             lacks: 0,
             holds: (0, 0),
+            keeps: (0, 0),
             joins: 0,
             dies: None,
             stalls: None,
@@ -69,6 +72,10 @@ impl Behaviour {
     /// Whether it holds the block of this number in the order of a walk. Nodes it has where `nodes`.
     #[must_use]
     pub const fn has(&self, number: u64) -> bool {
+        let (place, of) = self.keeps;
+        if of != 0 && mix(number) % of == place {
+            return true;
+        }
         let (place, of) = self.holds;
         let mine = of == 0 || number == 0 || mix(number) % of == place;
         mine && (self.lacks == 0 || number == 0 || mix(mix(self.seed) ^ number) % 100 >= self.lacks)
