@@ -12,6 +12,7 @@ mod index;
 mod linear;
 mod peak;
 mod peer;
+mod pool;
 mod stream;
 mod throughput;
 mod tree;
@@ -37,7 +38,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the book's table.
-pub const ALL: [Case; 16] = [
+pub const ALL: [Case; 17] = [
     Case { name: "hash", long: false, keeps_memory: false, measure: hash::measure },
     Case { name: "cold", long: false, keeps_memory: false, measure: cold::measure },
     Case { name: "linear", long: false, keeps_memory: true, measure: linear::measure },
@@ -50,6 +51,7 @@ pub const ALL: [Case; 16] = [
     Case { name: "index", long: false, keeps_memory: false, measure: index::measure },
     Case { name: "delta", long: false, keeps_memory: true, measure: delta::measure },
     Case { name: "hostile", long: false, keeps_memory: false, measure: hostile::measure },
+    Case { name: "pool", long: false, keeps_memory: false, measure: pool::measure },
     Case { name: "peer", long: false, keeps_memory: false, measure: peer::measure },
     Case { name: "workloads", long: false, keeps_memory: false, measure: workloads::measure },
     Case { name: "peak", long: true, keeps_memory: false, measure: peak::measure },

@@ -19,12 +19,12 @@ pub(super) async fn hear(
     Path(session): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let Some(pooled) = id_of(&session).and_then(|id| server.pools.find(&id)) else {
+    let Some(pooled) = id_of(&session).and_then(|id| server.between.pools.find(&id)) else {
         server.drain(request).await;
         return Err(Refusal::new(StatusCode::NOT_FOUND, "no such session is open here"));
     };
     let message = collect(request.into_body(), MAX_GOSSIP_BYTES, server.options.pace()).await?;
-    match server.pools.hear(&pooled, &message) {
+    match server.between.pools.hear(&pooled, &message) {
         Heard::Taken => Ok(StatusCode::NO_CONTENT.into_response()),
         Heard::Refused(error) => Err(Refusal::new(status(&error), error.to_string())),
     }

@@ -90,7 +90,7 @@ impl Asked {
         let extension::Asked { root, want, held, have, scope, links, parents, session, cells } =
             asked;
         let over_what_was_sent = links.as_ref().filter(|_| parents.is_empty());
-        let before = over_what_was_sent.and_then(|links| server.trails.find(&links.check));
+        let before = over_what_was_sent.and_then(|links| server.between.trails.find(&links.check));
         if over_what_was_sent.is_some() && before.is_none() {
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, UNKNOWN));
         }
@@ -216,7 +216,7 @@ impl Asked {
     pub(super) fn begin(self, mut source: Source, server: &Server) -> Result<Source, Refusal> {
         let Self { wanted: Wanted { want, have }, held, scope, links, parents, .. } = self;
         let (before, answer) = (self.before, self.answer);
-        if answer.is_some() && server.trails.is_on() {
+        if answer.is_some() && server.between.trails.is_on() {
             source = source.with_trail(before);
         }
         if let Some(plan) = self.plan {
@@ -270,7 +270,7 @@ pub(super) fn offer_of(headers: &HeaderMap) -> Option<Offer> {
 /// brings no cells.
 fn answer_to(server: &Server, wanted: &Wanted) -> Answer {
     let only_leaves = !wanted.want.is_empty() && !wanted.want.iter().any(|cid| may_link(&cid));
-    if only_leaves { Answer::default() } else { server.sketching.offer() }
+    if only_leaves { Answer::default() } else { server.between.sketching.offer() }
 }
 
 /// The header of an answer.

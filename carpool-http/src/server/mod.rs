@@ -228,11 +228,16 @@ pub struct Server {
     transfers: Arc<Semaphore>,
     coded: Arc<Semaphore>,
     inventory: Arc<Inventory>,
-    sketching: Arc<Sketching>,
-    trails: Arc<Trails>,
     sessions: Arc<Sessions>,
     filling: Arc<Filling>,
-    pools: Arc<Pools>,
+    between: Arc<Between>,
+}
+
+/// What is remembered between the requests of a transfer, behind one handle: every request has several of them.
+struct Between {
+    sketching: Sketching,
+    trails: Arc<Trails>,
+    pools: Pools,
 }
 
 impl Server {
@@ -243,11 +248,13 @@ impl Server {
         let coded = Arc::new(Semaphore::new(options.max_coded));
         let (progress, metrics) = Default::default();
         let inventory = Arc::new(Inventory::new(&options));
-        let sketching = Arc::new(Sketching::new(&options));
         let sessions = Arc::new(Sessions::new(&options));
-        let trails = Arc::new(Trails::new(&options));
         let filling = Arc::new(Filling::new(&options));
-        let pools = Arc::new(Pools::new(Telling::new(&options), options.session_timeout));
+        let between = Arc::new(Between {
+            sketching: Sketching::new(&options),
+            trails: Arc::new(Trails::new(&options)),
+            pools: Pools::new(Telling::new(&options), options.session_timeout),
+        });
         let options = Arc::new(options);
         Self {
             store,
@@ -257,11 +264,9 @@ impl Server {
             transfers,
             coded,
             inventory,
-            sketching,
-            trails,
             sessions,
             filling,
-            pools,
+            between,
         }
     }
 
@@ -341,7 +346,9 @@ impl Server {
 
 /// Who reads a name is likely to pull what it points to, or to push what follows, and knows then how.
 async fn says_extended(State(server): State<Server>, mut response: Response) -> Response {
-    response.headers_mut().insert(extension::HEADER, held::header_of(&server.sketching.offer()));
+    response
+        .headers_mut()
+        .insert(extension::HEADER, held::header_of(&server.between.sketching.offer()));
     server.say_taken(&mut response);
     response
 }

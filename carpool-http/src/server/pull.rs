@@ -62,7 +62,7 @@ pub(super) async fn pull(
     }
     let answer = asked.answer;
     if let Some(plan) = asked.plan.as_ref().filter(|_| gossips) {
-        asked.gossiping = server.pools.join(plan).map(Arc::new);
+        asked.gossiping = server.between.pools.join(plan).map(Arc::new);
     }
     let takes_deltas = takes_deltas && server.options.deltas;
     let about = if takes_deltas { asked.take_about(lost) } else { None };
@@ -214,7 +214,7 @@ fn stream(
 ) -> ChannelBody {
     let (mut outgoing, body, alive) = channel(server.options.pace(), wish);
     let mut driver = SourceDriver::new(source, Arc::clone(&server.store), observed.progress());
-    let (trails, limits) = (Arc::clone(&server.trails), server.options.limits.clone());
+    let (trails, limits) = (Arc::clone(&server.between.trails), server.options.limits.clone());
     if let Some(gossiping) = gossiping.clone() {
         driver.on_lack(Box::new(move |cid| gossiping.lacks(cid)));
     }

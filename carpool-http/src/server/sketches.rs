@@ -76,9 +76,9 @@ impl Sketching {
 /// 412 where the sink has to say in another way what it holds, with a new key where its own is not
 /// known here.
 pub(super) async fn decode(server: &Server, root: Cid, cells: Cells) -> Result<Outcome, Refusal> {
-    let Some(named) = server.sketching.find(cells.number()) else {
+    let Some(named) = server.between.sketching.find(cells.number()) else {
         let refusal = Refusal::new(StatusCode::PRECONDITION_FAILED, "that key is not known here");
-        return Err(refusal.saying(server.sketching.offer()));
+        return Err(refusal.saying(server.between.sketching.offer()));
     };
     let place = server.place()?;
     let here = server.clone();
@@ -102,13 +102,13 @@ fn decode_here(server: &Server, named: NamedKey, root: Cid, cells: &Cells) -> Re
         return Ok(Reconciled::GaveUp);
     }
     let begun = (named.number, root);
-    let waiting = server.sketching.waiting().remove(&begun, Instant::now());
+    let waiting = server.between.sketching.waiting().remove(&begun, Instant::now());
     let mut machine =
         waiting.unwrap_or_else(|| Reconciliation::new(named, root, &options.limits, options.seed));
     machine.handle_cells(cells);
     let done = reconcile(&mut machine, &*server.store)?;
     if matches!(done, Reconciled::Need(_)) {
-        server.sketching.waiting().insert(begun, machine, 1, Instant::now());
+        server.between.sketching.waiting().insert(begun, machine, 1, Instant::now());
     }
     Ok(done)
 }

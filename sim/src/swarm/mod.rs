@@ -25,7 +25,7 @@ const HEAD: u64 = 220;
 const NAME: u64 = 40;
 /// Bytes of a section beside its block.
 const SECTION: u64 = 40;
-/// Pieces in which a block arrives.
+/// Pieces in which a block arrives at least; one comes every half a second.
 const PIECES: u64 = 4;
 
 /// A run to be simulated.
@@ -419,9 +419,10 @@ impl<'a> Run<'a> {
         let takes = size * 1_000_000 / rate;
         let good = line.behaviour.lie != Some(Lie::Garbage);
         line.busy = true;
-        for piece in 1..=PIECES {
-            let at = now + takes * piece / PIECES + rtt / 2;
-            self.at(at, What::Bytes(place, size / PIECES));
+        let pieces = PIECES.max(takes / 500_000);
+        for piece in 1..=pieces {
+            let at = now + takes * piece / pieces + rtt / 2;
+            self.at(at, What::Bytes(place, size / pieces));
         }
         self.at(now + takes + rtt / 2, What::Block(place, request, cid.to_bytes(), good));
         self.at(now + takes, What::Free(place));
