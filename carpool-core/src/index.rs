@@ -67,6 +67,12 @@ impl CidIndex {
         self.numbers.find(probe.hash(&self.state), same).copied()
     }
 
+    /// Whether `number` is that of `cid`; nothing is hashed.
+    #[must_use]
+    pub fn is(&self, number: u32, cid: &Cid) -> bool {
+        (number as usize) < self.len() && Probe::of(cid).is(key_at(&self.keys, &self.last, number))
+    }
+
     /// The CID of a number.
     ///
     /// # Panics
@@ -131,6 +137,7 @@ mod tests {
         }
         for (number, cid) in (0..).zip(&cids) {
             assert_eq!((index.get(cid), index.cid(number)), (Some(number), *cid));
+            assert!(index.is(number, cid) && !index.is(number + 1, cid));
         }
         assert_eq!((index.len(), index.get(&raw(9_000))), (cids.len(), None));
     }

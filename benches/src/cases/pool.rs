@@ -1,6 +1,6 @@
 //! What the sink of a pool costs a block, where a million of them are wanted at once.
 
-use carpool_core::{Block, Bytes, Cid, CidSet, Limits, Multihash, cbor, codec};
+use carpool_core::{Block, Bytes, Cid, CidSet, Limits, Multihash, cbor, codec, may_link};
 use carpool_pool::{Ask, Kind, Options, Pool, PoolOutput};
 use std::{collections::HashMap, time::Instant};
 
@@ -69,8 +69,11 @@ fn run(nodes: &HashMap<Cid, Block>) -> Ran {
         most_wanted = most_wanted.max(pool.missing());
         for ask in std::mem::take(&mut asks) {
             for want in ask.want {
-                let block = nodes.get(&want).cloned();
-                let block = block.unwrap_or_else(|| Block::new_unchecked(want, leaf.clone()));
+                let block = if may_link(&want) {
+                    nodes[&want].clone()
+                } else {
+                    Block::new_unchecked(want, leaf.clone())
+                };
                 now += 10;
                 pool.handle_bytes(ask.source, block.data().len() as u64, now);
                 pool.handle_block(ask.source, ask.request, block, now).expect("it parses");

@@ -81,19 +81,20 @@ impl Client {
     }
 
     /// Asks for blocks of the DAG below `root`, as a pool's sink does. `held` are roots that are held with all
-    /// that lies below them.
+    /// that lies below them; `gossips` says whether sources may take work from each other.
     pub(crate) async fn ask(
         &self,
         root: Cid,
         held: &[Cid],
         want: Vec<Cid>,
         form: &Form,
+        gossips: bool,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.rounds, 1);
         let (dialect, extended) = (self.speech.dialect(), self.is_extended());
         let path = pull_path(dialect, &root);
         let (kind, offer, message) = if extended {
-            let (offer, request) = asked(root, held, want, form);
+            let (offer, request) = asked(root, held, want, form, gossips);
             (extension::CONTENT_TYPE, offer, request.into())
         } else {
             let status = self.plain_status(dialect, want, form)?;
@@ -124,14 +125,14 @@ fn asked(
     held: &[Cid],
     want: Vec<Cid>,
     form: &Form,
+    gossips: bool,
 ) -> (Option<Offer>, extension::Request) {
     let want = if want == [root] { Vec::new() } else { want };
     let request = extension::Request { root: Some(root), want, ..extension::Request::default() };
     match form {
         Form::Named => (None, extension::Request { scope: Scope::Named, ..request }),
         Form::Share(plan) => {
-            // Who has no peers takes no notice of the second.
-            let offer = Offer { pool: Some(plan.encode()), gossips: true, ..Offer::default() };
+            let offer = Offer { pool: Some(plan.encode()), gossips, ..Offer::default() };
             (Some(offer), extension::Request { held: held.to_vec(), ..request })
         }
         Form::Below | _ => (None, extension::Request { held: held.to_vec(), ..request }),

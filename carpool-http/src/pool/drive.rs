@@ -17,7 +17,12 @@ use std::{
 use tokio::{runtime::Handle, sync::watch, task::AbortHandle};
 
 pub(super) use super::events::{Event, Joined};
-use super::{SourceReport, aside::Aside, fetch::Line, kind_of};
+use super::{
+    SourceReport,
+    aside::Aside,
+    fetch::{About, Line},
+    kind_of,
+};
 use crate::{Client, Error, Result};
 
 /// Batches of blocks that wait for the loop: what a batch has is bounded by what is read at once.
@@ -66,6 +71,9 @@ pub(super) struct Drive<S: ?Sized> {
     /// Places by number in the sink.
     places: Vec<usize>,
     greeted: usize,
+    /// Whether every source takes plans. Where one does not the sink gives work to it that sources would take from
+    /// each other without a word to the sink.
+    all_aware: bool,
     under: BTreeMap<RequestId, Under>,
     aside: Aside,
     pending: Vec<Block>,
@@ -103,6 +111,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             sources: (0..sources).map(|_| None).collect(),
             places: Vec::new(),
             greeted: 0,
+            all_aware: true,
             under: BTreeMap::new(),
             aside: Aside::default(),
             pending: Vec::new(),
@@ -257,6 +266,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             return;
         };
         self.places.push(place);
+        self.all_aware &= hello.kind.aware;
         let came = Arc::new(AtomicU64::new(0));
         let (reads, reading) = watch::channel(true);
         let line = Line {
@@ -360,8 +370,13 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         let Some(source) = &self.sources[place] else { return };
         let request = ask.request;
         let line = source.line.clone();
-        let (root, held, limits) = (self.root, Arc::clone(&self.held), self.limits.clone());
-        let task = self.runtime.spawn(line.fetch(root, held, ask, limits)).abort_handle();
+        let about = About {
+            root: self.root,
+            held: Arc::clone(&self.held),
+            limits: self.limits.clone(),
+            gossips: self.all_aware,
+        };
+        let task = self.runtime.spawn(line.fetch(about, ask)).abort_handle();
         self.under.insert(request, Under { task });
     }
 

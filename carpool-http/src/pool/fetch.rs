@@ -29,11 +29,21 @@ pub(super) struct Line {
     pub(super) to: SyncSender<Event>,
 }
 
+/// What all requests of a transfer have in common.
+pub(super) struct About {
+    pub(super) root: Cid,
+    /// Roots that are held.
+    pub(super) held: Arc<Vec<Cid>>,
+    pub(super) limits: Limits,
+    /// Whether sources may take work from each other.
+    pub(super) gossips: bool,
+}
+
 impl Line {
     /// Sends a request and tells what comes of it, to the end.
-    pub(super) async fn fetch(self, root: Cid, held: Arc<Vec<Cid>>, ask: Ask, limits: Limits) {
+    pub(super) async fn fetch(self, about: About, ask: Ask) {
         let request = ask.request;
-        let done = self.answer(root, &held, ask, limits).await;
+        let done = self.answer(about, ask).await;
         let event = match done {
             Ok(()) => Event::End { request },
             Err(error) => {
@@ -45,9 +55,10 @@ impl Line {
         let _ = tokio::task::spawn_blocking(move || self.to.send(event).is_ok()).await;
     }
 
-    async fn answer(&self, root: Cid, held: &[Cid], ask: Ask, limits: Limits) -> Result<()> {
+    async fn answer(&self, about: About, ask: Ask) -> Result<()> {
+        let About { root, held, limits, gossips } = about;
         let (source, request) = (self.source, ask.request);
-        let mut response = self.client.ask(root, held, ask.want, &ask.form).await?;
+        let mut response = self.client.ask(root, &held, ask.want, &ask.form, gossips).await?;
         if http_body::Body::is_end_stream(response.body()) {
             // car-mirror's way to say that there is nothing to send.
             return Ok(());

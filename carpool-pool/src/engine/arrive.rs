@@ -148,7 +148,7 @@ impl Pool {
             (None, Some(list)) => self.frontier.put(id, list, Some(parent)),
             (None, None) => self.free(id),
         }
-        self.look_up(link);
+        self.look_up(id, link);
         Ok(())
     }
 

@@ -82,6 +82,8 @@ pub struct Pool {
     sharing: Option<Sharing>,
     /// Look-ups that are not answered.
     looking: usize,
+    /// Of which entries, in the order in which they were asked for: of nodes, and of leaves.
+    looked_up: [VecDeque<Id>; 2],
     /// Blocks that wait for their parents: who brought them, and their bytes.
     waiting: CidMap<(SourceId, u32)>,
     sizes: Sizes,
@@ -137,6 +139,7 @@ impl Pool {
             next_request: 0,
             sharing: None,
             looking: 0,
+            looked_up: Default::default(),
             sizes: Sizes::ASSUMED,
             outputs: VecDeque::new(),
             links: Vec::new(),
@@ -147,7 +150,7 @@ impl Pool {
         for root in roots {
             if let Some(id) = pool.frontier.meet(root, None) {
                 pool.free(id);
-                pool.look_up(root);
+                pool.look_up(id, root);
             }
         }
         pool
@@ -185,7 +188,8 @@ impl Pool {
     pub fn handle_load(&mut self, cid: &Cid, data: Option<Bytes>) -> Result<(), Error> {
         self.looking = self.looking.saturating_sub(1);
         self.stirred = true;
-        match (self.frontier.find(cid), data) {
+        let next = self.looked_up[0].pop_front();
+        match (self.frontier.find_near(next, cid), data) {
             (Some(id), Some(data)) if !self.frontier.is_held(id) => self.take_in(id, cid, &data),
             _ => Ok(()),
         }
@@ -195,7 +199,12 @@ impl Pool {
     pub fn handle_has(&mut self, cid: &Cid, held: bool) {
         self.looking = self.looking.saturating_sub(1);
         self.stirred = true;
-        if let Some(id) = self.frontier.find(cid).filter(|id| held && !self.frontier.is_held(*id)) {
+        let next = self.looked_up[1].pop_front();
+        if !held {
+            return;
+        }
+        let found = self.frontier.find_near(next, cid);
+        if let Some(id) = found.filter(|id| !self.frontier.is_held(*id)) {
             self.settle(id);
         }
     }
@@ -278,16 +287,24 @@ impl Pool {
         self.frontier.bytes()
     }
 
-    fn look_up(&mut self, cid: &Cid) {
+    fn look_up(&mut self, id: Id, cid: &Cid) {
         self.looking += 1;
-        let output = match (self.waiting.contains(cid), may_link(cid)) {
-            (true, _) => PoolOutput::Recall(*cid),
-            (false, true) => PoolOutput::Load(*cid),
-            (false, false) => PoolOutput::Has(*cid),
+        // Mostly nothing waits, and then nothing is hashed.
+        let waits = if self.waiting.is_empty() { None } else { self.waiting.remove(cid) };
+        let output = match (waits, may_link(cid)) {
+            (Some((source, bytes)), _) => {
+                self.note_connected(source, bytes);
+                PoolOutput::Recall(*cid)
+            }
+            (None, true) => {
+                self.looked_up[0].push_back(id);
+                PoolOutput::Load(*cid)
+            }
+            (None, false) => {
+                self.looked_up[1].push_back(id);
+                PoolOutput::Has(*cid)
+            }
         };
-        if let Some((source, bytes)) = self.waiting.remove(cid) {
-            self.note_connected(source, bytes);
-        }
         self.outputs.push_back(output);
     }
 

@@ -121,6 +121,11 @@ impl Frontier {
         self.index.get(cid)
     }
 
+    /// As [`find`](Self::find), where it is probably `id`.
+    pub(crate) fn find_near(&self, id: Option<Id>, cid: &Cid) -> Option<Id> {
+        id.filter(|id| self.index.is(*id, cid)).or_else(|| self.find(cid))
+    }
+
     pub(crate) fn cid(&self, id: Id) -> Cid {
         self.index.cid(id)
     }
