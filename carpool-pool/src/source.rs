@@ -1,5 +1,9 @@
 //! What a sink knows of one source.
 
+use alloc::vec::Vec;
+
+use crate::frontier::ListId;
+
 /// The number of a source in its pool, in the order in which they joined: below [`MAX_MEMBERS`](crate::MAX_MEMBERS).
 pub type SourceId = u8;
 
@@ -106,8 +110,11 @@ pub(crate) struct Source {
     pub(crate) wasted: u64,
     /// Bytes that turned out to be under way where others took over: buffers hold more than the way.
     pub(crate) ahead: u64,
-    /// Requests that are open.
+    /// Requests that are open, and how many of them are streams.
     pub(crate) open: u32,
+    pub(crate) streams: u32,
+    /// The lists of what they are to bring.
+    pub(crate) lists: Vec<ListId>,
 }
 
 impl Source {

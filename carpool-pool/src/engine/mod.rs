@@ -223,7 +223,7 @@ impl Pool {
     ) -> Result<Took, Error> {
         self.note_begun(request, now);
         let took = self.arrive(source, request, block)?;
-        self.stirred |= self.has_room(source);
+        self.stirred = self.stirred || self.has_room(source);
         Ok(took)
     }
 
@@ -333,14 +333,12 @@ impl Pool {
 
     /// Bytes that a source was asked for and has not sent, about.
     fn in_flight(&self, source: SourceId) -> u64 {
-        let of = self.requests.values().filter(|request| request.source == source);
-        let asked = of.map(|request| self.weight(request.list)).sum();
-        self.sources[usize::from(source)].sent_of(asked)
+        let of = &self.sources[usize::from(source)];
+        of.sent_of(of.lists.iter().map(|list| self.weight(*list)).sum())
     }
 
     fn is_streaming(&self, source: SourceId) -> bool {
-        let mut of = self.requests.values().filter(|request| request.source == source);
-        of.any(|request| request.way != Way::Named)
+        self.sources[usize::from(source)].streams > 0
     }
 
     fn open(
@@ -364,12 +362,14 @@ impl Pool {
             of.last_sign = now;
         }
         of.open += 1;
+        of.lists.push(list);
         of.tally.requests += 1;
         let way = match form {
             Form::Named => Way::Named,
             Form::Below => Way::Below,
             Form::Share(_) => Way::Share,
         };
+        self.sources[usize::from(source)].streams += u32::from(way != Way::Named);
         let opened =
             Request { source, list, way, asked: now, named, begun: false, alone, stolen: false };
         self.requests.insert(request, opened);

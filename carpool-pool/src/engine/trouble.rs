@@ -135,6 +135,8 @@ impl Pool {
         self.spare.push(of.list);
         let source = &mut self.sources[usize::from(of.source)];
         source.open -= 1;
+        source.streams -= u32::from(of.way != Way::Named);
+        source.lists.retain(|list| *list != of.list);
         if source.open == 0 {
             source.note_idle();
         }
