@@ -4,9 +4,11 @@ mod common;
 
 use axum::{Router, extract::Request, middleware::Next, response::IntoResponse};
 use carpool_core::Block;
-use carpool_http::{ClientOptions, Error, Pool, pool::PoolReport};
+use carpool_http::{ClientOptions, Error, Pool, client::Deltas, pool::PoolReport};
 use carpool_store::MemoryStore;
-use common::{holding, holds_all, serve_default, serve_only, serve_plain, serve_router};
+use common::{
+    holding, holds_all, serve_default, serve_only, serve_plain, serve_router, versions::versions,
+};
 use sim::dag::{Dag, Shape, generate, original};
 use std::{sync::Arc, time::Duration};
 
@@ -205,6 +207,27 @@ async fn of_a_new_version_only_the_difference_comes() {
         assert!(holds_all(&sink, &new.blocks));
         let blocks: u64 = report.sources.iter().map(|source| source.blocks).sum();
         assert!((100..120).contains(&blocks), "{blocks}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_comes_as_deltas_against_the_old_root() {
+    let (old, new) = versions();
+    let both: Vec<Block> = old.blocks.iter().chain(&new.blocks).cloned().collect();
+    for (count, deltas) in [(3, Deltas::Always), (1, Deltas::Always), (3, Deltas::Never)] {
+        let urls = servers(count, &both).await;
+        let sink = holding(&old.blocks);
+        let options = {
+            let mut options = options();
+            options.deltas = deltas;
+            options
+        };
+        let pool = Pool::new(&urls, &options).expect("good URLs");
+        let report = pool.pull(new.root, vec![old.root], sink.clone()).await.expect("all is there");
+        assert!(holds_all(&sink, &new.blocks));
+        let came = report.totals.bytes_received;
+        let small = deltas == Deltas::Always;
+        assert_eq!(came < 40_000, small, "{count} sources, {deltas:?}: {came} B");
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Options {
     /// Bytes that a source may send in vain, because they were held or nobody asked for them, before it is
     /// dropped. Default 64 MiB.
     pub max_wasted: u64,
+    /// Whether the sink holds an old version, and sources send what differs. Deltas need what is around a block, so one
+    /// source is asked for all of it; others take over from the far end of what is not there after a second.
+    /// Default false.
+    pub differs: bool,
     /// Blocks that are met in one transfer. Default 2²⁷.
     pub max_blocks: usize,
     /// The session's name, which aware sources are told: a number drawn at random.
@@ -34,6 +38,7 @@ impl Default for Options {
             max_named: 1_000,
             max_waiting: 64 << 20,
             max_wasted: 64 << 20,
+            differs: false,
             max_blocks: 1 << 27,
             session: [0; crate::SESSION_BYTES],
             seed: 0,

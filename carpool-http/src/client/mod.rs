@@ -55,6 +55,7 @@ pub use events::{Call, End, Event, FilterSize, Listener, Round, Wants};
 pub use named::NamedReport;
 pub(crate) use pooled::Hello;
 pub use pull::PullReport;
+pub(crate) use pull::is_delta;
 pub use push::PushReport;
 use speech::Speech;
 

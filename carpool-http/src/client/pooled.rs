@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
-use super::{Client, Head, RequestBody, full, speech::pull_path};
+use super::{Client, Head, RequestBody, full, pull::TAKES_DELTAS, speech::pull_path};
 use crate::{
     Error, Result,
     body::collect,
@@ -102,7 +102,11 @@ impl Client {
             (routes::DAG_CBOR, None, message)
         };
         let coding = self.accepts();
-        let head = Head { content_type: Some(kind), offer: offer.as_ref(), coding, accept: None };
+        // What is asked for by name goes as it is: it is what no delta brought.
+        let deltas =
+            extended && *form != Form::Named && !held.is_empty() && self.takes_deltas(held);
+        let accept = deltas.then_some(TAKES_DELTAS);
+        let head = Head { content_type: Some(kind), offer: offer.as_ref(), coding, accept };
         let response = self.send_headed(Method::POST, &path, head, full(message)).await?;
         if response.status().is_success() {
             return Ok(response);

@@ -445,10 +445,10 @@ impl Client {
     }
 }
 
-const TAKES_DELTAS: &str =
+pub(super) const TAKES_DELTAS: &str =
     "application/vnd.carpool.delta.v1, application/vnd.ipld.car; version=1; q=0.9";
 
-fn is_delta(response: &Response<Incoming>) -> bool {
+pub(crate) fn is_delta(response: &Response<Incoming>) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == routes::DELTA)
 }
 

@@ -259,6 +259,62 @@ enum Decoded {
     Hashed(Block),
 }
 
+impl DeltaBody {
+    /// As [`SinkDriver::receive_delta`] for a sink that is elsewhere: blocks go to `give`, which says whether there is
+    /// somebody to take them. A base is only what lies below the old roots: `base` reads those.
+    pub(crate) fn receive(
+        &mut self,
+        mut base: impl FnMut(&Cid) -> Result<Option<Bytes>>,
+        mut give: impl FnMut(Vec<Block>) -> bool,
+    ) -> Result<()> {
+        loop {
+            match self.decoder.poll() {
+                Ok(Some(Output::Load { cid, below_held })) => {
+                    let data = if below_held { base(&cid)? } else { None };
+                    self.decoder.handle_load(&cid, data);
+                }
+                Ok(Some(Output::Block(block))) => self.push(Decoded::Named(block)),
+                Ok(Some(Output::Hashed(block))) => self.push(Decoded::Hashed(block)),
+                // It is wanted still, and asked for by name.
+                Ok(Some(Output::Lost { .. })) => {}
+                Ok(None) if self.ended => return self.give_batch(&mut give).map(drop),
+                Ok(None) => self.read()?,
+                Err(error) => {
+                    tracing::debug!(%error, "delta body");
+                    return self.give_batch(&mut give).map(drop);
+                }
+            }
+            if self.decoder.decoded() > self.max {
+                return Err(Error::TooLarge { max: self.max });
+            }
+            if self.bytes >= BATCH_BYTES && !self.give_batch(&mut give)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn give_batch(&mut self, give: &mut impl FnMut(Vec<Block>) -> bool) -> Result<bool> {
+        self.bytes = 0;
+        let mut good = Vec::with_capacity(self.batch.len());
+        for block in verified(std::mem::take(&mut self.batch)) {
+            match block {
+                Ok(block) => good.push(block),
+                Err(error) => {
+                    self.wrong += 1;
+                    if self.wrong > MAX_WRONG {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+        Ok(give(good))
+    }
+
+    pub(crate) fn counts(&self) -> carpool_delta::Counts {
+        self.decoder.counts()
+    }
+}
+
 /// Hashes those that were not, together, and gives all in their order.
 fn verified(
     batch: Vec<Decoded>,

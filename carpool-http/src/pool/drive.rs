@@ -20,7 +20,7 @@ pub(super) use super::events::{Event, Joined};
 use super::{
     SourceReport,
     aside::Aside,
-    fetch::{About, Line},
+    fetch::{About, Bases, Line},
     kind_of,
 };
 use crate::{Client, Error, Result};
@@ -60,6 +60,7 @@ pub(super) struct Drive<S: ?Sized> {
     root: Cid,
     held: Arc<Vec<Cid>>,
     store: Arc<S>,
+    bases: Bases,
     limits: Limits,
     sink: Sink,
     begun: Instant,
@@ -101,6 +102,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         let drive = Self {
             root,
             held: Arc::new(held),
+            bases: bases(&store),
             store,
             limits: limits.clone(),
             sink: Sink::new(&[root], limits, options),
@@ -375,6 +377,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             held: Arc::clone(&self.held),
             limits: self.limits.clone(),
             gossips: self.all_aware,
+            bases: Arc::clone(&self.bases),
         };
         let task = self.runtime.spawn(line.fetch(about, ask)).abort_handle();
         self.under.insert(request, Under { task });
@@ -407,6 +410,11 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             (report.bytes_sent, report.bytes_received) = (totals.bytes_sent, totals.bytes_received);
         }
     }
+}
+
+fn bases<S: BlockStore + ?Sized + 'static>(store: &Arc<S>) -> Bases {
+    let store = Arc::clone(store);
+    Arc::new(move |cid: &Cid| Ok(store.get(cid)?))
 }
 
 /// What waits on disk could not be written, or read.

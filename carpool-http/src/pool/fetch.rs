@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, watch};
 use super::drive::Event;
 use crate::{
     Client, Error, Result,
+    client::is_delta,
     coding::Coding,
-    driver::{Arriving, Body, CHANNEL_CHUNKS},
+    driver::{Arriving, Body, CHANNEL_CHUNKS, Common, DeltaBody},
     pace::Watch,
 };
 
@@ -37,7 +38,12 @@ pub(super) struct About {
     pub(super) limits: Limits,
     /// Whether sources may take work from each other.
     pub(super) gossips: bool,
+    /// Reads blocks below the held roots.
+    pub(super) bases: Bases,
 }
+
+/// What deltas are against: only what was held before the transfer.
+pub(super) type Bases = Arc<dyn Fn(&Cid) -> Result<Option<bytes::Bytes>> + Send + Sync>;
 
 impl Line {
     /// Sends a request and tells what comes of it, to the end.
@@ -56,8 +62,9 @@ impl Line {
     }
 
     async fn answer(&self, about: About, ask: Ask) -> Result<()> {
-        let About { root, held, limits, gossips } = about;
+        let About { root, held, limits, gossips, bases } = about;
         let (source, request) = (self.source, ask.request);
+        let common = Common { wanted: ask.want.clone(), held: held.to_vec() };
         let mut response = self.client.ask(root, &held, ask.want, &ask.form, gossips).await?;
         if http_body::Body::is_end_stream(response.body()) {
             // car-mirror's way to say that there is nothing to send.
@@ -65,10 +72,18 @@ impl Line {
         }
         let coding = Coding::of_body(response.headers())?;
         let (chunks, incoming) = mpsc::channel(CHANNEL_CHUNKS);
-        let to = self.to.clone();
+        let (to, deltas) = (self.to.clone(), is_delta(&response));
+        let progress = self.client.progress();
         let taken = tokio::task::spawn_blocking(move || {
-            let body = Body::new(Arriving::new(incoming, coding)?, &limits);
-            take(body, &to, source, request)
+            let arriving = Arriving::new(incoming, coding)?;
+            if !deltas {
+                return take(Body::new(arriving, &limits), &to, source, request);
+            }
+            let mut body = DeltaBody::new(arriving, &common, &limits);
+            let give = |blocks| to.send(Event::Blocks { source, request, blocks }).is_ok();
+            let done = body.receive(|cid| bases(cid), give);
+            progress.count_encoded(&body.counts());
+            done
         });
         self.pump(response.body_mut(), chunks).await;
         match taken.await {

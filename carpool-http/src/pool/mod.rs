@@ -198,6 +198,7 @@ impl Pool {
         let begun = Instant::now();
         let mut options = self.options.clone();
         options.session = session_name().unwrap_or_default();
+        options.differs = !held.is_empty();
         let (drive, joining) = Drive::new(root, held, store, &self.limits, options, &self.seen);
         for (place, (_, client)) in self.sources.iter().enumerate() {
             let place = SourceId::try_from(place).expect("sources are few");

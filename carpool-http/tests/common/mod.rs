@@ -44,8 +44,9 @@ pub async fn serve_default(store: Arc<MemoryStore>) -> String {
     serve(store, ServerOptions::default()).await
 }
 
+/// A client that moves blocks as they are, as one beside its server does while the machine is not busy.
 pub fn client(url: &str) -> Client {
-    client_with(url, |_| {})
+    client_with(url, as_blocks)
 }
 
 pub fn client_with(url: &str, change: impl FnOnce(&mut ClientOptions)) -> Client {

@@ -54,7 +54,8 @@ impl Pool {
         let known = self.sources.iter().filter(aware).all(Source::knows_rate);
         let nodes = self.frontier.len(NODES);
         let fits = (1..=self.options.max_named).contains(&nodes);
-        if self.sharing.is_some() || members < 2 || !fits || !(known || self.narrow >= NARROW) {
+        let ready = !self.options.differs && (known || self.narrow >= NARROW);
+        if self.sharing.is_some() || members < 2 || !fits || !ready {
             return;
         }
         let weight = |source| if aware(&source) { weight_of(source) } else { 0 };
@@ -163,10 +164,11 @@ impl Pool {
         true
     }
 
-    /// Whether to ask for all that lies below a node, which nobody else can help with: there is one source, or
-    /// a chain.
+    /// Whether to ask for all that lies below a node, which nobody else can help with, or not at once: there is one
+    /// source, a chain, or an old version.
     fn is_narrow(&self) -> bool {
-        self.living().count_ones() == 1 || self.narrow >= NARROW && self.frontier.wanted() == 1
+        let few = self.narrow >= NARROW || self.options.differs;
+        self.living().count_ones() == 1 || few && self.frontier.wanted() == 1
     }
 
     /// How many nodes one source takes: they are what others wait for.

@@ -14,6 +14,9 @@ const LOOKED_AT: usize = 1 << 14;
 /// A thief that was not lucky looks again after so many microseconds at the earliest.
 const PAUSE: u64 = 5_000;
 
+/// A stream of deltas is left alone for so many microseconds.
+const DELTAS: u64 = 1_000_000;
+
 impl Pool {
     /// Takes from the far end of what the slowest source has before it as much as makes both end together.
     pub(super) fn steal(&mut self, source: SourceId, now: u64) -> bool {
@@ -55,8 +58,12 @@ impl Pool {
             |source: SourceId| self.sources[usize::from(source)].time(self.in_flight(source));
         let of = self.requests.iter().filter(|(_, of)| of.source != thief);
         // What was asked for just now is on its way: two thieves would take it from each other for ever.
-        let young =
-            |of: &Request| now < of.asked + self.sources[usize::from(of.source)].rtt().max(PAUSE);
+        let young = |of: &Request| {
+            let rtt = self.sources[usize::from(of.source)].rtt();
+            // What comes as a delta is less than it looks.
+            let delta = self.options.differs && of.way != Way::Named;
+            now < of.asked + if delta { rtt + DELTAS } else { rtt.max(PAUSE) }
+        };
         let of = of.filter(|(_, of)| !self.frontier.is_empty(of.list) && !young(of));
         let most = of.max_by_key(|(request, of)| (left(of.source), **request))?;
         Some((*most.0, *most.1))
