@@ -21,25 +21,26 @@ fn node(links: &[Block]) -> Block {
 fn say(pool: &mut Pool, now: u64) -> Vec<PoolOutput> {
     let mut said = Vec::new();
     while let Some(output) = pool.poll(now) {
-        match output {
-            PoolOutput::Load(cid) => pool.handle_load(&cid, None).unwrap(),
-            PoolOutput::Has(cid) => pool.handle_has(&cid, false),
-            output => said.push(output),
+        if let PoolOutput::Load(cid) = output {
+            pool.handle_load(&cid, None).expect("nothing is read");
+        } else if let PoolOutput::Has(cid) = output {
+            pool.handle_has(&cid, false);
+        } else {
+            said.push(output);
         }
     }
     said
 }
 
 fn asks(said: &[PoolOutput]) -> Vec<Ask> {
-    let ask = |output: &PoolOutput| match output {
-        PoolOutput::Ask(ask) => Some(ask.clone()),
-        _ => None,
+    let ask = |output: &PoolOutput| {
+        if let PoolOutput::Ask(ask) = output { Some(ask.clone()) } else { None }
     };
     said.iter().filter_map(ask).collect()
 }
 
 fn state(pool: &Pool, source: SourceId) -> State {
-    pool.tally(source).unwrap().1
+    pool.tally(source).expect("it joined").1
 }
 
 /// A pool of so many sources of a kind that wants `root`, and what it says at first.
@@ -68,7 +69,7 @@ fn names_in_one_request_are_at_most_so_many() {
     let (mut pool, asked) = pool(root.cid(), Kind::NAMED, 2, options);
     let first = &asked[0];
     assert_eq!((asked.len(), &first.form), (1, &Form::Named));
-    pool.handle_block(first.source, first.request, root.clone(), 1_000).unwrap();
+    pool.handle_block(first.source, first.request, root, 1_000).unwrap();
     pool.handle_end(first.request, 1_000);
     let asked = asks(&say(&mut pool, 1_000));
     assert!(!asked.is_empty() && asked.iter().all(|ask| ask.want.len() <= 7), "{asked:?}");
@@ -127,7 +128,7 @@ fn bytes_in_vain_at_the_limit_and_one_past_it() {
         assert_eq!(pool.handle_block(source, request, root.clone(), 1), Ok(Took::Duplicate));
         assert_eq!(state(&pool, source), State::Ready);
     }
-    pool.handle_block(source, request, root.clone(), 1).unwrap();
+    pool.handle_block(source, request, root, 1).unwrap();
     assert_eq!(state(&pool, source), State::Gone(Gone::Wasteful));
 }
 
@@ -156,9 +157,8 @@ fn who_breaks_off_rests_and_the_third_time_is_the_last() {
             asked = asks(&say(&mut pool, now));
         } else {
             assert_eq!(state(&pool, 0), State::Gone(Gone::Failed));
-            let outcome = said.iter().find_map(|output| match output {
-                PoolOutput::Done(outcome) => Some(outcome.missing),
-                _ => None,
+            let outcome = said.iter().find_map(|output| {
+                if let PoolOutput::Done(outcome) = output { Some(outcome.missing) } else { None }
             });
             assert_eq!(outcome, Some(1));
         }

@@ -85,7 +85,7 @@ impl Point {
             Rates::Stalls if last => source.stalls = Some((2_000_000, 4_000_000)),
             Rates::Dies if last => source.dies = Some(3_000_000),
             Rates::Joins if last && self.sources > 1 => source.joins = 2_000_000,
-            _ => {}
+            Rates::Equal | Rates::Mixed | Rates::Stalls | Rates::Dies | Rates::Joins => {}
         }
         match self.shares {
             Shares::All => {}

@@ -6,8 +6,8 @@ use std::{collections::HashMap, time::Instant};
 
 use crate::report::{Goal, Row};
 
-const NODES: u64 = 1_000;
-const LEAVES: u64 = 1_000;
+const NODES: u32 = 1_000;
+const LEAVES: u32 = 1_000;
 const SOURCES: u8 = 4;
 
 /// A CID whose digest says its number: nothing is hashed here.
@@ -26,11 +26,15 @@ fn node(number: u64, links: impl ExactSizeIterator<Item = Cid>) -> Block {
 
 /// A root, its nodes, and their leaves.
 fn nodes() -> HashMap<Cid, Block> {
-    let below =
-        |n: u64| (0..LEAVES as usize).map(move |leaf| cid(codec::RAW, n * LEAVES + leaf as u64));
-    let mut nodes: HashMap<Cid, Block> =
-        (1..=NODES).map(|n| node(n, below(n))).map(|block| (*block.cid(), block)).collect();
-    let root = node(0, (0..NODES as usize).map(|n| cid(codec::DAG_CBOR, n as u64 + 1)));
+    let below = |n: u32| -> Vec<Cid> {
+        (0..LEAVES).map(|leaf| cid(codec::RAW, u64::from(n * LEAVES + leaf))).collect()
+    };
+    let mut nodes: HashMap<Cid, Block> = (1..=NODES)
+        .map(|n| node(u64::from(n), below(n).into_iter()))
+        .map(|block| (*block.cid(), block))
+        .collect();
+    let tops: Vec<Cid> = (1..=NODES).map(|n| cid(codec::DAG_CBOR, u64::from(n))).collect();
+    let root = node(0, tops.into_iter());
     nodes.insert(*root.cid(), root);
     nodes
 }
@@ -63,7 +67,15 @@ fn run(nodes: &HashMap<Cid, Block>) -> Ran {
                     let seconds = begun.elapsed().as_secs_f64();
                     return Ran { seconds, blocks, most_wanted, bytes: pool.bytes() };
                 }
-                _ => {}
+                PoolOutput::Store(_)
+                | PoolOutput::Hold(_)
+                | PoolOutput::Recall(_)
+                | PoolOutput::Discard(_)
+                | PoolOutput::Cancel { .. }
+                | PoolOutput::Pause(_)
+                | PoolOutput::Resume(_)
+                | PoolOutput::Drop { .. }
+                | _ => {}
             }
         }
         most_wanted = most_wanted.max(pool.missing());
@@ -92,9 +104,9 @@ pub(super) fn measure(each: &mut dyn FnMut(Row)) {
         let begun = Instant::now();
         let mut set = CidSet::with_seed(1);
         (0..NODES * LEAVES).for_each(|n| {
-            set.insert(&cid(codec::RAW, n + LEAVES));
+            set.insert(&cid(codec::RAW, u64::from(n + LEAVES)));
         });
-        begun.elapsed().as_secs_f64() / (NODES * LEAVES) as f64
+        begun.elapsed().as_secs_f64() / f64::from(NODES * LEAVES)
     };
     let most = ran.most_wanted as f64 / 1e6;
     let what =
