@@ -98,9 +98,13 @@ pub(crate) struct Source {
     /// Where the present sample began, and what came since.
     sampled: Option<(u64, u64)>,
     pub(crate) last_sign: u64,
+    /// When it last brought a block that is of use: bytes alone are no work.
+    pub(crate) last_block: u64,
     /// Failures in a row.
     pub(crate) failures: u32,
     pub(crate) rests_until: u64,
+    /// How often it took over work of others since it last brought a block of use.
+    pub(crate) in_vain: u32,
     /// When it looks again for what it could take over.
     pub(crate) looks_again: u64,
     pub(crate) paused: bool,

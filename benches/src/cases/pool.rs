@@ -74,8 +74,7 @@ fn run(nodes: &HashMap<Cid, Block>) -> Ran {
                 | PoolOutput::Cancel { .. }
                 | PoolOutput::Pause(_)
                 | PoolOutput::Resume(_)
-                | PoolOutput::Drop { .. }
-                | _ => {}
+                | PoolOutput::Drop { .. } => {}
             }
         }
         most_wanted = most_wanted.max(pool.missing());

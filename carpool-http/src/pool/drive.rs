@@ -330,7 +330,6 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             PoolOutput::Resume(source) => self.read(source, true),
             PoolOutput::Drop { .. } => self.show(),
             PoolOutput::Done(outcome) => self.outcome = Some(outcome),
-            _ => {}
         }
         Ok(())
     }

@@ -223,6 +223,10 @@ impl Pool {
     ) -> Result<Took, Error> {
         self.note_begun(request, now);
         let took = self.arrive(source, request, block)?;
+        if matches!(took, Took::Wanted | Took::Waits) {
+            let of = &mut self.sources[usize::from(source)];
+            (of.last_block, of.in_vain) = (now, 0);
+        }
         self.stirred = self.stirred || self.has_room(source);
         Ok(took)
     }
@@ -359,7 +363,7 @@ impl Pool {
         let of = &mut self.sources[usize::from(source)];
         let alone = of.open == 0;
         if alone {
-            of.last_sign = now;
+            (of.last_sign, of.last_block) = (now, now);
         }
         of.open += 1;
         of.lists.push(list);

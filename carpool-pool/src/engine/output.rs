@@ -6,9 +6,8 @@ use crate::{
     source::{Gone, SourceId},
 };
 
-/// What a [`Pool`](crate::Pool) has to say.
+/// What a [`Pool`](crate::Pool) has to say. A driver has to act on each of them, so a new one is to break it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum PoolOutput {
     /// Look this block up and answer with [`Pool::handle_load`](crate::Pool::handle_load).
     Load(Cid),

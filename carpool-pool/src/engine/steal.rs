@@ -14,22 +14,27 @@ const LOOKED_AT: usize = 1 << 14;
 /// A thief that was not lucky looks again after so many microseconds at the earliest.
 const PAUSE: u64 = 5_000;
 
+/// So often a source may take over work without bringing a block: two that are slow alike would take the same
+/// block from each other for ever.
+const IN_VAIN: u32 = 8;
+
 /// A stream of deltas is left alone for so many microseconds.
 const DELTAS: u64 = 1_000_000;
 
 impl Pool {
     /// Takes from the far end of what the slowest source has before it as much as makes both end together.
     pub(super) fn steal(&mut self, source: SourceId, now: u64) -> bool {
-        let thief = &self.sources[usize::from(source)];
-        if now < thief.looks_again || !self.has_room_to_steal(source) {
+        let of = &self.sources[usize::from(source)];
+        if now < of.looks_again || of.in_vain >= IN_VAIN || !self.has_room_to_steal(source) {
             return false;
         }
         let Some((request, victim)) = self.slowest(source, now) else {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
             return false;
         };
-        let bytes = self.worth(source, &victim);
-        let taken = self.take_tail(source, &victim, bytes);
+        let dawdles = self.dawdles(victim.source, now);
+        let bytes = self.worth(source, &victim, dawdles);
+        let taken = self.take_tail(source, &victim, bytes, dawdles);
         if taken.is_empty() {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
             return false;
@@ -37,7 +42,9 @@ impl Pool {
         let node = taken.iter().any(|id| self.frontier.is_node(*id));
         let named = self.sources[usize::from(source)].kind.named;
         let form = if named || !node { Form::Named } else { Form::Below };
-        self.sources[usize::from(source)].tally.stolen += taken.len() as u64;
+        let thief = &mut self.sources[usize::from(source)];
+        thief.tally.stolen += taken.len() as u64;
+        thief.in_vain += 1;
         if let Some(victim) = self.requests.get_mut(&request) {
             victim.stolen = true;
         }
@@ -69,19 +76,24 @@ impl Pool {
         Some((*most.0, *most.1))
     }
 
-    /// Bytes to take so that thief and victim end together; 0 where it is not worth it.
-    fn worth(&self, thief: SourceId, victim: &Request) -> u64 {
+    /// Bytes to take so that thief and victim end together; 0 where it is not worth it, and all of a victim
+    /// that `dawdles` where it is.
+    fn worth(&self, thief: SourceId, victim: &Request, dawdles: bool) -> u64 {
         let (from, to) =
             (&self.sources[usize::from(victim.source)], &self.sources[usize::from(thief)]);
         let left = self.in_flight(victim.source);
-        let (time, one) = (from.time(left), self.sizes.of(false).min(self.weight(victim.list)));
+        let (time, one) = (from.time(left), self.one_of(victim));
         let again = to.rtt() + to.time(one);
         let pays = match victim.way {
             Way::Named => time > again + again / 2,
-            Way::Below | Way::Share => time > again,
+            Way::Below | Way::Share if !dawdles => time > again,
+            Way::Below | Way::Share => time > again + again / 2,
         };
         if !pays {
             return 0;
+        }
+        if dawdles {
+            return self.options.max_unit;
         }
         let together = u128::from(from.rate()) + u128::from(to.rate());
         let both = u128::from(from.rate()) * u128::from(to.rate()) / together.max(1);
@@ -91,9 +103,22 @@ impl Pool {
         u64::try_from(bytes).unwrap_or(u64::MAX).min(takable).min(self.options.max_unit)
     }
 
-    fn take_tail(&mut self, thief: SourceId, victim: &Request, bytes: u64) -> alloc::vec::Vec<Id> {
+    /// Bytes of one block of what a request is to bring, about.
+    fn one_of(&self, victim: &Request) -> u64 {
+        let nodes_alone = self.frontier.nodes(victim.list) == self.frontier.len(victim.list);
+        self.sizes.of(nodes_alone)
+    }
+
+    fn take_tail(
+        &mut self,
+        thief: SourceId,
+        victim: &Request,
+        bytes: u64,
+        all: bool,
+    ) -> alloc::vec::Vec<Id> {
         // What comes next of a stream is under way, and shows where it is.
-        let all = self.frontier.len(victim.list) - usize::from(victim.way != Way::Named);
+        let left = usize::from(victim.way != Way::Named && !all);
+        let all = self.frontier.len(victim.list) - left;
         let mut taken = Taken::new(self.options.max_named.min(all), bytes);
         let mut at = match victim.way {
             Way::Share => self.frontier.last_wanted(),

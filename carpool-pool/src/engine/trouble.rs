@@ -71,6 +71,13 @@ impl Pool {
         self.options.stall.max(3 * self.sources[place].rtt())
     }
 
+    /// Whether a source is at work and brings nothing, though bytes may come.
+    pub(super) fn dawdles(&self, source: SourceId, now: u64) -> bool {
+        let of = &self.sources[usize::from(source)];
+        let since = of.last_block + self.patience(usize::from(source));
+        of.open > 0 && !of.paused && now >= since
+    }
+
     pub(super) fn expire(&mut self, now: u64) {
         for place in 0..self.sources.len() {
             let source = &self.sources[place];
@@ -85,6 +92,7 @@ impl Pool {
                         self.give_up(id);
                         self.fail(id, now);
                     }
+                    self.stirred |= self.dawdles(id, now);
                 }
                 State::Ready | State::Resting | State::Gone(_) => {}
             }

@@ -284,7 +284,6 @@ impl<'a> Run<'a> {
                 }
                 PoolOutput::Drop { .. } => {}
                 PoolOutput::Done(outcome) => self.outcome = Some(outcome),
-                _ => unreachable!("every output is known here"),
             }
         }
         let timer = self.pool.poll_timeout();
