@@ -20,6 +20,8 @@ pub struct Plan {
     me: u8,
     /// The weights of the members, and behind them the reserve.
     weights: Vec<u32>,
+    /// The same of an earlier plan, under which another answer to the reader is under way; or none.
+    earlier: Vec<u32>,
 }
 
 impl Plan {
@@ -47,7 +49,26 @@ impl Plan {
             return Err(Error::Plan { expected: "its reader among the members" });
         }
         weights.push(reserve);
-        Ok(Self { session, epoch, me, weights })
+        Ok(Self { session, epoch, me, weights, earlier: Vec::new() })
+    }
+
+    /// The plan less what an earlier one gave to its reader, under which another answer is on its way: the
+    /// reserve weighed the same in it, and the members these `weights`.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where there are not as many of them as there are members.
+    pub fn beside(mut self, mut weights: Vec<u32>) -> Result<Self, Error> {
+        if weights.len() != self.weights().len() {
+            return Err(Error::Plan { expected: "as many earlier weights as members" });
+        }
+        weights.push(self.reserve());
+        self.earlier = weights;
+        Ok(self)
+    }
+
+    /// The same plan for another reader, who has to be a member.
+    pub(crate) fn read_by(&self, me: u8) -> Self {
+        Self { me, ..self.clone() }
     }
 
     /// The session's name.
@@ -84,14 +105,25 @@ impl Plan {
     /// weight changes: who loses weight loses blocks, and nobody else does.
     #[must_use]
     pub fn owner(&self, cid: &Cid) -> Option<usize> {
-        let weights = if may_link(cid) { self.weights() } else { &self.weights };
-        rendezvous::owner(self.key(cid), weights).filter(|place| *place < self.weights().len())
+        self.owner_by(&self.weights, cid)
     }
 
-    /// Whether the plan's reader sends this block.
+    fn owner_by(&self, weights: &[u32], cid: &Cid) -> Option<usize> {
+        let members = weights.len() - 1;
+        let of = if may_link(cid) { &weights[..members] } else { weights };
+        rendezvous::owner(self.key(cid), of).filter(|place| *place < members)
+    }
+
+    /// Whether the plan's reader sends this block: it owns it, and did not by the [earlier](Self::beside) weights.
     #[must_use]
     pub fn is_mine(&self, cid: &Cid) -> bool {
-        self.owner(cid) == Some(usize::from(self.me))
+        self.sends(usize::from(self.me), cid)
+    }
+
+    /// Whether the member at this place would send this block if it was the reader.
+    pub(crate) fn sends(&self, member: usize, cid: &Cid) -> bool {
+        let is = self.owner(cid) == Some(member);
+        is && (self.earlier.is_empty() || self.owner_by(&self.earlier, cid) != Some(member))
     }
 
     fn key(&self, cid: &Cid) -> u64 {
@@ -100,14 +132,17 @@ impl Plan {
         xxh3_64_with_seed(cid.hash().digest(), u64::from_le_bytes(*low))
     }
 
-    /// As a parameter of a header: `session.epoch.me.reserve.weight-weight…`, the session in 32 hexadecimal digits.
+    /// As a parameter of a header: `session.epoch.me.reserve.weight-weight…`, the session in 32 hexadecimal digits,
+    /// and behind a further point the earlier weights where there are any.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
         let session = u128::from_be_bytes(self.session);
-        let _ = write!(text, "{session:032x}.{}.{}.{}.", self.epoch, self.me, self.reserve());
-        for (place, weight) in self.weights().iter().enumerate() {
-            let _ = write!(text, "{}{weight}", if place == 0 { "" } else { "-" });
+        let _ = write!(text, "{session:032x}.{}.{}.{}", self.epoch, self.me, self.reserve());
+        for weights in [&self.weights, &self.earlier].into_iter().filter(|of| !of.is_empty()) {
+            for (place, weight) in weights[..weights.len() - 1].iter().enumerate() {
+                let _ = write!(text, "{}{weight}", if place == 0 { "." } else { "-" });
+            }
         }
         text
     }
@@ -117,29 +152,36 @@ impl Plan {
     /// # Errors
     /// As [`new`](Self::new), and [`Error::Plan`] for other text.
     pub fn decode(text: &str) -> Result<Self, Error> {
-        let malformed = Error::Plan { expected: "session.epoch.member.reserve.weights" };
         let mut parts = text.split('.');
-        let mut next = || parts.next().ok_or_else(|| malformed.clone());
+        let mut next = || parts.next().ok_or(MALFORMED);
         let (session, epoch, me) = (next()?, next()?, next()?);
         let (reserve, weights) = (next()?, next()?);
+        let earlier = parts.next();
         if parts.next().is_some() {
-            return Err(malformed);
+            return Err(MALFORMED);
         }
-        let number = |text: &str| digits(text).ok_or_else(|| malformed.clone());
-        let members = weights.split('-').count();
-        if members > MAX_MEMBERS {
-            return Err(Error::Members { members: members as u64, max: MAX_MEMBERS as u64 });
+        let me = u8::try_from(number(me)?).map_err(|_| MALFORMED)?;
+        let session = session_of(session).ok_or(MALFORMED)?;
+        let plan = Self::new(session, number(epoch)?, me, number(reserve)?, weights_of(weights)?)?;
+        match earlier {
+            Some(earlier) => plan.beside(weights_of(earlier)?),
+            None => Ok(plan),
         }
-        let weights = weights.split('-').map(number).collect::<Result<_, _>>()?;
-        let me = u8::try_from(number(me)?).map_err(|_| malformed.clone())?;
-        Self::new(
-            session_of(session).ok_or_else(|| malformed.clone())?,
-            number(epoch)?,
-            me,
-            number(reserve)?,
-            weights,
-        )
     }
+}
+
+const MALFORMED: Error = Error::Plan { expected: "session.epoch.member.reserve.weights[.earlier]" };
+
+fn number(text: &str) -> Result<u32, Error> {
+    digits(text).ok_or(MALFORMED)
+}
+
+fn weights_of(text: &str) -> Result<Vec<u32>, Error> {
+    let members = text.split('-').count();
+    if members > MAX_MEMBERS {
+        return Err(Error::Members { members: members as u64, max: MAX_MEMBERS as u64 });
+    }
+    text.split('-').map(number).collect()
 }
 
 /// A decimal number without a sign.
@@ -170,6 +212,25 @@ mod tests {
     }
 
     #[test]
+    fn beside_an_earlier_plan_goes_what_is_new() {
+        let before = Plan::new(SESSION, 0, 1, 2, vec![5, 5, 5]).unwrap();
+        let after = Plan::new(SESSION, 1, 1, 2, vec![0, 5, 5]).unwrap();
+        let beside = after.clone().beside(vec![5, 5, 5]).unwrap();
+        let text = "000102030405060708090a0b0c0d0e0f.1.1.2.0-5-5.5-5-5";
+        assert_eq!(beside.encode(), text);
+        assert_eq!(Plan::decode(text), Ok(beside.clone()));
+        let mut moved = 0;
+        for n in 0..300_u32 {
+            let cid = *Block::new(codec::RAW, n.to_le_bytes().to_vec().into()).cid();
+            assert_eq!(beside.owner(&cid), after.owner(&cid));
+            assert_eq!(beside.is_mine(&cid), after.is_mine(&cid) && !before.is_mine(&cid));
+            moved += u32::from(beside.is_mine(&cid));
+        }
+        assert!((25..75).contains(&moved), "a sixth: {moved}");
+        assert!(after.beside(vec![1]).is_err());
+    }
+
+    #[test]
     fn what_is_no_plan_is_refused() {
         let sid = "000102030405060708090a0b0c0d0e0f";
         for text in [
@@ -178,7 +239,10 @@ mod tests {
             &format!("{sid}.0.0"),
             &format!("{sid}.0.0.0."),
             &format!("{sid}.0.0.1"),
-            &format!("{sid}.0.0.0.1.1"),
+            &format!("{sid}.0.0.0.1.1.1"),
+            &format!("{sid}.0.0.0.1."),
+            &format!("{sid}.0.0.0.1.1-1"),
+            &format!("{sid}.0.0.0.1.-1"),
             &format!("{sid}.0.0.0.+1"),
             &format!("{sid}.0.0.0.4294967296"),
             &format!("{sid}.0.0.4294967296.1"),

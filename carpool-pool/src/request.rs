@@ -29,6 +29,8 @@ pub struct Ask {
     pub source: SourceId,
     /// The blocks that it names, at most [`Options::max_named`](crate::Options::max_named).
     pub want: Vec<Cid>,
+    /// Blocks below them that are not to be sent, though nothing is known of what lies below these.
+    pub have: Vec<Cid>,
     /// What is wanted of them.
     pub form: Form,
 }
@@ -48,6 +50,22 @@ pub(crate) struct Request {
     pub(crate) alone: bool,
     /// Others took over part of it: it is cancelled where it comes to that.
     pub(crate) stolen: bool,
+    /// It is not read at the moment.
+    pub(crate) paused: bool,
+}
+
+impl Request {
+    pub(crate) const NEW: Self = Self {
+        source: 0,
+        list: 0,
+        way: Way::Named,
+        asked: 0,
+        named: 0,
+        begun: false,
+        alone: false,
+        stolen: false,
+        paused: false,
+    };
 }
 
 /// A [`Form`] without its plan.

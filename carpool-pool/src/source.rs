@@ -107,7 +107,12 @@ pub(crate) struct Source {
     pub(crate) in_vain: u32,
     /// When it looks again for what it could take over.
     pub(crate) looks_again: u64,
-    pub(crate) paused: bool,
+    /// Requests that are not read at the moment.
+    pub(crate) paused: u32,
+    /// Since when it has had nothing to do and found nothing.
+    pub(crate) idle_since: Option<u64>,
+    /// When its streams began to bring something, and how many bytes came since.
+    streamed: Option<(u64, u64)>,
     pub(crate) waiting: u64,
     /// Of blocks that it was asked for by name: how many, and how many came.
     pub(crate) hits: (u64, u64),
@@ -126,6 +131,11 @@ impl Source {
         Self { kind, rtt, rate, last_sign: now, ..Self::default() }
     }
 
+    /// Whether nothing of what it was asked for is read.
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.open > 0 && self.paused == self.open
+    }
+
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone(_))
     }
@@ -133,6 +143,11 @@ impl Source {
     /// Bytes came.
     pub(crate) fn note_bytes(&mut self, bytes: u64, now: u64) {
         self.last_sign = now;
+        self.streamed = match self.streamed {
+            _ if self.streams == 0 || self.paused > 0 => None,
+            None => Some((now, 0)),
+            Some((begun, before)) => Some((begun, before + bytes)),
+        };
         let Some((begun, before)) = self.sampled else {
             self.sampled = Some((now, 0));
             return;
@@ -147,9 +162,17 @@ impl Source {
         self.sampled = Some((now, 0));
     }
 
+    /// Bytes a second of its streams from their beginning, where that is so many microseconds ago; they are at work
+    /// and read.
+    pub(crate) fn stream_rate(&self, now: u64, least: u64) -> Option<u64> {
+        let (begun, bytes) = self.streamed.filter(|_| self.streams > 0 && self.paused == 0)?;
+        let spent = now.saturating_sub(begun);
+        (spent >= least).then(|| bytes.saturating_mul(1_000_000) / spent)
+    }
+
     /// Nothing is asked of it any more: the time until it is asked again says nothing of its rate.
     pub(crate) fn note_idle(&mut self) {
-        self.sampled = None;
+        (self.sampled, self.streamed) = (None, None);
     }
 
     pub(crate) fn note_answer(&mut self, after: u64) {

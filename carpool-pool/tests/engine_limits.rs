@@ -104,7 +104,7 @@ fn blocks_that_wait_at_the_limit_and_one_past_it() {
     assert!(say(&mut pool, 1).iter().all(|output| matches!(output, PoolOutput::Hold(_))));
     assert_eq!(pool.handle_block(source, request, leaf(3), 1), Ok(Took::Waits));
     let said = say(&mut pool, 1);
-    assert!(said.contains(&PoolOutput::Pause(source)), "{said:?}");
+    assert!(said.contains(&PoolOutput::Pause { source, request }), "{said:?}");
     // The other one ends without what links to them: they belong to nothing.
     pool.handle_end(asked[1].request, 2);
     let mut dropped = false;

@@ -1,12 +1,12 @@
 //! What a client does as one source of a pool.
 
-use carpool_bloom::Filter;
+use carpool_bloom::{Filter, Params};
 use carpool_core::Cid;
 use carpool_mirror::{
     Status,
     extension::{self, Offer, Scope},
 };
-use carpool_pool::{Form, Kind};
+use carpool_pool::{Ask, Form, Kind};
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
@@ -19,6 +19,9 @@ use crate::{
     progress::add,
     routes,
 };
+
+/// How often the filter of what waits hides another block.
+const HIDES_BY_MISTAKE: f64 = 1e-6;
 
 /// What was found out about a source before it is asked for anything.
 #[derive(Clone, Copy, Debug)]
@@ -86,25 +89,26 @@ impl Client {
         &self,
         root: Cid,
         held: &[Cid],
-        want: Vec<Cid>,
-        form: &Form,
+        ask: Ask,
         gossips: bool,
     ) -> Result<Response<Incoming>> {
+        let Ask { want, have, form, .. } = ask;
         add(&self.progress.rounds, 1);
         let (dialect, extended) = (self.speech.dialect(), self.is_extended());
         let path = pull_path(dialect, &root);
         let (kind, offer, message) = if extended {
-            let (offer, request) = asked(root, held, want, form, gossips);
+            let (offer, request) = asked(root, held, want, &form, gossips);
+            let have = filter_of(&have, &self.options.limits);
+            let request = extension::Request { have, ..request };
             (extension::CONTENT_TYPE, offer, request.into())
         } else {
-            let status = self.plain_status(dialect, want, form)?;
+            let status = self.plain_status(dialect, want, &form)?;
             let message = message::encode(dialect, Message::PullRequest, &status);
             (routes::DAG_CBOR, None, message)
         };
         let coding = self.accepts();
         // What is asked for by name goes as it is: it is what no delta brought.
-        let deltas =
-            extended && *form != Form::Named && !held.is_empty() && self.takes_deltas(held);
+        let deltas = extended && form != Form::Named && !held.is_empty() && self.takes_deltas(held);
         let accept = deltas.then_some(TAKES_DELTAS);
         let head = Head { content_type: Some(kind), offer: offer.as_ref(), coding, accept };
         let response = self.send_headed(Method::POST, &path, head, full(message)).await?;
@@ -141,6 +145,15 @@ fn asked(
         }
         Form::Below | _ => (None, extension::Request { held: held.to_vec(), ..request }),
     }
+}
+
+/// A filter of blocks that wait: what it hides by mistake is asked for by name in the end, and a chain stands still
+/// until then.
+fn filter_of(have: &[Cid], limits: &carpool_core::Limits) -> Option<Filter> {
+    let params = Params::fitting(have.len() as u64, HIDES_BY_MISTAKE, limits.max_bloom_bytes);
+    let mut filter = Filter::new(params);
+    filter.insert_all(have.iter().map(Cid::to_bytes));
+    (!have.is_empty()).then_some(filter)
 }
 
 fn hides_all(limits: &carpool_core::Limits) -> Result<Option<Filter>> {

@@ -47,13 +47,14 @@ struct Source {
     told: u64,
     /// Bytes of sections that were handed to the sink.
     taken: u64,
-    reads: watch::Sender<bool>,
     line: Line,
 }
 
 /// A request under way.
 struct Under {
     task: AbortHandle,
+    /// Whether its answer is read.
+    reads: watch::Sender<bool>,
 }
 
 pub(super) struct Drive<S: ?Sized> {
@@ -270,17 +271,14 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         self.places.push(place);
         self.all_aware &= hello.kind.aware;
         let came = Arc::new(AtomicU64::new(0));
-        let (reads, reading) = watch::channel(true);
         let line = Line {
             source: id,
             client: (*client).clone(),
             came: Arc::clone(&came),
-            reads: reading,
             to: self.to.clone(),
         };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)[place].kind = kind_of(hello.kind);
-        self.sources[place] =
-            Some(Source { id, client: *client, came, told: 0, taken: 0, reads, line });
+        self.sources[place] = Some(Source { id, client: *client, came, told: 0, taken: 0, line });
     }
 
     fn note_trouble(&self, place: usize, error: &Error) {
@@ -326,8 +324,8 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             PoolOutput::Discard(cid) => drop(self.aside.take(&cid).map_err(full)?),
             PoolOutput::Ask(ask) => self.ask(ask),
             PoolOutput::Cancel { request, .. } => self.cancel(request),
-            PoolOutput::Pause(source) => self.read(source, false),
-            PoolOutput::Resume(source) => self.read(source, true),
+            PoolOutput::Pause { request, .. } => self.read(request, false),
+            PoolOutput::Resume { request, .. } => self.read(request, true),
             PoolOutput::Drop { .. } => self.show(),
             PoolOutput::Done(outcome) => self.outcome = Some(outcome),
         }
@@ -371,15 +369,17 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         let Some(source) = &self.sources[place] else { return };
         let request = ask.request;
         let line = source.line.clone();
+        let (reads, reading) = watch::channel(true);
         let about = About {
             root: self.root,
             held: Arc::clone(&self.held),
             limits: self.limits.clone(),
             gossips: self.all_aware,
             bases: Arc::clone(&self.bases),
+            reads: reading,
         };
         let task = self.runtime.spawn(line.fetch(about, ask)).abort_handle();
-        self.under.insert(request, Under { task });
+        self.under.insert(request, Under { task, reads });
     }
 
     fn cancel(&mut self, request: RequestId) {
@@ -388,9 +388,9 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         }
     }
 
-    fn read(&self, source: SourceId, reads: bool) {
-        if let Some(source) = &self.sources[self.place_of(source)] {
-            let _ = source.reads.send(reads);
+    fn read(&self, request: RequestId, reads: bool) {
+        if let Some(under) = self.under.get(&request) {
+            let _ = under.reads.send(reads);
         }
     }
 

@@ -25,12 +25,10 @@ pub(super) struct Line {
     pub(super) client: Client,
     /// Bytes of bodies that came.
     pub(super) came: Arc<AtomicU64>,
-    /// Whether bodies are read at the moment.
-    pub(super) reads: watch::Receiver<bool>,
     pub(super) to: SyncSender<Event>,
 }
 
-/// What all requests of a transfer have in common.
+/// What a request has of its transfer.
 pub(super) struct About {
     pub(super) root: Cid,
     /// Roots that are held.
@@ -40,6 +38,8 @@ pub(super) struct About {
     pub(super) gossips: bool,
     /// Reads blocks below the held roots.
     pub(super) bases: Bases,
+    /// Whether its answer is read at the moment.
+    pub(super) reads: watch::Receiver<bool>,
 }
 
 /// What deltas are against: only what was held before the transfer.
@@ -62,10 +62,10 @@ impl Line {
     }
 
     async fn answer(&self, about: About, ask: Ask) -> Result<()> {
-        let About { root, held, limits, gossips, bases } = about;
+        let About { root, held, limits, gossips, bases, reads } = about;
         let (source, request) = (self.source, ask.request);
         let common = Common { wanted: ask.want.clone(), held: held.to_vec() };
-        let mut response = self.client.ask(root, &held, ask.want, &ask.form, gossips).await?;
+        let mut response = self.client.ask(root, &held, ask, gossips).await?;
         if http_body::Body::is_end_stream(response.body()) {
             // car-mirror's way to say that there is nothing to send.
             return Ok(());
@@ -85,7 +85,7 @@ impl Line {
             progress.count_encoded(&body.counts());
             done
         });
-        self.pump(response.body_mut(), chunks).await;
+        self.pump(response.body_mut(), reads, chunks).await;
         match taken.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -93,8 +93,13 @@ impl Line {
     }
 
     /// Reads a body while its source is read.
-    async fn pump(&self, body: &mut hyper::body::Incoming, to: mpsc::Sender<Result<bytes::Bytes>>) {
-        let (mut reads, mut watch) = (self.reads.clone(), Watch::new(self.client.pace()));
+    async fn pump(
+        &self,
+        body: &mut hyper::body::Incoming,
+        mut reads: watch::Receiver<bool>,
+        to: mpsc::Sender<Result<bytes::Bytes>>,
+    ) {
+        let mut watch = Watch::new(self.client.pace());
         loop {
             if reads.wait_for(|reads| *reads).await.is_err() {
                 return;

@@ -74,12 +74,11 @@ impl Pool {
         let of = &mut self.sources[usize::from(source)];
         (of.tally.blocks, of.tally.bytes) = (of.tally.blocks + 1, of.tally.bytes + bytes);
         of.waiting += bytes + super::trouble::WAITING;
-        if of.waiting > self.options.max_waiting && !of.paused {
-            of.paused = true;
-            self.outputs.push_back(PoolOutput::Pause(source));
-            self.stirred = true;
-        }
+        let over = of.waiting > self.options.max_waiting;
         self.outputs.push_back(PoolOutput::Hold(block));
+        if over {
+            self.pause(source, request);
+        }
         Took::Waits
     }
 
@@ -140,9 +139,8 @@ impl Pool {
         if id as usize >= self.options.max_blocks {
             return Err(Error::Blocks { max: self.options.max_blocks as u64 });
         }
-        if self.frontier.is_shared(parent) {
-            self.frontier.share(id);
-        }
+        let cover = self.frontier.cover(parent);
+        self.frontier.note_cover(id, cover);
         match (self.share_of(id, link), list.filter(|list| self.is_below(*list))) {
             (Some(share), _) => self.frontier.put(id, share, None),
             (None, Some(list)) => self.frontier.put(id, list, Some(parent)),
@@ -150,13 +148,6 @@ impl Pool {
         }
         self.look_up(id, link);
         Ok(())
-    }
-
-    /// The list of the source that sends this block by the plan, as long as it is at it.
-    pub(super) fn share_of(&self, id: Id, cid: &Cid) -> Option<ListId> {
-        let sharing = self.sharing.as_ref().filter(|_| self.frontier.is_shared(id))?;
-        let request = sharing.requests[sharing.plan.owner(cid)?]?;
-        Some(self.requests.get(&request)?.list)
     }
 
     /// Whether the source sends what lies below what it sends.

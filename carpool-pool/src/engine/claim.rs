@@ -1,11 +1,9 @@
 //! Who is asked for what that nobody was asked for.
 
 use alloc::vec::Vec;
-use carpool_core::Cid;
 
-use super::{AGAIN, LEAVES, LOST, NODES, Pool, PoolOutput, Sharing};
+use super::{AGAIN, LEAVES, LOST, NODES, Pool, PoolOutput};
 use crate::{
-    Plan,
     frontier::{Id, ListId},
     request::{Ask, Form},
     source::{Source, SourceId, State},
@@ -17,14 +15,11 @@ const MAX_OPEN: u32 = 8;
 /// Microseconds that a request takes to be answered, about, where round trips are shorter.
 const LEAST_UNIT: u64 = 50_000;
 
-/// This part of the leaves is in no share: it makes up for what chance and rates do to shares.
-const RESERVE: u32 = 8;
-
 /// Bytes that a source is asked for before anything is known of it.
 const FIRST_UNIT: u64 = 256 << 10;
 
 /// After so many requests in a row that found one node with one link, all below the next is asked for.
-const NARROW: u32 = 2;
+pub(super) const NARROW: u32 = 2;
 
 /// Entries that one source turned out to lack which are looked at for one request.
 const LOOKED_AT: usize = 4096;
@@ -44,66 +39,12 @@ impl Pool {
         for source in ready {
             while self.has_room(source) && (self.claim(source, now) || self.steal(source, now)) {}
         }
-    }
-
-    /// Makes a plan once, where several sources take one and their rates are known, or nothing but a chain is.
-    /// What a source is told a plan of are nodes: of leaves that are known each is asked for once, by name.
-    fn share_out(&mut self, now: u64) {
-        let aware = |source: &&Source| source.kind.aware && source.state == State::Ready;
-        let members = self.sources.iter().filter(aware).count();
-        let known = self.sources.iter().filter(aware).all(Source::knows_rate);
-        let nodes = self.frontier.len(NODES);
-        let fits = (1..=self.options.max_named).contains(&nodes);
-        let ready = !self.options.differs && (known || self.narrow >= NARROW);
-        if self.sharing.is_some() || members < 2 || !fits || !ready {
-            return;
-        }
-        let weight = |source| if aware(&source) { weight_of(source) } else { 0 };
-        let weights: Vec<u32> = self.sources.iter().map(weight).collect();
-        // Who takes no plan lives on the reserve too.
-        let others = self.sources.iter().filter(|source| !aware(source) && !source.is_gone());
-        let others = others.fold(0_u32, |sum, source| sum.saturating_add(weight_of(source)));
-        let sum = weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight));
-        let reserve = others.saturating_add(sum.saturating_add(others) / RESERVE);
-        let session = self.options.session;
-        let plan = |me| Plan::new(session, 0, me, reserve, weights.clone()).expect("they weigh");
-        self.sharing = Some(Sharing { plan: plan(0), requests: alloc::vec![None; weights.len()] });
-        let wanted = self.all_of(NODES);
-        let want: Vec<Cid> = wanted.iter().map(|id| self.frontier.cid(*id)).collect();
-        for (source, _) in (0..).zip(&weights).filter(|(_, weight)| **weight > 0) {
-            self.ask_for_share(source, want.clone(), plan(source), now);
-        }
-        for (id, cid) in wanted.into_iter().zip(want) {
-            self.frontier.share(id);
-            if let Some(list) = self.share_of(id, &cid) {
-                self.frontier.put(id, list, None);
-            }
-        }
-    }
-
-    fn ask_for_share(&mut self, source: SourceId, want: Vec<Cid>, plan: Plan, now: u64) {
-        let form = Form::Share(plan);
-        let (request, _) = self.open(source, &form, want.len(), now);
-        if let Some(sharing) = &mut self.sharing {
-            sharing.requests[usize::from(source)] = Some(request);
-        }
-        self.sources[usize::from(source)].tally.named += want.len() as u64;
-        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
-    }
-
-    fn all_of(&self, list: ListId) -> Vec<Id> {
-        let mut at = self.frontier.first(list);
-        let mut all = Vec::new();
-        while let Some(id) = at {
-            all.push(id);
-            at = self.frontier.right(id);
-        }
-        all
+        self.share_again(now);
     }
 
     pub(super) fn has_room(&self, source: SourceId) -> bool {
         let of = &self.sources[usize::from(source)];
-        if of.state != State::Ready || of.paused || of.open >= MAX_OPEN {
+        if of.state != State::Ready || of.paused > 0 || of.open >= MAX_OPEN {
             return false;
         }
         if of.open == 0 {
@@ -209,13 +150,14 @@ impl Pool {
         ids.iter().for_each(|id| self.frontier.put(*id, list, None));
         let want: Vec<_> = ids.iter().map(|id| self.frontier.cid(*id)).collect();
         self.sources[usize::from(source)].tally.named += want.len() as u64;
-        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, form }));
+        self.outputs.push_back(PoolOutput::Ask(Ask {
+            request,
+            source,
+            want,
+            have: Vec::new(),
+            form,
+        }));
     }
-}
-
-/// In KiB a second.
-fn weight_of(source: &Source) -> u32 {
-    u32::try_from((source.rate() >> 10).max(1)).unwrap_or(u32::MAX)
 }
 
 /// Entries that go into one request.

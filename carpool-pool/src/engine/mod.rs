@@ -3,6 +3,7 @@
 mod arrive;
 mod claim;
 mod output;
+mod share;
 mod steal;
 mod trouble;
 
@@ -13,12 +14,13 @@ use alloc::{
 use carpool_core::{Block, Bytes, Cid, CidMap, Limits, may_link};
 
 use crate::{
-    Error, MAX_MEMBERS, Options, Plan,
+    Error, MAX_MEMBERS, Options,
     frontier::{Frontier, Id, ListId},
     request::{Form, Request, RequestId, Way},
     source::{Gone, Kind, Source, SourceId, State, Tally},
 };
 pub use output::{PoolOutcome, PoolOutput};
+use share::Sharing;
 
 /// Wanted blocks that can have links and were asked of nobody.
 const NODES: ListId = 0;
@@ -53,14 +55,6 @@ pub enum Trouble {
     Refused,
     /// Bytes that hash to something else, or that are no CAR: the source is dropped.
     Lie,
-}
-
-/// The plan in force, and the requests under it.
-#[derive(Debug)]
-struct Sharing {
-    plan: Plan,
-    /// By source; `None` once the request is over.
-    requests: Vec<Option<RequestId>>,
 }
 
 /// The sink of a transfer from many sources: sans-IO, and deterministic: the same events make the same decisions.
@@ -374,8 +368,7 @@ impl Pool {
             Form::Share(_) => Way::Share,
         };
         self.sources[usize::from(source)].streams += u32::from(way != Way::Named);
-        let opened =
-            Request { source, list, way, asked: now, named, begun: false, alone, stolen: false };
+        let opened = Request { source, list, way, asked: now, named, alone, ..Request::NEW };
         self.requests.insert(request, opened);
         (request, list)
     }

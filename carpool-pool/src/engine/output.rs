@@ -30,10 +30,20 @@ pub enum PoolOutput {
         /// Its number.
         request: RequestId,
     },
-    /// Read nothing more of this source until it is resumed.
-    Pause(SourceId),
+    /// Read nothing more of this request's answer until it is resumed.
+    Pause {
+        /// The source that it was sent to.
+        source: SourceId,
+        /// Its number.
+        request: RequestId,
+    },
     /// Read on.
-    Resume(SourceId),
+    Resume {
+        /// The source that it was sent to.
+        source: SourceId,
+        /// Its number.
+        request: RequestId,
+    },
     /// This source is not asked any more; its requests are over.
     Drop {
         /// The source.

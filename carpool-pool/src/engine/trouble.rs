@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{AGAIN, LOST, Pool, PoolOutcome, PoolOutput, Trouble};
 use crate::{
+    frontier::ListId,
     request::{RequestId, Way},
     source::{Gone, SourceId, State},
 };
@@ -59,12 +60,12 @@ impl Pool {
         }
         let at = |(place, source): (usize, &crate::source::Source)| match source.state {
             State::Resting => Some(source.rests_until),
-            State::Ready if source.open > 0 && !source.paused => {
+            State::Ready if source.open > 0 && !source.is_paused() => {
                 Some(source.last_sign + self.patience(place))
             }
             State::Ready | State::Gone(_) => None,
         };
-        self.sources.iter().enumerate().filter_map(at).min()
+        self.sources.iter().enumerate().filter_map(at).chain(self.looks_at_plan()).min()
     }
 
     fn patience(&self, place: usize) -> u64 {
@@ -75,7 +76,7 @@ impl Pool {
     pub(super) fn dawdles(&self, source: SourceId, now: u64) -> bool {
         let of = &self.sources[usize::from(source)];
         let since = of.last_block + self.patience(usize::from(source));
-        of.open > 0 && !of.paused && now >= since
+        of.open > 0 && !of.is_paused() && now >= since
     }
 
     pub(super) fn expire(&mut self, now: u64) {
@@ -87,7 +88,7 @@ impl Pool {
                     self.sources[place].state = State::Ready;
                     self.stirred = true;
                 }
-                State::Ready if source.open > 0 && !source.paused => {
+                State::Ready if source.open > 0 && !source.is_paused() => {
                     if now >= source.last_sign + self.patience(place) {
                         self.give_up(id);
                         self.fail(id, now);
@@ -97,6 +98,7 @@ impl Pool {
                 State::Ready | State::Resting | State::Gone(_) => {}
             }
         }
+        self.stirred |= self.looks_again(now);
     }
 
     /// Cancels all that a source was asked for.
@@ -148,10 +150,9 @@ impl Pool {
         if source.open == 0 {
             source.note_idle();
         }
-        if let Some(sharing) = &mut self.sharing
-            && of.way == Way::Share
-        {
-            sharing.requests[usize::from(of.source)] = None;
+        source.paused -= u32::from(of.paused);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.close(of.source, request);
         }
         self.stirred = true;
     }
@@ -163,7 +164,10 @@ impl Pool {
         }
         of.state = State::Gone(why);
         self.give_up(source);
-        self.forget_waiting(source);
+        // What an honest source was ahead by is of use.
+        if !matches!(why, Gone::Left | Gone::Failed) {
+            self.forget_waiting(source);
+        }
         self.outputs.push_back(PoolOutput::Drop { source, why });
         self.stirred = true;
     }
@@ -192,10 +196,38 @@ impl Pool {
     pub(super) fn note_connected(&mut self, source: SourceId, bytes: u32) {
         let of = &mut self.sources[usize::from(source)];
         of.waiting -= u64::from(bytes) + WAITING;
-        if of.paused && of.waiting <= self.options.max_waiting / 2 {
-            of.paused = false;
-            self.outputs.push_back(PoolOutput::Resume(source));
+        if of.paused > 0 && of.waiting <= self.options.max_waiting / 2 {
+            let theirs = self.requests.iter().filter(|(_, of)| of.source == source && of.paused);
+            let all: Vec<RequestId> = theirs.map(|(request, _)| *request).collect();
+            all.into_iter().for_each(|request| self.resume(request));
         }
+    }
+
+    /// Its source is ahead of others by more than is allowed. What brings the next block that is wanted is read
+    /// on, up to twice as much: everything waits for it.
+    pub(super) fn pause(&mut self, source: SourceId, request: RequestId) {
+        let next = self.next_list();
+        let Some(of) = self.requests.get_mut(&request).filter(|of| !of.paused) else { return };
+        let far = self.sources[usize::from(source)].waiting > 2 * self.options.max_waiting;
+        if far || next != Some(of.list) {
+            of.paused = true;
+            self.sources[usize::from(source)].paused += 1;
+            self.outputs.push_back(PoolOutput::Pause { source, request });
+            self.stirred = true;
+        }
+    }
+
+    fn resume(&mut self, request: RequestId) {
+        let Some(of) = self.requests.get_mut(&request).filter(|of| of.paused) else { return };
+        of.paused = false;
+        let source = &mut self.sources[usize::from(of.source)];
+        source.paused -= 1;
+        self.outputs.push_back(PoolOutput::Resume { source: of.source, request });
+    }
+
+    /// The list of the first block that is wanted, in the order of a walk.
+    fn next_list(&self) -> Option<ListId> {
+        self.frontier.first_wanted().and_then(|id| self.frontier.list(id))
     }
 
     pub(super) fn waste(&mut self, source: SourceId, bytes: u64) {
@@ -222,7 +254,7 @@ impl Pool {
         if self.frontier.wanted() == 0 {
             return self.finish();
         }
-        if self.requests.values().any(|of| !self.sources[usize::from(of.source)].paused) {
+        if self.requests.values().any(|of| !of.paused) {
             return;
         }
         if !self.requests.is_empty() {
@@ -240,8 +272,13 @@ impl Pool {
     /// Everybody who still sends is ahead of what nobody sends: what the first of them brought belongs to
     /// nothing.
     fn drop_unconnected(&mut self) {
+        if let Some((request, of)) = self.next_list().and_then(|list| self.request_of(list))
+            && self.sources[usize::from(of.source)].waiting <= 2 * self.options.max_waiting
+        {
+            return self.resume(request);
+        }
         let most = |place: &usize| (self.sources[*place].waiting, usize::MAX - *place);
-        let paused = (0..self.sources.len()).filter(|place| self.sources[*place].paused);
+        let paused = (0..self.sources.len()).filter(|place| self.sources[*place].paused > 0);
         if let Some(place) = paused.max_by_key(most) {
             let source = SourceId::try_from(place).expect("sources are few");
             self.drop_source(source, Gone::Unconnected);

@@ -30,8 +30,8 @@ struct Entry {
     list: ListId,
     /// Whether it can have links.
     node: bool,
-    /// Whether it lies below what shares are of.
-    shared: bool,
+    /// The last plan that is of something it lies below; 0 is none.
+    cover: u8,
     /// Which sources turned out not to have it, by a bit.
     lacking: u64,
     /// Which sources did not send it with what lies around it: they may not have come so far.
@@ -48,7 +48,7 @@ impl Default for Entry {
             right,
             list: NOWHERE,
             node: false,
-            shared: false,
+            cover: 0,
             lacking: 0,
             withheld: 0,
         }
@@ -76,6 +76,7 @@ pub(crate) struct Frontier {
     first: Id,
     last: Id,
     wanted: usize,
+    wanted_nodes: usize,
 }
 
 impl Frontier {
@@ -87,6 +88,7 @@ impl Frontier {
             first: NONE,
             last: NONE,
             wanted: 0,
+            wanted_nodes: 0,
         }
     }
 
@@ -117,6 +119,11 @@ impl Frontier {
         self.wanted
     }
 
+    /// How many of them can have links.
+    pub(crate) const fn wanted_nodes(&self) -> usize {
+        self.wanted_nodes
+    }
+
     pub(crate) fn find(&self, cid: &Cid) -> Option<Id> {
         self.index.get(cid)
     }
@@ -139,12 +146,13 @@ impl Frontier {
         Some(self.entries[id].list).filter(|list| *list < NOWHERE)
     }
 
-    pub(crate) fn is_shared(&self, id: Id) -> bool {
-        self.entries[id].shared
+    /// The last plan that is of something this lies below; 0 is none.
+    pub(crate) fn cover(&self, id: Id) -> u8 {
+        self.entries[id].cover
     }
 
-    pub(crate) fn share(&mut self, id: Id) {
-        self.entries[id].shared = true;
+    pub(crate) fn note_cover(&mut self, id: Id, cover: u8) {
+        self.entries[id].cover = cover;
     }
 
     pub(crate) fn lacking(&self, id: Id) -> u64 {
@@ -187,6 +195,7 @@ impl Frontier {
             _ => self.entries[after].before = id,
         }
         self.wanted += 1;
+        self.wanted_nodes += usize::from(self.entries[id].node);
         Some(id)
     }
 
@@ -204,6 +213,7 @@ impl Frontier {
         }
         self.entries[id].list = HELD;
         self.wanted -= 1;
+        self.wanted_nodes -= usize::from(self.entries[id].node);
     }
 
     /// Takes an entry out of its list.
@@ -267,6 +277,16 @@ impl Frontier {
     /// What is to the right in the list of `id`.
     pub(crate) fn right(&self, id: Id) -> Option<Id> {
         Some(self.entries[id].right).filter(|id| *id != NONE)
+    }
+
+    /// The first that is wanted, in the order of a walk.
+    pub(crate) fn first_wanted(&self) -> Option<Id> {
+        Some(self.first).filter(|id| *id != NONE)
+    }
+
+    /// What a walk comes to just after `id`.
+    pub(crate) fn after(&self, id: Id) -> Option<Id> {
+        Some(self.entries[id].after).filter(|id| *id != NONE)
     }
 
     /// The last that is wanted, in the order of a walk.

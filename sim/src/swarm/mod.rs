@@ -110,7 +110,8 @@ struct Line {
     jobs: VecDeque<Job>,
     busy: bool,
     dead: bool,
-    paused: bool,
+    /// Requests that the sink does not read.
+    paused: HashSet<u64>,
     sent: u64,
     random: u64,
 }
@@ -136,6 +137,21 @@ struct Run<'a> {
     waiting: u64,
     steps: u64,
     outcome: Option<PoolOutcome>,
+}
+
+impl Line {
+    /// Requests are answered one after another, but streams side by side; what is not read waits.
+    fn turn(&mut self) {
+        let first = self.jobs.front().is_some_and(|job| job.streams);
+        if first && let Some(job) = self.jobs.pop_front() {
+            let at = self.jobs.iter().take_while(|job| job.streams).count();
+            self.jobs.insert(at, job);
+        }
+        let read = self.jobs.iter().position(|job| !self.paused.contains(&job.request));
+        if let Some(job) = read.and_then(|at| self.jobs.remove(at)) {
+            self.jobs.push_front(job);
+        }
+    }
 }
 
 /// A run that takes longer does not end.
@@ -192,7 +208,7 @@ impl<'a> Run<'a> {
                 jobs: VecDeque::new(),
                 busy: false,
                 dead: false,
-                paused: false,
+                paused: HashSet::new(),
                 sent: 0,
                 random: mix(behaviour.seed ^ 0x5EED ^ place as u64),
             });
@@ -276,10 +292,12 @@ impl<'a> Run<'a> {
                     self.control += HEAD / 8;
                     self.at(self.now + self.swarm.rtt / 2, What::Cancelled(place, request));
                 }
-                PoolOutput::Pause(source) => self.lines[self.places[&source]].paused = true,
-                PoolOutput::Resume(source) => {
+                PoolOutput::Pause { source, request } => {
+                    self.lines[self.places[&source]].paused.insert(request);
+                }
+                PoolOutput::Resume { source, request } => {
                     let place = self.places[&source];
-                    self.lines[place].paused = false;
+                    self.lines[place].paused.remove(&request);
                     self.send(place);
                 }
                 PoolOutput::Drop { .. } => {}
@@ -301,7 +319,9 @@ impl<'a> Run<'a> {
         };
         // Without our extension a CID is text.
         let name = if self.lines[place].behaviour.kind.aware { NAME } else { 61 };
-        self.control += 2 * HEAD + ask.want.len() as u64 * name + plan;
+        // A filter that errs once in a million.
+        let filter = ask.have.len() as u64 * 29 / 8;
+        self.control += 2 * HEAD + ask.want.len() as u64 * name + plan + filter;
         let request = ask.request;
         self.asks.insert(request, ask);
         self.at(self.now + self.swarm.rtt / 2, What::Asked(place, request));
@@ -352,7 +372,8 @@ impl<'a> Run<'a> {
         self.places.clear();
         for place in 0..self.lines.len() {
             self.lines[place].jobs.clear();
-            (self.lines[place].busy, self.lines[place].paused) = (false, false);
+            self.lines[place].busy = false;
+            self.lines[place].paused.clear();
             if self.lines[place].behaviour.joins <= self.now {
                 self.join(place);
             }
@@ -370,7 +391,7 @@ impl<'a> Run<'a> {
         let (numbers, world) = (&self.numbers, &self.swarm.world);
         let holds = |cid: &Cid| numbers.get(cid).is_some_and(|number| behaviour.has(*number));
         // Held roots, or a filter, hide what the sink held at the beginning.
-        let job = Job::new(request, &ask.form, &ask.want, world, holds, &self.hidden);
+        let job = Job::new(ask, world, holds, &self.hidden);
         self.lines[place].jobs.push_back(job);
         self.send(place);
     }
@@ -379,7 +400,7 @@ impl<'a> Run<'a> {
     fn send(&mut self, place: usize) {
         let (now, rtt) = (self.now, self.swarm.rtt);
         let line = &mut self.lines[place];
-        if line.busy || line.dead || line.paused {
+        if line.busy || line.dead {
             return;
         }
         if let Some((from, long)) = line.behaviour.stalls
@@ -389,7 +410,11 @@ impl<'a> Run<'a> {
             self.at(from + long, What::Free(place));
             return;
         }
-        let Some(job) = line.jobs.front_mut() else { return };
+        line.turn();
+        let Some(job) = line.jobs.front_mut().filter(|job| !line.paused.contains(&job.request))
+        else {
+            return;
+        };
         let request = job.request;
         let next = match line.behaviour.lie {
             Some(Lie::Silent) => None,

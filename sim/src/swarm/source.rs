@@ -1,5 +1,5 @@
 use carpool_core::Cid;
-use carpool_pool::{Form, Kind, Plan, RequestId};
+use carpool_pool::{Ask, Form, Kind, Plan, RequestId};
 use std::collections::{HashSet, VecDeque};
 
 use super::world::World;
@@ -87,13 +87,13 @@ impl Behaviour {
 pub(super) struct Job {
     pub(super) request: RequestId,
     pub(super) blocks: VecDeque<Cid>,
+    /// It is all that lies below something, or a share of it.
+    pub(super) streams: bool,
 }
 
 impl Job {
     pub(super) fn new(
-        request: RequestId,
-        form: &Form,
-        want: &[Cid],
+        ask: &Ask,
         world: &World,
         holds: impl Fn(&Cid) -> bool,
         hidden: &HashSet<Cid>,
@@ -101,21 +101,23 @@ impl Job {
         let below = |plan: Option<&Plan>| {
             let mut blocks = VecDeque::new();
             let mut seen = HashSet::new();
-            for root in want {
+            for root in &ask.want {
                 let enter = |cid: &Cid| holds(cid) && !hidden.contains(cid);
                 for cid in super::world::walk(*root, world.links(), enter) {
-                    if seen.insert(cid) && plan.is_none_or(|plan| plan.is_mine(&cid)) {
+                    let sends =
+                        !ask.have.contains(&cid) && plan.is_none_or(|plan| plan.is_mine(&cid));
+                    if seen.insert(cid) && sends {
                         blocks.push_back(cid);
                     }
                 }
             }
             blocks
         };
-        let blocks = match form {
+        let blocks = match &ask.form {
             Form::Below => below(None),
             Form::Share(plan) => below(Some(plan)),
-            Form::Named | _ => want.iter().filter(|cid| holds(cid)).copied().collect(),
+            Form::Named | _ => ask.want.iter().filter(|cid| holds(cid)).copied().collect(),
         };
-        Self { request, blocks }
+        Self { request: ask.request, blocks, streams: ask.form != Form::Named }
     }
 }
