@@ -25,7 +25,7 @@ fn all_of_them_send_it_and_each_has_a_line() {
     let out = room.run(args.iter().chain(&urls)).exits(0).out;
     for url in urls {
         let line = out.lines().find(|line| line.starts_with(url)).expect("a line of each");
-        assert!(line.contains("aware, ready") && line.contains(" blocks, "), "{line}");
+        assert!(line.contains("gossiping, ready") && line.contains(" blocks, "), "{line}");
     }
     assert!(out.lines().last().is_some_and(|line| line.starts_with(&root)), "{out}");
     room.run(["--store", "new", "get", &root, "-o", "back"]).exits(0);

@@ -218,16 +218,20 @@ async fn nobody_else_is_heard() {
     drop(answer);
 }
 
-/// Without peers nobody is told, and no session is opened.
+/// Without peers it tells nobody by itself, and hears who knows the session, such as its sink.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_peers_sends_its_share() {
+async fn a_server_without_peers_sends_its_share_and_hears() {
     let dag = original(&LARGE);
+    let url = serve(holding(&dag.blocks), ServerOptions::default()).await;
+    let sent = blocks(pull(&url, dag.root, &plan(0)).await).await;
+    assert!(sent.iter().all(|cid| plan(0).is_mine(cid)), "nobody else was heard");
     let url = serve(holding(&dag.blocks), ServerOptions::default()).await;
     let answer = pull(&url, dag.root, &plan(0)).await;
     let hello = Gossip::hello(1, 0).encode(Provided::new(&SESSION).key());
-    assert_eq!(say(&url, hello).await, 404);
-    let sent = blocks(answer).await;
-    assert!(sent.iter().all(|cid| plan(0).is_mine(cid)));
+    assert_eq!(say(&url, hello).await, 204);
+    let sent: BTreeSet<Cid> = blocks(answer).await.into_iter().collect();
+    let mine = |cid: &Cid| plan(0).is_mine(cid) || !may_link(cid);
+    assert_eq!(sent, cids(&dag).into_iter().filter(mine).collect());
 }
 
 /// However their messages go, all of it comes.

@@ -64,7 +64,7 @@ async fn three_servers_send_the_whole_and_nothing_twice() {
         let plan = plan(me, &weights);
         let answer = ask(&url, &offer(&plan), &[dag.root]).await;
         assert_eq!(answer.status, 200);
-        assert!(answer.extension.expect("it reads the header").contains("; pool=1"));
+        assert!(answer.extension.expect("it reads the header").contains("; pool=1; gossip=1"));
         let sent = blocks(&answer.body);
         assert!(sent.iter().all(|block| plan.is_mine(block.cid())));
         sum += sent.len();

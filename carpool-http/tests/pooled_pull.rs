@@ -51,7 +51,7 @@ async fn servers(count: usize, blocks: &[Block]) -> Vec<String> {
 async fn each_of_four_sends_its_share_and_nothing_comes_twice() {
     let dag = original(&SHAPE);
     let report = whole(&servers(4, &dag.blocks).await, &dag).await;
-    assert_eq!(kinds(&report), ["aware"; 4]);
+    assert_eq!(kinds(&report), ["gossiping"; 4]);
     for source in &report.sources {
         assert!(source.blocks > 0 && source.state == "ready", "{source:?}");
         assert!(source.trouble.is_none(), "{source:?}");
@@ -72,7 +72,7 @@ async fn servers_that_know_nothing_of_pools_take_part() {
     ];
     let report = whole(&urls, &dag).await;
     assert_eq!(kinds(&report)[0], "named", "car-mirror is asked for single blocks");
-    assert_eq!(kinds(&report)[2..], ["aware", "named"]);
+    assert_eq!(kinds(&report)[2..], ["gossiping", "named"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

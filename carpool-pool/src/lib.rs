@@ -20,9 +20,10 @@ pub use error::Error;
 pub use options::Options;
 pub use plan::{MAX_MEMBERS, Plan, SESSION_BYTES};
 pub use provided::{
-    Counting, Gossip, MAC_BYTES, MAX_FILL_PERCENT, MAX_FINGERPRINTS, MAX_GOSSIP_BYTES, MAX_LAYERS,
-    MAX_OPEN_EPOCHS, MAX_SESSION_FILTER_BYTES, MAX_SESSION_FINGERPRINTS, MAX_TALLY_CELLS,
-    MAX_TALLY_HASHES, Promises, Provided, Retractable, SESSION_ID_BYTES, SessionKey, Tallies,
+    Counting, Gossip, MAC_BYTES, MAX_CANDIDATES, MAX_CLAIM, MAX_FILL_PERCENT, MAX_FINGERPRINTS,
+    MAX_GOSSIP_BYTES, MAX_LAYERS, MAX_OPEN_EPOCHS, MAX_PULLS, MAX_SESSION_FILTER_BYTES,
+    MAX_SESSION_FINGERPRINTS, MAX_TALLY_CELLS, MAX_TALLY_HASHES, Member, Part, Promises, Provided,
+    PullId, Retractable, SESSION_ID_BYTES, SessionKey, Tallies,
 };
 pub use request::{Ask, Form, RequestId};
 pub use source::{Gone, Kind, SourceId, State, Tally};

@@ -17,7 +17,7 @@ mod speech;
 use bytes::Bytes;
 use carpool_core::Limits;
 use carpool_mirror::{
-    extension::{self, Answer, Offer},
+    extension::{self, Answer, Offer, Plans},
     planner::{Encoding, Path, Step},
     sketch::NamedKey,
 };
@@ -33,7 +33,7 @@ use hyper_util::{
 };
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -175,8 +175,8 @@ pub struct Client {
     speech: Arc<Speech>,
     /// Whether the server has said that it reads the extension.
     extended: Arc<AtomicBool>,
-    /// Whether the server has said that it takes the plans of pools.
-    plans: Arc<AtomicBool>,
+    /// What the server has said that it does with the plans of pools.
+    plans: Arc<Mutex<Plans>>,
     /// CARs in zstd were refused, whatever the server says.
     zstd_refused: Arc<AtomicBool>,
     /// Bytes a second of the fastest long body; 0 where there was none.
@@ -278,7 +278,7 @@ impl Client {
         if let Some(answer) = said.and_then(Answer::decode) {
             self.note_reads(true);
             self.note_key(answer.key, response.status());
-            self.plans.fetch_or(answer.takes_plans, Relaxed);
+            self.note_plans(answer.plans);
             if answer.takes_deltas {
                 self.options.acquaintances.note_takes_deltas(&self.base, true, now());
             }
@@ -290,6 +290,11 @@ impl Client {
         if connected > 0 {
             self.options.acquaintances.note_round_trip(&self.base, connected, now());
         }
+    }
+
+    fn note_plans(&self, said: Plans) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        *plans = said.max(*plans);
     }
 
     fn note_reads(&self, reads: bool) {

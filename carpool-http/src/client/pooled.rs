@@ -4,12 +4,15 @@ use carpool_bloom::{Filter, Params};
 use carpool_core::Cid;
 use carpool_mirror::{
     Status,
-    extension::{self, Offer, Scope},
+    extension::{self, Offer, Plans, Scope},
 };
 use carpool_pool::{Ask, Form, Kind};
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
-use std::{sync::atomic::Ordering::Relaxed, time::Instant};
+use std::{
+    sync::{PoisonError, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{Client, Head, RequestBody, full, pull::TAKES_DELTAS, speech::pull_path};
 use crate::{
@@ -42,12 +45,12 @@ impl Client {
         if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(self.refusal(response).await);
         }
-        let kind = if self.plans.load(Relaxed) {
-            Kind::AWARE
-        } else if self.is_extended() || self.speaks_car_mirror(root).await? {
-            Kind::NAMED
-        } else {
-            Kind::PLAIN
+        let plans = *self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = match plans {
+            Plans::Gossips => Kind::GOSSIPING,
+            Plans::Shares => Kind::AWARE,
+            Plans::No if self.is_extended() || self.speaks_car_mirror(root).await? => Kind::NAMED,
+            Plans::No => Kind::PLAIN,
         };
         let connected = Some(self.progress.connected.load(Relaxed)).filter(|micros| *micros > 0);
         let rate = self.measured_rate().unwrap_or(0);

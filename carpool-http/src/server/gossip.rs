@@ -5,11 +5,7 @@ use axum::{
 use carpool_pool::{Error, MAX_GOSSIP_BYTES};
 use http::StatusCode;
 
-use super::{
-    Server,
-    pools::{Heard, Id},
-    refusal::Refusal,
-};
+use super::{Server, pools::Id, refusal::Refusal};
 use crate::body::collect;
 
 /// `POST /api/v0/pool/{session}`: what a source of a pool, or its sink, says of a session that the sink opened
@@ -25,8 +21,8 @@ pub(super) async fn hear(
     };
     let message = collect(request.into_body(), MAX_GOSSIP_BYTES, server.options.pace()).await?;
     match server.between.pools.hear(&pooled, &message) {
-        Heard::Taken => Ok(StatusCode::NO_CONTENT.into_response()),
-        Heard::Refused(error) => Err(Refusal::new(status(&error), error.to_string())),
+        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => Err(Refusal::new(status(&error), error.to_string())),
     }
 }
 

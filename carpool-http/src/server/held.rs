@@ -3,7 +3,7 @@
 use carpool_core::{Cid, CidList, may_link};
 use carpool_mirror::{
     Answered, Share, Source, Trail,
-    extension::{self, Answer, LinkBits, Memory, Offer, Scope},
+    extension::{self, Answer, LinkBits, Memory, Offer, Plans, Scope},
     sketch::{Cells, Lacking},
 };
 use carpool_pool::Plan;
@@ -275,12 +275,12 @@ fn answer_to(server: &Server, wanted: &Wanted) -> Answer {
 
 /// The header of an answer.
 pub(super) fn header_of(answer: &Answer) -> HeaderValue {
-    HeaderValue::try_from(Answer { takes_plans: true, ..*answer }.encode())
-        .expect("letters, digits and marks")
+    header_with(answer, &[])
 }
 
 /// As [`header_of`], with blocks that turned out not to be here.
 pub(super) fn header_with(answer: &Answer, lost: &[Cid]) -> HeaderValue {
-    let value = Answer { takes_plans: true, ..*answer }.encode() + &extension::lost(lost);
-    HeaderValue::try_from(value).expect("letters, digits and marks")
+    let answer = Answer { plans: Plans::Gossips, ..*answer };
+    HeaderValue::try_from(answer.encode() + &extension::lost(lost))
+        .expect("letters, digits and marks")
 }

@@ -40,10 +40,6 @@ impl Telling {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.peers.is_empty()
-    }
-
     /// Sends a message of a session to every peer, and waits for none.
     pub(super) fn tell(&self, id: &Id, message: Vec<u8>) {
         let (Some(http), Ok(runtime)) = (&self.http, Handle::try_current()) else { return };

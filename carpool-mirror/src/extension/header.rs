@@ -123,7 +123,19 @@ pub struct Answer {
     /// Whether pushes may bring delta bodies.
     pub takes_deltas: bool,
     /// Whether pulls may bring the plan of a pool.
-    pub takes_plans: bool,
+    pub plans: Plans,
+}
+
+/// What a source does with the plan of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plans {
+    /// It does not read it.
+    #[default]
+    No,
+    /// It sends its share.
+    Shares,
+    /// The same, and it hears what other sources say, and says what it does.
+    Gossips,
 }
 
 /// What a source remembers of a session.
@@ -149,25 +161,33 @@ impl Answer {
             Memory::Kept => "; session=kept",
         };
         let takes = if self.takes_deltas { "; takes=delta" } else { "" };
-        let plans = if self.takes_plans { "; pool=1" } else { "" };
+        let plans = match self.plans {
+            Plans::No => "",
+            Plans::Shares => "; pool=1",
+            Plans::Gossips => "; pool=1; gossip=1",
+        };
         format!("{VERSION}{used}{memory}{takes}{}{plans}", sketches(self.key, self.cells))
     }
 
     /// As [`Offer::decode`].
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let mut answer = Self::default();
+        let (mut answer, mut gossips) = (Self::default(), false);
         for (key, value) in parameters(value)? {
             match (key, value) {
                 ("used", "held") => answer.used_held = true,
                 ("takes", "delta") => answer.takes_deltas = true,
-                ("pool", "1") => answer.takes_plans = true,
+                ("pool", "1") => answer.plans = Plans::Shares,
+                ("gossip", "1") => gossips = true,
                 ("session", "new") => answer.memory = Memory::Begun,
                 ("session", "kept") => answer.memory = Memory::Kept,
                 ("key", key) => answer.key = Some(NamedKey::decode(key)?),
                 ("cells", cells) => answer.cells = Some(CellRange::decode(cells)?),
                 _ => {}
             }
+        }
+        if gossips && answer.plans == Plans::Shares {
+            answer.plans = Plans::Gossips;
         }
         Some(answer)
     }
@@ -262,12 +282,24 @@ mod tests {
         for memory in [Memory::None, Memory::Begun, Memory::Kept] {
             for (used_held, key) in [(false, None), (true, None), (true, Some(NAMED))] {
                 let cells = key.map(|_| CellRange::BEGIN);
-                for (takes_deltas, takes_plans) in [(false, false), (true, false), (true, true)] {
-                    let answer =
-                        Answer { used_held, memory, key, cells, takes_deltas, takes_plans };
+                for (takes_deltas, plans) in
+                    [(false, Plans::No), (true, Plans::Shares), (true, Plans::Gossips)]
+                {
+                    let answer = Answer { used_held, memory, key, cells, takes_deltas, plans };
                     assert_eq!(Answer::decode(&answer.encode()), Some(answer));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn who_gossips_takes_plans() {
+        for (value, plans) in [
+            ("v=1; gossip=1", Plans::No),
+            ("v=1; pool=1; gossip=2", Plans::Shares),
+            ("v=1; gossip=1; pool=1", Plans::Gossips),
+        ] {
+            assert_eq!(Answer::decode(value).map(|answer| answer.plans), Some(plans), "{value}");
         }
     }
 

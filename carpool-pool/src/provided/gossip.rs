@@ -48,6 +48,16 @@ impl Gossip {
         self.seq
     }
 
+    /// Whether it is of its source, and not only of closed epochs and sources that are gone, which a sink says too.
+    pub(super) fn is_of_source(&self) -> bool {
+        !self.facts.is_empty() || self.epochs == Epochs::default()
+    }
+
+    /// What it says of closed epochs and sources that are gone, and nothing of its source.
+    pub(super) fn of_epochs(&self) -> Self {
+        Self { epochs: self.epochs, ..Self::default() }
+    }
+
     /// What a message in bytes names its session by; nothing of it is checked.
     #[must_use]
     pub fn session_of(message: &[u8]) -> Option<&[u8; SESSION_ID_BYTES]> {

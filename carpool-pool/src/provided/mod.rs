@@ -7,7 +7,9 @@ mod facts;
 mod gossip;
 mod key;
 mod layers;
+mod member;
 mod promises;
+mod pull;
 mod tallies;
 mod view;
 mod wire;
@@ -15,7 +17,9 @@ mod wire;
 pub use counting::{Counting, Retractable};
 pub use gossip::Gossip;
 pub use key::{MAC_BYTES, SESSION_ID_BYTES, SessionKey};
+pub use member::Member;
 pub use promises::Promises;
+pub use pull::{Part, PullId};
 pub use tallies::Tallies;
 pub use view::Provided;
 
@@ -31,6 +35,12 @@ pub const MAX_SESSION_FILTER_BYTES: usize = 16 << 20;
 pub const MAX_LAYERS: u8 = 11;
 /// Percent of a filter's bits that may be set: beyond that it claims too much to be believed.
 pub const MAX_FILL_PERCENT: u64 = 60;
+/// Pulls of a session that may be under way at one source.
+pub const MAX_PULLS: usize = 8;
+/// Leaves of others that a source remembers in a session, to take them over; some 100 bytes each.
+pub const MAX_CANDIDATES: usize = 1 << 14;
+/// Leaves of others that are promised at a time.
+pub const MAX_CLAIM: usize = 32;
 /// Bytes of a message.
 pub const MAX_GOSSIP_BYTES: usize = 4 << 20;
 /// Cells of the counting form.
