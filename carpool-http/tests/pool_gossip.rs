@@ -234,6 +234,61 @@ async fn a_server_without_peers_sends_its_share_and_hears() {
     assert_eq!(sent, cids(&dag).into_iter().filter(mine).collect());
 }
 
+/// What a server said in a session, as its sink reads it.
+async fn listen(url: &str, path: &str) -> (u16, Bytes) {
+    let request = http::Request::get(format!("{url}/api/v0/pool/{path}"));
+    let answer = http().request(request.body(Full::default()).expect("good")).await;
+    let answer = answer.expect("an answer");
+    let status = answer.status().as_u16();
+    (status, answer.into_body().collect().await.expect("a whole body").to_bytes())
+}
+
+/// As `docs/pool-session.md` has it, and not as the code does.
+fn messages(mut body: &[u8]) -> (u64, Vec<&[u8]>) {
+    let (next, rest) = body.split_first_chunk().expect("a number");
+    let mut messages = Vec::new();
+    body = rest;
+    while let Some((length, rest)) = body.split_first_chunk() {
+        let (message, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        messages.push(message);
+        body = rest;
+    }
+    assert!(body.is_empty());
+    (u64::from_le_bytes(*next), messages)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sink_hears_what_a_server_says() {
+    let dag = original(&LARGE);
+    let url = serve(holding(&dag.blocks), ServerOptions::default()).await;
+    let id = format!("{:032x}", u128::from_be_bytes(*Provided::new(&SESSION).key().id()));
+    assert_eq!(listen(&url, &format!("{id}/0")).await.0, 404, "no sink opened it");
+    let answer = pull(&url, dag.root, &plan(0)).await;
+    let (status, hello) = listen(&url, &format!("{id}/0")).await;
+    assert_eq!((status, messages(&hello).0), (200, 1));
+    // It waits for its reader, and then says that it is done.
+    let path = format!("{id}/1");
+    let ((status, body), sent) = tokio::join!(listen(&url, &path), blocks(answer));
+    assert!(!sent.is_empty());
+    let (next, told) = messages(&body);
+    assert_eq!((status, next, told.len()), (200, 2, 1));
+    let mut view = Provided::new(&SESSION);
+    view.apply(&Gossip::decode(view.key(), told[0]).expect("sealed")).expect("few");
+    assert!(view.is_done(0, 0));
+    let table = [
+        (format!("{id}/-1"), 400),
+        (format!("{id}/+1"), 400),
+        (format!("{id}/x"), 400),
+        (format!("{id}/18446744073709551616"), 400),
+        (format!("{id}/18446744073709551615"), 200),
+        (format!("{}/0", &id[1..]), 404),
+        (format!("{:032x}/0", 1), 404),
+    ];
+    for (path, expected) in table {
+        assert_eq!(listen(&url, &path).await.0, expected, "{path}");
+    }
+}
+
 /// However their messages go, all of it comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_that_talk_send_the_whole() {
