@@ -16,7 +16,7 @@ use carpool_http::{
 };
 use carpool_mirror::{
     Status,
-    extension::{HEADER, Offer},
+    extension::{Gossips, HEADER, Offer},
 };
 use carpool_pool::{Gossip, Plan, Promises, Provided};
 use carpool_store::MemoryStore;
@@ -45,8 +45,12 @@ fn plan(me: u8) -> Plan {
 
 /// The head of the answer to a pull that may gossip.
 async fn pull(url: &str, root: Cid, plan: &Plan) -> http::Response<Incoming> {
+    pull_as(url, root, plan, Gossips::TakesOver).await
+}
+
+async fn pull_as(url: &str, root: Cid, plan: &Plan, gossips: Gossips) -> http::Response<Incoming> {
     let body = encode(Dialect::Spec, Kind::PullRequest, &Status { want: vec![root], have: None });
-    let offer = Offer { pool: Some(plan.encode()), gossips: true, ..Offer::default() };
+    let offer = Offer { pool: Some(plan.encode()), gossips, ..Offer::default() };
     let request = http::Request::post(format!("{url}/api/v0/dag/pull"))
         .header("content-type", "application/vnd.ipld.dag-cbor")
         .header(HEADER, offer.encode())
@@ -232,6 +236,35 @@ async fn a_server_without_peers_sends_its_share_and_hears() {
     let sent: BTreeSet<Cid> = blocks(answer).await.into_iter().collect();
     let mine = |cid: &Cid| plan(0).is_mine(cid) || !may_link(cid);
     assert_eq!(sent, cids(&dag).into_iter().filter(mine).collect());
+}
+
+/// It leaves out what is promised, says what it lacks, and takes over nothing, though there is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_minds_takes_over_nothing() {
+    let dag = original(&LARGE);
+    let (peer, mut heard) = listener().await;
+    let mine: Vec<Cid> = leaves(&dag).into_iter().filter(|cid| plan(0).is_mine(cid)).collect();
+    let lost: BTreeSet<Cid> = mine.iter().rev().step_by(50).copied().collect();
+    let held = dag.blocks.iter().filter(|block| !lost.contains(block.cid()));
+    let url = gossiping(holding(held), peer).await;
+    let answer = pull_as(&url, dag.root, &plan(0), Gossips::Minds).await;
+    let (mut view, mut theirs) = (Provided::new(&SESSION), Promises::new(1, 0));
+    let far = mine.iter().rev().filter(|cid| !lost.contains(cid)).take(100);
+    let promised: BTreeSet<Cid> = far.copied().collect();
+    for cid in &promised {
+        theirs.promise(&mut view, cid).expect("few");
+    }
+    assert_eq!(say(&url, theirs.take(&view).expect("promises").encode(view.key())).await, 204);
+    let sent: BTreeSet<Cid> = blocks(answer).await.into_iter().collect();
+    let share = cids(&dag).into_iter().filter(|cid| plan(0).is_mine(cid));
+    let left = share.filter(|cid| !lost.contains(cid) && !promised.contains(cid));
+    assert_eq!(sent, left.collect());
+    let mut ours = Provided::new(&SESSION);
+    while !ours.is_done(0, 0) || !lost.iter().all(|cid| ours.is_lacked_by(0, cid)) {
+        let message = heard.recv().await.expect("more is told");
+        ours.apply(&Gossip::decode(ours.key(), &message).expect("good")).expect("few");
+    }
+    assert!(dag.blocks.iter().all(|block| !ours.is_provided(block.cid())));
 }
 
 /// What a server said in a session, as its sink reads it.

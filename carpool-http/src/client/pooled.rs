@@ -4,7 +4,7 @@ use carpool_bloom::Filter;
 use carpool_core::Cid;
 use carpool_mirror::{
     Status,
-    extension::{self, Offer, Plans, Scope},
+    extension::{self, Gossips, Offer, Plans, Scope},
 };
 use carpool_pool::{Form, Kind, SESSION_ID_BYTES};
 use http::{Method, Response, StatusCode};
@@ -115,14 +115,14 @@ impl Client {
     }
 
     /// Asks for blocks of the DAG below `root`, as a pool's sink does. `held` are roots that are held with all
-    /// that lies below them; `gossips` says whether sources may take work from each other.
+    /// that lies below them; `gossips` says what the source may do of what others say.
     pub(crate) async fn ask(
         &self,
         root: Cid,
         held: &[Cid],
         want: Vec<Cid>,
         form: &Form,
-        gossips: bool,
+        gossips: Gossips,
     ) -> Result<Response<Incoming>> {
         add(&self.progress.rounds, 1);
         let (dialect, extended) = (self.speech.dialect(), self.is_extended());
@@ -163,7 +163,7 @@ fn asked(
     held: &[Cid],
     want: Vec<Cid>,
     form: &Form,
-    gossips: bool,
+    gossips: Gossips,
 ) -> (Option<Offer>, extension::Request) {
     let want = if want == [root] { Vec::new() } else { want };
     let request = extension::Request { root: Some(root), want, ..extension::Request::default() };
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(client.hello(*root.cid()).await.expect("an answer").kind, Kind::GOSSIPING);
         let plan = Plan::new(SESSION, 0, 0, 0, vec![1]).expect("good");
         let form = Form::Share(plan);
-        let answer = client.ask(*root.cid(), &[], vec![*root.cid()], &form, true);
+        let answer = client.ask(*root.cid(), &[], vec![*root.cid()], &form, Gossips::TakesOver);
         let body = answer.await.expect("a share").into_body();
         collect(body, 1 << 10, client.pace()).await.expect("one block");
         let rounds = client.progress().totals().rounds;

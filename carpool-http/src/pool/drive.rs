@@ -1,6 +1,7 @@
 //! The loop that drives the sink of a pool, on a thread that may block.
 
 use carpool_core::{Block, Cid, Limits};
+use carpool_mirror::extension::Gossips;
 use carpool_pool::{
     Ask, Options, Pool as Sink, PoolOutcome, PoolOutput, RequestId, SourceId, State,
 };
@@ -375,7 +376,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             root: self.root,
             held: Arc::clone(&self.held),
             limits: self.limits.clone(),
-            gossips: self.all_aware,
+            gossips: if self.all_aware { Gossips::TakesOver } else { Gossips::No },
             bases: Arc::clone(&self.bases),
         };
         let task = self.runtime.spawn(line.fetch(about, ask)).abort_handle();

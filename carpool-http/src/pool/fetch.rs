@@ -1,6 +1,7 @@
 //! One request on its way: from the network to verified blocks.
 
 use carpool_core::{Cid, Limits, verify};
+use carpool_mirror::extension::Gossips;
 use carpool_pool::{Ask, RequestId, SourceId, Trouble};
 use std::sync::{
     Arc,
@@ -36,8 +37,8 @@ pub(super) struct About {
     /// Roots that are held.
     pub(super) held: Arc<Vec<Cid>>,
     pub(super) limits: Limits,
-    /// Whether sources may take work from each other.
-    pub(super) gossips: bool,
+    /// What a source may do of what others say.
+    pub(super) gossips: Gossips,
     /// Reads blocks below the held roots.
     pub(super) bases: Bases,
 }

@@ -74,7 +74,7 @@ impl Pools {
 
     /// Opens the session of a plan, or goes on with it. `None` where there is no room, and for a plan that has
     /// this server at another place than the session.
-    pub(super) fn join(&self, plan: &Plan) -> Option<Gossiping> {
+    pub(super) fn join(&self, plan: &Plan, part: Part) -> Option<Gossiping> {
         let view = Provided::bounded(plan.session(), MAX_FINGERPRINTS, MAX_FILTER_BYTES);
         let id = *view.key().id();
         let mut open = self.lock();
@@ -85,7 +85,7 @@ impl Pools {
         let new = || Arc::new(Pooled::new(id, plan.me(), view));
         let pooled = Arc::clone(open.entry(id).or_insert_with(new));
         // While the table is locked nobody takes out what is in use.
-        let pull = pooled.note(|member| member.open(plan.clone(), Part::TakesOver)).ok();
+        let pull = pooled.note(|member| member.open(plan.clone(), part)).ok();
         drop(open);
         let gossiping = Gossiping { pull: pull?, telling: Arc::clone(&self.telling), pooled };
         gossiping.tell();
@@ -255,37 +255,41 @@ mod tests {
     fn sessions_at_the_limit_and_one_past_it() {
         let pools = pools(&["http://127.0.0.1:9"], HOUR);
         for session in 0..MAX_POOLS {
-            assert!(pools.join(&plan(session, 0)).is_some());
+            assert!(pools.join(&plan(session, 0), Part::TakesOver).is_some());
         }
-        assert!(pools.join(&plan(MAX_POOLS, 0)).is_none());
-        assert!(pools.join(&plan(0, 0)).is_some(), "it is open");
+        assert!(pools.join(&plan(MAX_POOLS, 0), Part::TakesOver).is_none());
+        assert!(pools.join(&plan(0, 0), Part::TakesOver).is_some(), "it is open");
     }
 
     #[test]
     fn old_ones_make_room_and_those_under_way_do_not() {
         let pools = pools(&["http://127.0.0.1:9"], Duration::ZERO);
-        let held: Vec<_> = (0..MAX_POOLS).map(|session| pools.join(&plan(session, 0))).collect();
+        let held: Vec<_> =
+            (0..MAX_POOLS).map(|session| pools.join(&plan(session, 0), Part::TakesOver)).collect();
         assert!(held.iter().all(Option::is_some));
-        assert!(pools.join(&plan(MAX_POOLS, 0)).is_none());
+        assert!(pools.join(&plan(MAX_POOLS, 0), Part::TakesOver).is_none());
         drop(held);
-        assert!(pools.join(&plan(MAX_POOLS, 0)).is_some());
+        assert!(pools.join(&plan(MAX_POOLS, 0), Part::TakesOver).is_some());
         assert_eq!(pools.lock().len(), 1);
     }
 
     #[test]
     fn a_session_has_several_pulls_and_one_place() {
         let pools = pools(&["http://127.0.0.1:9"], HOUR);
-        let held: Vec<_> = (0..MAX_PULLS).map(|_| pools.join(&plan(1, 0))).collect();
-        assert!(held.iter().all(Option::is_some) && pools.join(&plan(1, 0)).is_none());
+        let held: Vec<_> =
+            (0..MAX_PULLS).map(|_| pools.join(&plan(1, 0), Part::TakesOver)).collect();
+        assert!(
+            held.iter().all(Option::is_some) && pools.join(&plan(1, 0), Part::TakesOver).is_none()
+        );
         drop(held);
-        assert!(pools.join(&plan(1, 1)).is_none(), "it was at another place");
-        assert!(pools.join(&plan(1, 0)).is_some());
+        assert!(pools.join(&plan(1, 1), Part::TakesOver).is_none(), "it was at another place");
+        assert!(pools.join(&plan(1, 0), Part::TakesOver).is_some());
     }
 
     #[test]
     fn without_peers_there_are_sessions_too() {
-        assert!(pools(&[], HOUR).join(&plan(1, 0)).is_some());
-        assert!(pools(&["nonsense"], HOUR).join(&plan(1, 0)).is_some());
+        assert!(pools(&[], HOUR).join(&plan(1, 0), Part::TakesOver).is_some());
+        assert!(pools(&["nonsense"], HOUR).join(&plan(1, 0), Part::TakesOver).is_some());
     }
 
     fn id(session: usize) -> Id {
@@ -294,7 +298,7 @@ mod tests {
 
     /// One that lacks some of its share.
     fn lacking(pools: &Pools, cids: usize) -> Gossiping {
-        let ours = pools.join(&plan(1, 0)).expect("room");
+        let ours = pools.join(&plan(1, 0), Part::TakesOver).expect("room");
         let of = |n: usize| *Block::new(codec::RAW, n.to_le_bytes().to_vec().into()).cid();
         let mine = (0..).map(of).filter(|cid| plan(1, 0).is_mine(cid)).take(cids);
         mine.for_each(|cid| ours.lacks(&cid));
@@ -313,7 +317,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_listens_waits_for_what_is_said_and_for_the_end_of_the_last_pull() {
         let pools = pools(&[], HOUR);
-        let ours = pools.join(&plan(1, 0)).expect("room");
+        let ours = pools.join(&plan(1, 0), Part::TakesOver).expect("room");
         let pooled = pools.find(&id(1)).expect("it is open");
         let first = pooled.listen(0, HOUR).await;
         assert_eq!((first.next, first.messages.len()), (1, 1), "hello");
@@ -322,7 +326,7 @@ mod tests {
         assert_eq!((none.next, none.messages.len(), begun.elapsed()), (1, 0, HOUR));
         let (more, ()) = tokio::join!(pooled.listen(1, HOUR), async { ours.finish() });
         assert!(more.next == 2 && heard(&more).is_done(0, 0));
-        let other = pools.join(&plan(1, 0)).expect("room");
+        let other = pools.join(&plan(1, 0), Part::TakesOver).expect("room");
         drop(other);
         let (last, ()) = tokio::join!(pooled.listen(3, HOUR), async { drop(ours) });
         assert_eq!((last.next, last.messages.len()), (3, 0));
@@ -348,7 +352,7 @@ mod tests {
     #[tokio::test]
     async fn all_that_can_be_said_is_within_the_limit_of_an_answer() {
         let pools = pools(&[], HOUR);
-        let ours = pools.join(&plan(1, 0)).expect("room");
+        let ours = pools.join(&plan(1, 0), Part::TakesOver).expect("room");
         let filters = 86 + carpool_pool::MAX_LAYERS as usize + MAX_FILTER_BYTES;
         let most = 8 + (4 + filters) + MAX_FINGERPRINTS * 8 + MAX_PULLS * (4 + 86);
         assert!(most <= crate::said::MAX_BYTES, "{most}");
