@@ -19,6 +19,7 @@ mod progress;
 mod ranges;
 mod reconcile;
 pub mod routes;
+mod said;
 pub mod server;
 mod survey;
 

@@ -16,7 +16,7 @@ use carpool_http::{
 };
 use carpool_mirror::{
     Status,
-    extension::{HEADER, Offer},
+    extension::{Gossips, HEADER, Offer},
 };
 use carpool_pool::{Gossip, Plan, Promises, Provided};
 use carpool_store::MemoryStore;
@@ -45,8 +45,12 @@ fn plan(me: u8) -> Plan {
 
 /// The head of the answer to a pull that may gossip.
 async fn pull(url: &str, root: Cid, plan: &Plan) -> http::Response<Incoming> {
+    pull_as(url, root, plan, Gossips::TakesOver).await
+}
+
+async fn pull_as(url: &str, root: Cid, plan: &Plan, gossips: Gossips) -> http::Response<Incoming> {
     let body = encode(Dialect::Spec, Kind::PullRequest, &Status { want: vec![root], have: None });
-    let offer = Offer { pool: Some(plan.encode()), gossips: true, ..Offer::default() };
+    let offer = Offer { pool: Some(plan.encode()), gossips, ..Offer::default() };
     let request = http::Request::post(format!("{url}/api/v0/dag/pull"))
         .header("content-type", "application/vnd.ipld.dag-cbor")
         .header(HEADER, offer.encode())
@@ -232,6 +236,90 @@ async fn a_server_without_peers_sends_its_share_and_hears() {
     let sent: BTreeSet<Cid> = blocks(answer).await.into_iter().collect();
     let mine = |cid: &Cid| plan(0).is_mine(cid) || !may_link(cid);
     assert_eq!(sent, cids(&dag).into_iter().filter(mine).collect());
+}
+
+/// It leaves out what is promised, says what it lacks, and takes over nothing, though there is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_minds_takes_over_nothing() {
+    let dag = original(&LARGE);
+    let (peer, mut heard) = listener().await;
+    let mine: Vec<Cid> = leaves(&dag).into_iter().filter(|cid| plan(0).is_mine(cid)).collect();
+    let lost: BTreeSet<Cid> = mine.iter().rev().step_by(50).copied().collect();
+    let held = dag.blocks.iter().filter(|block| !lost.contains(block.cid()));
+    let url = gossiping(holding(held), peer).await;
+    let answer = pull_as(&url, dag.root, &plan(0), Gossips::Minds).await;
+    let (mut view, mut theirs) = (Provided::new(&SESSION), Promises::new(1, 0));
+    let far = mine.iter().rev().filter(|cid| !lost.contains(cid)).take(100);
+    let promised: BTreeSet<Cid> = far.copied().collect();
+    for cid in &promised {
+        theirs.promise(&mut view, cid).expect("few");
+    }
+    assert_eq!(say(&url, theirs.take(&view).expect("promises").encode(view.key())).await, 204);
+    let sent: BTreeSet<Cid> = blocks(answer).await.into_iter().collect();
+    let share = cids(&dag).into_iter().filter(|cid| plan(0).is_mine(cid));
+    let left = share.filter(|cid| !lost.contains(cid) && !promised.contains(cid));
+    assert_eq!(sent, left.collect());
+    let mut ours = Provided::new(&SESSION);
+    while !ours.is_done(0, 0) || !lost.iter().all(|cid| ours.is_lacked_by(0, cid)) {
+        let message = heard.recv().await.expect("more is told");
+        ours.apply(&Gossip::decode(ours.key(), &message).expect("good")).expect("few");
+    }
+    assert!(dag.blocks.iter().all(|block| !ours.is_provided(block.cid())));
+}
+
+/// What a server said in a session, as its sink reads it.
+async fn listen(url: &str, path: &str) -> (u16, Bytes) {
+    let request = http::Request::get(format!("{url}/api/v0/pool/{path}"));
+    let answer = http().request(request.body(Full::default()).expect("good")).await;
+    let answer = answer.expect("an answer");
+    let status = answer.status().as_u16();
+    (status, answer.into_body().collect().await.expect("a whole body").to_bytes())
+}
+
+/// As `docs/pool-session.md` has it, and not as the code does.
+fn messages(mut body: &[u8]) -> (u64, Vec<&[u8]>) {
+    let (next, rest) = body.split_first_chunk().expect("a number");
+    let mut messages = Vec::new();
+    body = rest;
+    while let Some((length, rest)) = body.split_first_chunk() {
+        let (message, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        messages.push(message);
+        body = rest;
+    }
+    assert!(body.is_empty());
+    (u64::from_le_bytes(*next), messages)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sink_hears_what_a_server_says() {
+    let dag = original(&LARGE);
+    let url = serve(holding(&dag.blocks), ServerOptions::default()).await;
+    let id = format!("{:032x}", u128::from_be_bytes(*Provided::new(&SESSION).key().id()));
+    assert_eq!(listen(&url, &format!("{id}/0")).await.0, 404, "no sink opened it");
+    let answer = pull(&url, dag.root, &plan(0)).await;
+    let (status, hello) = listen(&url, &format!("{id}/0")).await;
+    assert_eq!((status, messages(&hello).0), (200, 1));
+    // It waits for its reader, and then says that it is done.
+    let path = format!("{id}/1");
+    let ((status, body), sent) = tokio::join!(listen(&url, &path), blocks(answer));
+    assert!(!sent.is_empty());
+    let (next, told) = messages(&body);
+    assert_eq!((status, next, told.len()), (200, 2, 1));
+    let mut view = Provided::new(&SESSION);
+    view.apply(&Gossip::decode(view.key(), told[0]).expect("sealed")).expect("few");
+    assert!(view.is_done(0, 0));
+    let table = [
+        (format!("{id}/-1"), 400),
+        (format!("{id}/+1"), 400),
+        (format!("{id}/x"), 400),
+        (format!("{id}/18446744073709551616"), 400),
+        (format!("{id}/18446744073709551615"), 200),
+        (format!("{}/0", &id[1..]), 404),
+        (format!("{:032x}/0", 1), 404),
+    ];
+    for (path, expected) in table {
+        assert_eq!(listen(&url, &path).await.0, expected, "{path}");
+    }
 }
 
 /// However their messages go, all of it comes.

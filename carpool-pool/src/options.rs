@@ -21,6 +21,10 @@ pub struct Options {
     /// source is asked for all of it; others take over from the far end of what is not there after a second.
     /// Default false.
     pub differs: bool,
+    /// Whether sources that gossip take over work of each other by themselves. What they promise is known to the sink
+    /// and the others a while later only, and until then comes twice; without it they leave out what the sink gives to
+    /// others, and the sink, which knows it all, gives. Default false.
+    pub takes_over: bool,
     /// Blocks that are met in one transfer. Default 2²⁷.
     pub max_blocks: usize,
     /// The session's name, which aware sources are told: a number drawn at random.
@@ -39,6 +43,7 @@ impl Default for Options {
             max_waiting: 64 << 20,
             max_wasted: 64 << 20,
             differs: false,
+            takes_over: false,
             max_blocks: 1 << 27,
             session: [0; crate::SESSION_BYTES],
             seed: 0,

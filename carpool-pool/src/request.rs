@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use carpool_core::Cid;
 
-use crate::{Plan, frontier::ListId, source::SourceId};
+use crate::{Part, Plan, frontier::ListId, source::SourceId};
 
 /// The number of a request in its pool.
 pub type RequestId = u64;
@@ -33,6 +33,8 @@ pub struct Ask {
     pub have: Vec<Cid>,
     /// What is wanted of them.
     pub form: Form,
+    /// What the source of a share does beside sending it; `None` where it does not gossip.
+    pub part: Option<Part>,
 }
 
 /// A request under way. What it is to bring waits in a list of its own, in the order in which it comes.

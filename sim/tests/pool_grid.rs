@@ -44,6 +44,7 @@ enum Shares {
 enum Kinds {
     Plain,
     Aware,
+    Gossiping,
     Mixed,
 }
 
@@ -68,13 +69,15 @@ impl Point {
         !(alone && (fails || parts || self.kinds == Kinds::Mixed))
             && !(fails && parts)
             && !(self.rates == Rates::Joins && parts)
-            && !(self.shape == Shape::Chain && (self.kinds != Kinds::Aware || parts))
+            && !(self.shape == Shape::Chain
+                && (matches!(self.kinds, Kinds::Plain | Kinds::Mixed) || parts))
     }
 
     fn source(&self, place: usize, rate: u64) -> Behaviour {
         let kind = match (self.kinds, place % 2) {
             (Kinds::Plain, _) | (Kinds::Mixed, 0) => Kind::NAMED,
-            (Kinds::Aware, _) | (Kinds::Mixed, _) => Kind::AWARE,
+            (Kinds::Aware, _) => Kind::AWARE,
+            (Kinds::Gossiping | Kinds::Mixed, _) => Kind::GOSSIPING,
         };
         let mut source = Behaviour::good(kind, rate);
         let (last, of) = (place + 1 == self.sources, (place as u64, self.sources as u64));
@@ -128,7 +131,9 @@ fn points() -> Vec<Point> {
                 for shares in [Shares::All, Shares::Lack30, Shares::Disjoint] {
                     for shape in [Shape::Wide, Shape::Small, Shape::Tree, Shape::Chain] {
                         for old in [false, true] {
-                            for kinds in [Kinds::Plain, Kinds::Aware, Kinds::Mixed] {
+                            for kinds in
+                                [Kinds::Plain, Kinds::Aware, Kinds::Gossiping, Kinds::Mixed]
+                            {
                                 points.push(Point {
                                     sources,
                                     rates,

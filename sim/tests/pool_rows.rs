@@ -40,7 +40,7 @@ impl Row {
 fn rows() -> Vec<Row> {
     let equal = |n| vec![1; n];
     let mut rows = Vec::new();
-    for kind in [Kind::NAMED, Kind::AWARE] {
+    for kind in [Kind::NAMED, Kind::AWARE, Kind::GOSSIPING] {
         let row = |name, shares, change| Row {
             name,
             shape: Shape::Wide,
@@ -102,7 +102,7 @@ fn the_rows_of_the_book() {
     for row in rows() {
         let world = worlds.iter().find(|(shape, _)| *shape == row.shape).map(|(_, world)| world);
         let report = row.run(world.expect("it is among them"), 16 << 20);
-        let (kind, steals) = (if row.kind.aware { "aware" } else { "plain" }, stolen(&report));
+        let (kind, steals) = (name_of(row.kind), stolen(&report));
         let line = format!(
             "{kind}, {}: efficiency {} e-3, in vain {} e-4, control {} e-4, {steals} taken over",
             row.name,
@@ -120,6 +120,14 @@ fn the_rows_of_the_book() {
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+const fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind { gossips: true, .. } => "gossiping",
+        Kind { aware: true, .. } => "aware",
+        _ => "plain",
+    }
 }
 
 fn stolen(report: &Report) -> u64 {

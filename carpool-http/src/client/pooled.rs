@@ -4,9 +4,9 @@ use carpool_bloom::{Filter, Params};
 use carpool_core::Cid;
 use carpool_mirror::{
     Status,
-    extension::{self, Offer, Plans, Scope},
+    extension::{self, Gossips, Offer, Plans, Scope},
 };
-use carpool_pool::{Ask, Form, Kind};
+use carpool_pool::{Ask, Form, Kind, Part, SESSION_ID_BYTES};
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::{
@@ -21,6 +21,7 @@ use crate::{
     message::{self, Dialect, Kind as Message},
     progress::add,
     routes,
+    said::{self, Said},
 };
 
 /// How often the filter of what waits hides another block.
@@ -86,16 +87,44 @@ impl Client {
         answer.unwrap_or_else(|_| Err(Error::Cut("no answer in time".into())))
     }
 
+    /// Says something in the session of a pool, which the server has to have open.
+    pub(crate) async fn say(&self, id: &[u8; SESSION_ID_BYTES], message: Vec<u8>) -> Result<()> {
+        let sent =
+            self.in_time(Method::POST, &session_path(id), None, full(message.into())).await?;
+        if sent.status().is_success() { Ok(()) } else { Err(self.refusal(sent).await) }
+    }
+
+    /// What the server said in the session of a pool: the number of the next message, and the messages from the
+    /// number `after` on, sealed. Where there is none it answers when there is one, after ten seconds, or when no pull
+    /// of the session is under way any more.
+    pub(crate) async fn listen(
+        &self,
+        id: &[u8; SESSION_ID_BYTES],
+        after: u64,
+    ) -> Result<(u64, Vec<Vec<u8>>)> {
+        let path = format!("{}/{after}", session_path(id));
+        let sent = self.send(Method::GET, &path, None, full("".into()));
+        let patience = self.options.stall_timeout + said::WAIT;
+        let answer = tokio::time::timeout(patience, sent).await;
+        let response = answer.unwrap_or_else(|_| Err(Error::Cut("no answer in time".into())))?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        let body = collect(response.into_body(), said::MAX_BYTES, self.options.pace()).await?;
+        let Said { next, messages } = Said::decode(body).map_err(Error::Pool)?;
+        Ok((next, messages.into_iter().map(Into::into).collect()))
+    }
+
     /// Asks for blocks of the DAG below `root`, as a pool's sink does. `held` are roots that are held with all
-    /// that lies below them; `gossips` says whether sources may take work from each other.
+    /// that lies below them.
     pub(crate) async fn ask(
         &self,
         root: Cid,
         held: &[Cid],
         ask: Ask,
-        gossips: bool,
     ) -> Result<Response<Incoming>> {
-        let Ask { want, have, form, .. } = ask;
+        let Ask { want, have, form, part, .. } = ask;
+        let gossips = gossips_of(part);
         add(&self.progress.rounds, 1);
         let (dialect, extended) = (self.speech.dialect(), self.is_extended());
         let path = pull_path(dialect, &root);
@@ -136,7 +165,7 @@ fn asked(
     held: &[Cid],
     want: Vec<Cid>,
     form: &Form,
-    gossips: bool,
+    gossips: Gossips,
 ) -> (Option<Offer>, extension::Request) {
     let want = if want == [root] { Vec::new() } else { want };
     let request = extension::Request { root: Some(root), want, ..extension::Request::default() };
@@ -159,6 +188,18 @@ fn filter_of(have: &[Cid], limits: &carpool_core::Limits) -> Option<Filter> {
     (!have.is_empty()).then_some(filter)
 }
 
+const fn gossips_of(part: Option<Part>) -> Gossips {
+    match part {
+        None => Gossips::No,
+        Some(Part::Minds) => Gossips::Minds,
+        Some(Part::TakesOver) => Gossips::TakesOver,
+    }
+}
+
+fn session_path(id: &[u8; SESSION_ID_BYTES]) -> String {
+    format!("{}/{:032x}", routes::POOL, u128::from_be_bytes(*id))
+}
+
 fn hides_all(limits: &carpool_core::Limits) -> Result<Option<Filter>> {
     let limits = message::bloom_limits(limits);
     let filter = Filter::from_wire(vec![0xff], 1, &limits);
@@ -169,4 +210,71 @@ fn hides_all(limits: &carpool_core::Limits) -> Result<Option<Filter>> {
 fn alone(want: &[Cid], limits: &carpool_core::Limits) -> Result<bytes::Bytes> {
     let status = Status { want: want.to_vec(), have: hides_all(limits)? };
     Ok(message::encode(Dialect::CarMirror, Message::PullRequest, &status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientOptions, Server, ServerOptions};
+    use carpool_core::{Block, codec};
+    use carpool_pool::{Gossip, Member, Part, Plan, Provided};
+    use carpool_store::{BlockStore, MemoryStore};
+    use std::sync::Arc;
+
+    const SESSION: [u8; 16] = [5; 16];
+
+    async fn client(options: ServerOptions, token: Option<&str>, root: &Block) -> Client {
+        let store = MemoryStore::new();
+        store.put_many(std::slice::from_ref(root)).expect("memory takes blocks");
+        let server = Server::new(Arc::new(store), options);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
+        let mut options = ClientOptions::default();
+        let headers = token.map(|token| ("authorization".into(), format!("Bearer {token}")));
+        options.headers.extend(headers);
+        Client::new(&url, options).expect("a good URL")
+    }
+
+    #[tokio::test]
+    async fn a_sink_hears_a_server_and_is_heard() {
+        let root = Block::new(codec::RAW, "root".into());
+        let client = client(ServerOptions::default(), None, &root).await;
+        let view = Provided::new(&SESSION);
+        let id = *view.key().id();
+        let closed = client.listen(&id, 0).await.expect_err("no such session is open");
+        assert!(
+            matches!(&closed, Error::Status { status, .. } if *status == StatusCode::NOT_FOUND)
+        );
+        assert_eq!(client.hello(*root.cid()).await.expect("an answer").kind, Kind::GOSSIPING);
+        let plan = Plan::new(SESSION, 0, 0, 0, vec![1]).expect("good");
+        let form = Form::Share(plan);
+        let answer = client.ask(*root.cid(), &[], vec![*root.cid()], &form, Gossips::TakesOver);
+        let body = answer.await.expect("a share").into_body();
+        collect(body, 1 << 10, client.pace()).await.expect("one block");
+        let rounds = client.progress().totals().rounds;
+        let (next, messages) = client.listen(&id, 0).await.expect("open");
+        assert!(next >= 2 && messages.len() as u64 == next);
+        let mut sink = Member::new(1, view.clone());
+        messages.iter().for_each(|message| sink.handle_message(message).expect("sealed"));
+        assert!(sink.view().is_done(0, 0));
+        client.say(&id, Gossip::hello(1, 0).encode(view.key())).await.expect("heard");
+        let forged = client.say(&id, vec![1; 99]).await.expect_err("forged");
+        assert!(matches!(forged, Error::Refused { status: StatusCode::FORBIDDEN, .. }));
+        let (last, answer) = client.listen(&id, next).await.expect("open");
+        assert_eq!((last, answer.len()), (next + 2, 2), "a hello and all of it");
+        assert_eq!(client.progress().totals().rounds, rounds);
+        let other = Plan::new(SESSION, 0, 0, 0, vec![1]).expect("good");
+        assert!(sink.open(other, Part::Minds).is_err(), "it is at another place");
+    }
+
+    #[tokio::test]
+    async fn who_has_no_token_hears_nothing() {
+        let root = Block::new(codec::RAW, "root".into());
+        let options = ServerOptions { token: Some("secret".into()), ..ServerOptions::default() };
+        let client = client(options, Some("guess"), &root).await;
+        let id = *Provided::new(&SESSION).key().id();
+        let refused = client.listen(&id, 0).await.expect_err("no token");
+        assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use carpool_core::{Block, Cid, Limits};
 use carpool_pool::{
-    Ask, Options, Pool as Sink, PoolOutcome, PoolOutput, RequestId, SourceId, State,
+    Ask, Options, Pool as Sink, PoolOutcome, PoolOutput, RequestId, SESSION_ID_BYTES, SessionKey,
+    SourceId, State,
 };
 use carpool_store::BlockStore;
 use std::{
@@ -73,9 +74,8 @@ pub(super) struct Drive<S: ?Sized> {
     /// Places by number in the sink.
     places: Vec<usize>,
     greeted: usize,
-    /// Whether every source takes plans. Where one does not the sink gives work to it that sources would take from
-    /// each other without a word to the sink.
-    all_aware: bool,
+    /// The session's name in public.
+    session: [u8; SESSION_ID_BYTES],
     under: BTreeMap<RequestId, Under>,
     aside: Aside,
     pending: Vec<Block>,
@@ -106,6 +106,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             bases: bases(&store),
             store,
             limits: limits.clone(),
+            session: *SessionKey::new(&options.session).id(),
             sink: Sink::new(&[root], limits, options),
             begun: Instant::now(),
             runtime: Handle::current(),
@@ -114,7 +115,6 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             sources: (0..sources).map(|_| None).collect(),
             places: Vec::new(),
             greeted: 0,
-            all_aware: true,
             under: BTreeMap::new(),
             aside: Aside::default(),
             pending: Vec::new(),
@@ -227,6 +227,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
                     self.take(source, request, block)?;
                 }
             }
+            Event::Said { source, message } => self.sink.handle_message(source, &message),
             Event::End { request } => {
                 self.under.remove(&request);
                 self.sink.handle_end(request, self.now());
@@ -269,13 +270,13 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             return;
         };
         self.places.push(place);
-        self.all_aware &= hello.kind.aware;
         let came = Arc::new(AtomicU64::new(0));
         let line = Line {
             source: id,
             client: (*client).clone(),
             came: Arc::clone(&came),
             to: self.to.clone(),
+            heard: Arc::default(),
         };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)[place].kind = kind_of(hello.kind);
         self.sources[place] = Some(Source { id, client: *client, came, told: 0, taken: 0, line });
@@ -323,6 +324,7 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             }
             PoolOutput::Discard(cid) => drop(self.aside.take(&cid).map_err(full)?),
             PoolOutput::Ask(ask) => self.ask(ask),
+            PoolOutput::Tell { source, message } => self.say(source, message),
             PoolOutput::Cancel { request, .. } => self.cancel(request),
             PoolOutput::Pause { request, .. } => self.read(request, false),
             PoolOutput::Resume { request, .. } => self.read(request, true),
@@ -374,12 +376,17 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
             root: self.root,
             held: Arc::clone(&self.held),
             limits: self.limits.clone(),
-            gossips: self.all_aware,
             bases: Arc::clone(&self.bases),
             reads: reading,
         };
         let task = self.runtime.spawn(line.fetch(about, ask)).abort_handle();
         self.under.insert(request, Under { task, reads });
+    }
+
+    fn say(&self, source: SourceId, message: Vec<u8>) {
+        if let Some(source) = &self.sources[self.place_of(source)] {
+            self.runtime.spawn(source.line.clone().say(self.session, message));
+        }
     }
 
     fn cancel(&mut self, request: RequestId) {

@@ -15,6 +15,7 @@ pub(super) struct Joined {
 pub(super) enum Event {
     Hello(Joined),
     Blocks { source: SourceId, request: RequestId, blocks: Vec<Block> },
+    Said { source: SourceId, message: Vec<u8> },
     End { request: RequestId },
     Trouble { source: SourceId, request: RequestId, trouble: Trouble, error: Error },
 }

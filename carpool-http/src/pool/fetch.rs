@@ -1,12 +1,13 @@
 //! One request on its way: from the network to verified blocks.
 
 use carpool_core::{Cid, Limits, verify};
-use carpool_pool::{Ask, RequestId, SourceId, Trouble};
+use carpool_pool::{Ask, Form, RequestId, SESSION_ID_BYTES, SessionKey, SourceId, Trouble};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
     mpsc::SyncSender,
 };
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::drive::Event;
@@ -18,6 +19,12 @@ use crate::{
     pace::Watch,
 };
 
+/// A message that did not get through, and one that could not be fetched, are tried again after this.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How often a message is said.
+const TRIES: u32 = 3;
+
 /// Where a source's answers go, and what is counted of them.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -26,6 +33,8 @@ pub(super) struct Line {
     /// Bytes of bodies that came.
     pub(super) came: Arc<AtomicU64>,
     pub(super) to: SyncSender<Event>,
+    /// The number of the next message of its session, of whoever listens.
+    pub(super) heard: Arc<tokio::sync::Mutex<u64>>,
 }
 
 /// What a request has of its transfer.
@@ -34,8 +43,6 @@ pub(super) struct About {
     /// Roots that are held.
     pub(super) held: Arc<Vec<Cid>>,
     pub(super) limits: Limits,
-    /// Whether sources may take work from each other.
-    pub(super) gossips: bool,
     /// Reads blocks below the held roots.
     pub(super) bases: Bases,
     /// Whether its answer is read at the moment.
@@ -57,15 +64,15 @@ impl Line {
                 Event::Trouble { source: self.source, request, trouble, error }
             }
         };
-        // Nobody hears it where the loop is over.
-        let _ = tokio::task::spawn_blocking(move || self.to.send(event).is_ok()).await;
+        self.tell(event).await;
     }
 
     async fn answer(&self, about: About, ask: Ask) -> Result<()> {
-        let About { root, held, limits, gossips, bases, reads } = about;
+        let About { root, held, limits, bases, reads } = about;
         let (source, request) = (self.source, ask.request);
+        let session = session_of(&ask);
         let common = Common { wanted: ask.want.clone(), held: held.to_vec() };
-        let mut response = self.client.ask(root, &held, ask, gossips).await?;
+        let mut response = self.client.ask(root, &held, ask).await?;
         if http_body::Body::is_end_stream(response.body()) {
             // car-mirror's way to say that there is nothing to send.
             return Ok(());
@@ -85,11 +92,52 @@ impl Line {
             progress.count_encoded(&body.counts());
             done
         });
-        self.pump(response.body_mut(), reads, chunks).await;
+        let pump = self.pump(response.body_mut(), reads, chunks);
+        match session {
+            None => pump.await,
+            Some(session) => tokio::select! {
+                () = pump => {}
+                () = self.listen(session) => unreachable!("it listens until it is dropped"),
+            },
+        }
         match taken.await {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// Hears what the source says in the session, as long as this is polled.
+    async fn listen(&self, session: [u8; SESSION_ID_BYTES]) {
+        let mut after = self.heard.lock().await;
+        loop {
+            match self.client.listen(&session, *after).await {
+                Ok((next, messages)) => {
+                    *after = next;
+                    for message in messages {
+                        self.tell(Event::Said { source: self.source, message }).await;
+                    }
+                }
+                // What is not heard comes twice, or is asked for by name.
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    /// Says something to the source.
+    pub(super) async fn say(self, session: [u8; SESSION_ID_BYTES], message: Vec<u8>) {
+        // It may have the session open only later.
+        for _ in 0..TRIES {
+            match self.client.say(&session, message.clone()).await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        let to = self.to.clone();
+        // Nobody hears it where the loop is over.
+        let _ = tokio::task::spawn_blocking(move || to.send(event).is_ok()).await;
     }
 
     /// Reads a body while its source is read.
@@ -113,6 +161,14 @@ impl Line {
                 return;
             }
         }
+    }
+}
+
+/// The session of a share whose source gossips.
+fn session_of(ask: &Ask) -> Option<[u8; SESSION_ID_BYTES]> {
+    match &ask.form {
+        Form::Share(plan) if ask.part.is_some() => Some(*SessionKey::new(plan.session()).id()),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ mod held;
 mod idle;
 mod inventory;
 mod keys;
+mod log;
 mod metrics;
 mod names;
 mod observe;
@@ -294,8 +295,9 @@ impl Server {
             .route(routes::NAMES, get(names::list))
             .route(&format!("{}/{{name}}", routes::NAMES), get(names::read).put(names::set))
             .layer(middleware::map_response_with_state(self.clone(), says_extended));
-        let pools =
-            Router::new().route(&format!("{}/{{session}}", routes::POOL), post(gossip::hear));
+        let pools = Router::new()
+            .route(&format!("{}/{{session}}", routes::POOL), post(gossip::hear))
+            .route(&format!("{}/{{session}}/{{after}}", routes::POOL), get(gossip::listen));
         let routes = routes.merge(names).merge(pools);
         let scraped = Router::new().route(routes::METRICS, get(metrics::show));
         let routes = if self.options.metrics { routes.merge(scraped) } else { routes };

@@ -246,7 +246,7 @@ impl Observation {
             };
         }
         match (self.route, reason) {
-            (Route::Metrics, None) => line!(DEBUG),
+            (Route::Metrics | Route::Listen, None) => line!(DEBUG),
             _ => line!(INFO),
         }
     }

@@ -6,9 +6,9 @@ use axum::{
 use carpool_core::Cid;
 use carpool_mirror::{
     Session, Source,
-    extension::{self, Offer},
+    extension::{self, Gossips, Offer},
 };
-use carpool_pool::Plan;
+use carpool_pool::{Part, Plan};
 use carpool_selector::Order;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
@@ -61,8 +61,8 @@ pub(super) async fn pull(
         asked.answer = Some(answer);
     }
     let answer = asked.answer;
-    if let Some(plan) = asked.plan.as_ref().filter(|_| gossips) {
-        asked.gossiping = server.between.pools.join(plan).map(Arc::new);
+    if let Some((plan, part)) = asked.plan.as_ref().zip(part_of(gossips)) {
+        asked.gossiping = server.between.pools.join(plan, part).map(Arc::new);
     }
     let takes_deltas = takes_deltas && server.options.deltas;
     let about = if takes_deltas { asked.take_about(lost) } else { None };
@@ -75,6 +75,15 @@ pub(super) async fn pull(
         response.headers_mut().insert(extension::HEADER, held::header_of(&answer));
     }
     Ok(response)
+}
+
+/// What the sink allows this server to do in the session, if anything.
+const fn part_of(gossips: Gossips) -> Option<Part> {
+    match gossips {
+        Gossips::No => None,
+        Gossips::Minds => Some(Part::Minds),
+        Gossips::TakesOver => Some(Part::TakesOver),
+    }
 }
 
 /// In what form blocks go out.

@@ -11,11 +11,12 @@ pub(super) enum Route {
     Name,
     Metrics,
     Pool,
+    Listen,
     Unknown,
 }
 
 impl Route {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Pull,
         Self::Push,
         Self::CarMirrorPull,
@@ -24,6 +25,7 @@ impl Route {
         Self::Name,
         Self::Metrics,
         Self::Pool,
+        Self::Listen,
         Self::Unknown,
     ];
 
@@ -44,8 +46,13 @@ impl Route {
             (Self::Pool, routes::POOL),
         ]
         .into_iter()
-        .find_map(|(route, prefix)| Some((route, Some(below(prefix)?))))
+        .find_map(|(route, prefix)| Some((route.with(below(prefix)?), below(prefix))))
         .unwrap_or((Self::Unknown, None))
+    }
+
+    /// The route of what comes below it.
+    fn with(self, rest: &str) -> Self {
+        if self == Self::Pool && rest.contains('/') { Self::Listen } else { self }
     }
 
     pub(super) const fn name(self) -> &'static str {
@@ -58,6 +65,7 @@ impl Route {
             Self::Name => "/api/v0/names/{name}",
             Self::Metrics => routes::METRICS,
             Self::Pool => "/api/v0/pool/{session}",
+            Self::Listen => "/api/v0/pool/{session}/{after}",
             Self::Unknown => "unknown",
         }
     }
@@ -66,7 +74,12 @@ impl Route {
         match self {
             Self::Pull | Self::Push => Some(Dialect::Spec),
             Self::CarMirrorPull | Self::CarMirrorPush => Some(Dialect::CarMirror),
-            Self::Names | Self::Name | Self::Metrics | Self::Pool | Self::Unknown => None,
+            Self::Names
+            | Self::Name
+            | Self::Metrics
+            | Self::Pool
+            | Self::Listen
+            | Self::Unknown => None,
         }
     }
 

@@ -41,9 +41,8 @@ impl Telling {
     }
 
     /// Sends a message of a session to every peer, and waits for none.
-    pub(super) fn tell(&self, id: &Id, message: Vec<u8>) {
+    pub(super) fn tell(&self, id: &Id, message: bytes::Bytes) {
         let (Some(http), Ok(runtime)) = (&self.http, Handle::try_current()) else { return };
-        let message = bytes::Bytes::from(message);
         let digest = u128::from_be_bytes(*id);
         for peer in &self.peers {
             let uri = format!("{}{}/{digest:032x}", peer, routes::POOL);

@@ -40,9 +40,39 @@ pub struct Offer {
     pub keeps_filter: bool,
     /// In a pull, the plan of a pool as text, which `carpool-pool` reads: the source sends its share alone.
     pub pool: Option<String>,
-    /// Beside a plan, whether the source may talk to others of the pool, leave out what they promise and go on
-    /// with what nobody promises.
-    pub gossips: bool,
+    /// Beside a plan, what the source may do of what others of the pool say.
+    pub gossips: Gossips,
+}
+
+/// What a source of a pool may do beside sending its share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gossips {
+    /// Nothing.
+    #[default]
+    No,
+    /// It leaves out what others promise, and says what it lacks and when its share is sent.
+    Minds,
+    /// The same, and it goes on with what nobody promises.
+    TakesOver,
+}
+
+impl Gossips {
+    const fn parameter(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Minds => "; gossip=2",
+            Self::TakesOver => "; gossip=1",
+        }
+    }
+
+    /// What is not known here is not done.
+    fn from_value(value: &str) -> Self {
+        match value {
+            "1" => Self::TakesOver,
+            "2" => Self::Minds,
+            _ => Self::No,
+        }
+    }
 }
 
 impl Offer {
@@ -76,9 +106,7 @@ impl Offer {
         if let Some(plan) = &self.pool {
             value += &format!("; pool={plan}");
         }
-        if self.gossips {
-            value += "; gossip=1";
-        }
+        value += self.gossips.parameter();
         value
     }
 
@@ -100,7 +128,7 @@ impl Offer {
                 "lost" => offer.lost = cids(value)?,
                 "expects" => offer.expects_name = value == "name",
                 "pool" => offer.pool = Some(String::from(value)),
-                "gossip" => offer.gossips = value == "1",
+                "gossip" => offer.gossips = Gossips::from_value(value),
                 "keeps" => offer.keeps_filter = value == "filter",
                 _ => {}
             }
@@ -274,6 +302,8 @@ mod tests {
             },
             Offer { ask: Some(Step::Bitmaps), keeps_filter: true, ..Offer::default() },
             Offer { root: Some(cid(1)), pool: Some("00.3.1.20.100-50".into()), ..Offer::default() },
+            Offer { gossips: Gossips::Minds, pool: Some("p".into()), ..Offer::default() },
+            Offer { gossips: Gossips::TakesOver, pool: Some("p".into()), ..Offer::default() },
         ] {
             let value = offer.encode();
             assert!(value.len() <= MAX_HEADER_BYTES);
@@ -289,6 +319,21 @@ mod tests {
                     assert_eq!(Answer::decode(&answer.encode()), Some(answer));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn gossip_that_is_not_known_is_none() {
+        for (value, gossips) in [
+            ("v=1; pool=p", Gossips::No),
+            ("v=1; pool=p; gossip=1", Gossips::TakesOver),
+            ("v=1; pool=p; gossip=2", Gossips::Minds),
+            ("v=1; pool=p; gossip=3", Gossips::No),
+            ("v=1; pool=p; gossip=", Gossips::No),
+        ] {
+            let offer = Offer::decode(value).expect("version 1");
+            assert_eq!(offer.gossips, gossips, "{value}");
+            assert!(value.starts_with(&offer.encode()), "{value}");
         }
     }
 

@@ -3,7 +3,7 @@
 mod header;
 mod message;
 
-pub use header::{Answer, Memory, Offer, Plans, lost, lost_of};
+pub use header::{Answer, Gossips, Memory, Offer, Plans, lost, lost_of};
 pub use message::{Asked, LinkBits, Request, Scope};
 
 /// The header of requests and answers.
@@ -46,6 +46,8 @@ mod tests {
         let plan = "000102030405060708090a0b0c0d0e0f.3.1.20.100-50";
         let shared = Offer { root: Some(a), pool: Some(plan.into()), ..Offer::default() };
         assert_eq!(shared.encode(), format!("v=1; root={text}; pool={plan}"));
+        let minds = Offer { gossips: Gossips::Minds, ..shared };
+        assert_eq!(minds.encode(), format!("v=1; root={text}; pool={plan}; gossip=2"));
         let of = |plans| Answer { plans, ..Answer::default() }.encode();
         assert_eq!(of(Plans::Shares), "v=1; pool=1");
         assert_eq!(of(Plans::Gossips), "v=1; pool=1; gossip=1");

@@ -150,13 +150,10 @@ impl Pool {
         ids.iter().for_each(|id| self.frontier.put(*id, list, None));
         let want: Vec<_> = ids.iter().map(|id| self.frontier.cid(*id)).collect();
         self.sources[usize::from(source)].tally.named += want.len() as u64;
-        self.outputs.push_back(PoolOutput::Ask(Ask {
-            request,
-            source,
-            want,
-            have: Vec::new(),
-            form,
-        }));
+        self.tell_asked(source, ids, &want);
+        let have = Vec::new();
+        let ask = Ask { request, source, want, have, form, part: None };
+        self.outputs.push_back(PoolOutput::Ask(ask));
     }
 }
 

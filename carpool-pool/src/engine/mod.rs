@@ -2,6 +2,7 @@
 
 mod arrive;
 mod claim;
+mod gossip;
 mod output;
 mod share;
 mod steal;
@@ -19,6 +20,7 @@ use crate::{
     request::{Form, Request, RequestId, Way},
     source::{Gone, Kind, Source, SourceId, State, Tally},
 };
+use gossip::Session;
 pub use output::{PoolOutcome, PoolOutput};
 use share::Sharing;
 
@@ -74,6 +76,7 @@ pub struct Pool {
     spare: Vec<ListId>,
     next_request: RequestId,
     sharing: Option<Sharing>,
+    session: Session,
     /// Look-ups that are not answered.
     looking: usize,
     /// Of which entries, in the order in which they were asked for: of nodes, and of leaves.
@@ -121,6 +124,7 @@ impl Pool {
     /// A sink that wants the DAGs below `roots`. Blocks and links are held to `limits`.
     #[must_use]
     pub fn new(roots: &[Cid], limits: &Limits, options: Options) -> Self {
+        let session = Session::new(&options.session);
         let mut pool = Self {
             limits: limits.clone(),
             frontier: Frontier::new(options.seed, LISTS),
@@ -132,6 +136,7 @@ impl Pool {
             spare: Vec::new(),
             next_request: 0,
             sharing: None,
+            session,
             looking: 0,
             looked_up: Default::default(),
             sizes: Sizes::ASSUMED,

@@ -30,6 +30,13 @@ pub enum PoolOutput {
         /// Its number.
         request: RequestId,
     },
+    /// Tell a source that gossips this, which is sealed for members of the session; it may be lost.
+    Tell {
+        /// The source.
+        source: SourceId,
+        /// What it is told.
+        message: Vec<u8>,
+    },
     /// Read nothing more of this request's answer until it is resumed.
     Pause {
         /// The source that it was sent to.

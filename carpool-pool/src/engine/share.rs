@@ -6,7 +6,7 @@ use carpool_core::Cid;
 
 use super::{NODES, Pool, PoolOutput, claim::NARROW};
 use crate::{
-    Plan,
+    MAX_OPEN_EPOCHS, Plan,
     frontier::{Id, ListId},
     request::{Ask, Form, RequestId},
     source::{Source, SourceId, State},
@@ -77,6 +77,17 @@ impl Sharing {
 
     fn is_at_work(&self) -> bool {
         self.streams.iter().any(|streams| !streams.is_empty())
+    }
+
+    /// The first plan that somebody is at work under.
+    fn first_at_work(&self) -> Option<u8> {
+        self.streams.iter().flatten().map(|stream| stream.cover).min()
+    }
+
+    /// Whether there may be another plan beside all that are in force.
+    fn has_room(&self) -> bool {
+        let open = self.cover() + 1 - self.first_at_work().unwrap_or(self.cover());
+        u32::from(open) < MAX_OPEN_EPOCHS
     }
 
     /// Who brings a block below what a plan is of.
@@ -282,8 +293,8 @@ impl Pool {
         let Some(sharing) = &self.sharing else { return };
         let reserve = sharing.plan(sharing.cover()).reserve();
         let roots = self.roots_left(sharing.cover());
-        let losers: Vec<bool> =
-            (0..weights.len()).map(|place| sharing.loses(place, weights)).collect();
+        let loses = |place| !sharing.has_room() || sharing.loses(place, weights);
+        let losers: Vec<bool> = (0..weights.len()).map(loses).collect();
         let streams = sharing.streams.iter().enumerate().filter(|(place, _)| losers[*place]);
         let ended: Vec<RequestId> =
             streams.flat_map(|(_, of)| of.iter().map(|stream| stream.request)).collect();
@@ -324,6 +335,11 @@ impl Pool {
         have
     }
 
+    /// The epoch of the present plan.
+    pub(super) fn epoch(&self) -> Option<u32> {
+        self.sharing.as_ref().map(|sharing| u32::from(sharing.cover()) - 1)
+    }
+
     fn enter_epoch(&mut self, weights: &[u32], reserve: u32, now: u64) {
         let slowest = self.sources.iter().map(Source::rtt).max().unwrap_or(0);
         let sharing = self.sharing.get_or_insert_with(|| {
@@ -339,6 +355,8 @@ impl Pool {
         let plan = Plan::new(self.options.session, epoch, 0, reserve, weights.to_vec());
         sharing.plans.push(plan.expect("somebody weighs something"));
         sharing.streams.resize_with(weights.len(), Vec::new);
+        let first = sharing.first_at_work().map_or(epoch, |cover| u32::from(cover) - 1);
+        self.close_before(first);
     }
 
     /// Asks the members for their shares of what lies below `roots`; `beside` says of each whether it is asked beside
@@ -379,14 +397,14 @@ impl Pool {
         (cover, beside): (u8, bool),
         now: u64,
     ) {
-        let form = Form::Share(plan);
+        let (form, part) = (Form::Share(plan), self.part(source));
         let (request, list) = self.open(source, &form, want.len(), now);
         if let Some(sharing) = &mut self.sharing {
             let stream = Stream { request, list, cover, beside };
             sharing.streams[usize::from(source)].push(stream);
         }
         self.sources[usize::from(source)].tally.named += want.len() as u64;
-        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, have, form }));
+        self.outputs.push_back(PoolOutput::Ask(Ask { request, source, want, have, form, part }));
     }
 
     fn all_of(&self, list: ListId) -> Vec<Id> {
@@ -397,6 +415,13 @@ impl Pool {
             at = self.frontier.right(id);
         }
         all
+    }
+
+    /// Whether a plan gives this block to somebody.
+    pub(super) fn is_of_a_share(&self, id: Id, cid: &Cid) -> bool {
+        let cover = self.frontier.cover(id);
+        let sharing = self.sharing.as_ref().filter(|_| cover > 0);
+        sharing.is_some_and(|sharing| sharing.plan(cover).owner(cid).is_some())
     }
 
     /// The list of the request that brings this block by a plan, as long as its source is at it.

@@ -45,7 +45,10 @@ impl Pool {
         let thief = &mut self.sources[usize::from(source)];
         thief.tally.stolen += taken.len() as u64;
         thief.in_vain += 1;
-        if let Some(victim) = self.requests.get_mut(&request) {
+        // Who gossips leaves it out; the stream of another is given up where it comes to it.
+        let minds =
+            victim.way == Way::Share && self.sources[usize::from(victim.source)].kind.gossips;
+        if let Some(victim) = self.requests.get_mut(&request).filter(|_| !minds) {
             victim.stolen = true;
         }
         self.ask(source, &taken, form, now);
@@ -124,6 +127,7 @@ impl Pool {
             Way::Share => self.frontier.last_wanted(),
             Way::Named | Way::Below => self.frontier.last(victim.list),
         };
+        let gossips = victim.way == Way::Share && self.is_heard();
         let mut looked = 0;
         while let Some(id) = at.filter(|_| looked < LOOKED_AT && bytes > 0 && taken.has_room()) {
             looked += 1;
@@ -132,7 +136,8 @@ impl Pool {
                 Way::Named | Way::Below => self.frontier.left(id),
             };
             let theirs = self.frontier.list(id) == Some(victim.list);
-            if theirs && self.frontier.lacking(id) & 1 << thief == 0 {
+            let free = theirs && self.frontier.lacking(id) & 1 << thief == 0;
+            if free && !(gossips && self.is_promised(victim.source, &self.frontier.cid(id))) {
                 taken.add(id, self.sizes.of(self.frontier.is_node(id)));
                 self.frontier.take(id);
             }

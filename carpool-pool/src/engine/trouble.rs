@@ -168,6 +168,7 @@ impl Pool {
         if !matches!(why, Gone::Left | Gone::Failed) {
             self.forget_waiting(source);
         }
+        self.tell_gone(source);
         self.outputs.push_back(PoolOutput::Drop { source, why });
         self.stirred = true;
     }

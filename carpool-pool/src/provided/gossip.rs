@@ -53,6 +53,11 @@ impl Gossip {
         !self.facts.is_empty() || self.epochs == Epochs::default()
     }
 
+    /// What its source says of itself alone; `None` where that is nothing.
+    pub(crate) fn of_source(self) -> Option<Self> {
+        self.is_of_source().then_some(Self { epochs: Epochs::default(), ..self })
+    }
+
     /// What it says of closed epochs and sources that are gone, and nothing of its source.
     pub(super) fn of_epochs(&self) -> Self {
         Self { epochs: self.epochs, ..Self::default() }

@@ -5,8 +5,8 @@ use alloc::{
 use carpool_core::Cid;
 
 use super::{
-    Gossip, MAX_CANDIDATES, MAX_CLAIM, MAX_PULLS, Part, Promises, Provided, PullId, SessionKey,
-    pull::Pull,
+    Gossip, MAX_CANDIDATES, MAX_CLAIM, MAX_OPEN_EPOCHS, MAX_PULLS, Part, Promises, Provided,
+    PullId, SessionKey, pull::Pull,
 };
 use crate::{Error, Plan};
 
@@ -81,6 +81,8 @@ impl Member {
         if plan.me() != self.me || SessionKey::new(plan.session()).id() != self.key().id() {
             return Err(Error::Plan { expected: "the session and the place of this source" });
         }
+        // A sink has so many epochs open at most, so what was before is over.
+        self.view.close_before(plan.epoch().saturating_add(1).saturating_sub(MAX_OPEN_EPOCHS));
         self.view.check(self.me, plan.epoch())?;
         if self.pulls.len() >= MAX_PULLS {
             let (count, max) = (self.pulls.len() as u64 + 1, MAX_PULLS as u64);

@@ -119,6 +119,12 @@ impl Provided {
         Ok(true)
     }
 
+    /// Closes all epochs before this one.
+    pub(crate) fn close_before(&mut self, epoch: u32) {
+        self.epochs.join(&Epochs { floor: epoch, ..Epochs::default() });
+        self.forget();
+    }
+
     /// Takes what a message says. To hear it again, late or twice changes nothing.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ mod world;
 
 use carpool_core::{Block, Bytes, Cid};
 use carpool_pool::{
-    Ask, Form, Options, Pool, PoolOutcome, PoolOutput, SourceId, State, Tally, Trouble,
+    Ask, Form, Member, Options, Pool, PoolOutcome, PoolOutput, Promises, Provided, SourceId, State,
+    Tally, Trouble,
 };
 use std::{
     cmp::Reverse,
@@ -102,6 +103,10 @@ enum What {
     Breaks(usize, u64),
     Timer,
     Restart,
+    /// A source hears what another, or the sink, says.
+    Told(usize, Vec<u8>),
+    /// The sink hears what a source says.
+    Heard(usize, Vec<u8>),
 }
 
 struct Line {
@@ -114,6 +119,8 @@ struct Line {
     paused: HashSet<u64>,
     sent: u64,
     random: u64,
+    /// Its part in the session.
+    member: Option<Member>,
 }
 
 struct Run<'a> {
@@ -152,6 +159,33 @@ impl Line {
             self.jobs.push_front(job);
         }
     }
+}
+
+/// The next block of a request, which a source that gossips decides upon when its turn comes.
+fn next_of(
+    job: &mut Job,
+    member: &mut Option<Member>,
+    holds: &dyn Fn(&Cid) -> bool,
+) -> Option<Cid> {
+    let (Some(pull), Some(member)) = (job.pull, member) else { return job.blocks.pop_front() };
+    while let Some(met) = job.walk.pop_front() {
+        if !met.here {
+            member.handle_lack(pull, &met.cid);
+        } else if member.is_mine(pull, &met.cid) && !met.hidden {
+            return Some(met.cid);
+        }
+    }
+    member.handle_sent(pull);
+    while job.blocks.is_empty() {
+        let some = member.candidates(pull);
+        if some.is_empty() {
+            member.handle_closed(pull);
+            return None;
+        }
+        let here: Vec<Cid> = some.into_iter().filter(|cid| holds(cid)).collect();
+        job.blocks.extend(member.promise(pull, &here));
+    }
+    job.blocks.pop_front()
 }
 
 /// A run that takes longer does not end.
@@ -211,6 +245,7 @@ impl<'a> Run<'a> {
                 paused: HashSet::new(),
                 sent: 0,
                 random: mix(behaviour.seed ^ 0x5EED ^ place as u64),
+                member: None,
             });
             if behaviour.joins == 0 {
                 run.join(place);
@@ -286,6 +321,11 @@ impl<'a> Run<'a> {
                     self.waiting -= data.map_or(0, |data| data.len() as u64);
                 }
                 PoolOutput::Ask(ask) => self.ask(ask),
+                PoolOutput::Tell { source, message } => {
+                    self.control += 2 * HEAD + message.len() as u64;
+                    let at = self.now + self.swarm.rtt / 2;
+                    self.at(at, What::Told(self.places[&source], message));
+                }
                 PoolOutput::Cancel { source, request } => {
                     self.given_up.insert(request);
                     let place = self.places[&source];
@@ -339,7 +379,13 @@ impl<'a> Run<'a> {
             }
             What::Asked(place, request) => self.asked(place, request),
             What::Cancelled(place, request) => {
-                self.lines[place].jobs.retain(|job| job.request != request);
+                let line = &mut self.lines[place];
+                for pull in line.jobs.iter().filter(|job| job.request == request) {
+                    if let (Some(member), Some(pull)) = (&mut line.member, pull.pull) {
+                        member.handle_closed(pull);
+                    }
+                }
+                line.jobs.retain(|job| job.request != request);
             }
             What::Free(place) => {
                 self.lines[place].busy = false;
@@ -352,6 +398,12 @@ impl<'a> Run<'a> {
                 self.pool.handle_trouble(request, Trouble::Broken, self.now);
             }
             What::Timer => {}
+            What::Told(place, message) => self.told(place, &message),
+            What::Heard(place, message) => {
+                if let Some(id) = self.lines[place].id {
+                    self.pool.handle_message(id, &message);
+                }
+            }
             What::Restart => self.restart(),
         }
     }
@@ -372,6 +424,7 @@ impl<'a> Run<'a> {
         self.places.clear();
         for place in 0..self.lines.len() {
             self.lines[place].jobs.clear();
+            self.lines[place].member = None;
             self.lines[place].busy = false;
             self.lines[place].paused.clear();
             if self.lines[place].behaviour.joins <= self.now {
@@ -387,18 +440,66 @@ impl<'a> Run<'a> {
             self.at(self.now + self.swarm.rtt / 2, What::Breaks(place, request));
             return;
         }
-        let behaviour = &self.lines[place].behaviour;
+        let behaviour = self.lines[place].behaviour.clone();
         let (numbers, world) = (&self.numbers, &self.swarm.world);
         let holds = |cid: &Cid| numbers.get(cid).is_some_and(|number| behaviour.has(*number));
+        if let (Form::Share(plan), Some(part)) = (&ask.form, ask.part) {
+            let view = || Provided::new(plan.session());
+            let member =
+                self.lines[place].member.get_or_insert_with(|| Member::new(plan.me(), view()));
+            if let Ok(pull) = member.open(plan.clone(), part) {
+                let job = Job::gossiping(ask, pull, world, holds, &self.hidden);
+                self.lines[place].jobs.push_back(job);
+                self.say(place);
+                return self.send(place);
+            }
+        }
         // Held roots, or a filter, hide what the sink held at the beginning.
         let job = Job::new(ask, world, holds, &self.hidden);
         self.lines[place].jobs.push_back(job);
         self.send(place);
     }
 
+    /// A source hears something, if it takes part in the session.
+    fn told(&mut self, place: usize, message: &[u8]) {
+        let line = &mut self.lines[place];
+        if let Some(member) = line.member.as_mut().filter(|_| !line.dead) {
+            member.handle_message(message).expect("the sink tells what is good");
+            self.say(place);
+        }
+    }
+
+    /// What a source has to say goes to the sink, and to its peers.
+    fn say(&mut self, place: usize) {
+        let line = &mut self.lines[place];
+        let Some(member) = &mut line.member else { return };
+        let mut said: Vec<Vec<u8>> = std::iter::from_fn(|| member.poll_message()).collect();
+        match line.behaviour.lie {
+            Some(Lie::Forges) => said.iter_mut().for_each(|message| message[20] ^= 1),
+            Some(Lie::Promises) if !said.is_empty() => said.extend(self.promise_all(place)),
+            _ => {}
+        }
+        for message in said {
+            self.control += HEAD + message.len() as u64;
+            let at = self.now + self.swarm.rtt / 2;
+            self.at(at, What::Heard(place, message));
+        }
+    }
+
+    fn promise_all(&self, place: usize) -> Option<Vec<u8>> {
+        let member = self.lines[place].member.as_ref()?;
+        let (mut view, mut promises) = (member.view().clone(), Promises::new(member.me(), 0));
+        for cid in &self.swarm.world.order {
+            promises.promise(&mut view, cid).ok()?;
+        }
+        Some(promises.take(&view)?.encode(view.key()))
+    }
+
     /// Puts the next block of a source on its line.
     fn send(&mut self, place: usize) {
         let (now, rtt) = (self.now, self.swarm.rtt);
+        let (numbers, behaviour) = (&self.numbers, self.lines[place].behaviour.clone());
+        let holds = |cid: &Cid| numbers.get(cid).is_some_and(|number| behaviour.has(*number));
         let line = &mut self.lines[place];
         if line.busy || line.dead {
             return;
@@ -417,13 +518,15 @@ impl<'a> Run<'a> {
         };
         let request = job.request;
         let next = match line.behaviour.lie {
-            Some(Lie::Silent) => None,
+            Some(Lie::Silent | Lie::Promises) => None,
             Some(Lie::Repeats) => job.blocks.front().copied(),
             Some(Lie::Unrelated) => {
                 Some(*Block::new(0x55, line.sent.to_le_bytes().to_vec().into()).cid())
             }
-            _ => job.blocks.pop_front(),
+            _ => next_of(job, &mut line.member, &holds),
         };
+        self.say(place);
+        let line = &mut self.lines[place];
         let Some(cid) = next else {
             line.jobs.pop_front();
             self.at(now + rtt / 2, What::Ends(place, request));

@@ -1,5 +1,5 @@
 use carpool_core::Cid;
-use carpool_pool::{Ask, Form, Kind, Plan, RequestId};
+use carpool_pool::{Ask, Form, Kind, Plan, PullId, RequestId};
 use std::collections::{HashSet, VecDeque};
 
 use super::world::World;
@@ -18,6 +18,10 @@ pub enum Lie {
     Silent,
     /// A byte now and then.
     Dribbles,
+    /// It promises all that there is to the others, and sends nothing.
+    Promises,
+    /// What it tells the others is not sealed.
+    Forges,
 }
 
 /// How a source behaves.
@@ -82,6 +86,16 @@ impl Behaviour {
     }
 }
 
+/// What a walk comes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    pub(super) cid: Cid,
+    /// Whether it is here.
+    pub(super) here: bool,
+    /// Whether the sink says that it has it.
+    pub(super) hidden: bool,
+}
+
 /// What a source still sends for a request.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -89,6 +103,9 @@ pub(super) struct Job {
     pub(super) blocks: VecDeque<Cid>,
     /// It is all that lies below something, or a share of it.
     pub(super) streams: bool,
+    /// Of a source that gossips: its part in the session, and what its walk comes to.
+    pub(super) pull: Option<PullId>,
+    pub(super) walk: VecDeque<Met>,
 }
 
 impl Job {
@@ -118,6 +135,37 @@ impl Job {
             Form::Share(plan) => below(Some(plan)),
             Form::Named | _ => ask.want.iter().filter(|cid| holds(cid)).copied().collect(),
         };
-        Self { request: ask.request, blocks, streams: ask.form != Form::Named }
+        Self {
+            request: ask.request,
+            blocks,
+            streams: ask.form != Form::Named,
+            pull: None,
+            walk: VecDeque::new(),
+        }
+    }
+
+    /// A share of a source that gossips: what goes out is decided when it is its turn.
+    pub(super) fn gossiping(
+        ask: &Ask,
+        pull: PullId,
+        world: &World,
+        holds: impl Fn(&Cid) -> bool,
+        hidden: &HashSet<Cid>,
+    ) -> Self {
+        let have: HashSet<&Cid> = ask.have.iter().collect();
+        let (mut walk, mut seen) = (VecDeque::new(), HashSet::new());
+        let mut stack: Vec<Cid> = ask.want.iter().rev().copied().collect();
+        while let Some(cid) = stack.pop() {
+            if hidden.contains(&cid) || !seen.insert(cid) {
+                continue;
+            }
+            let met = Met { cid, here: holds(&cid), hidden: have.contains(&cid) };
+            walk.push_back(met);
+            if met.here {
+                stack.extend(world.links().get(&cid).into_iter().flatten().rev());
+            }
+        }
+        let (request, blocks) = (ask.request, VecDeque::new());
+        Self { request, blocks, streams: true, pull: Some(pull), walk }
     }
 }
