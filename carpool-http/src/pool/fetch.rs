@@ -111,6 +111,8 @@ impl Line {
         let mut after = self.heard.lock().await;
         loop {
             match self.client.listen(&session, *after).await {
+                // No pull is under way there any more.
+                Ok((_, messages)) if messages.is_empty() => tokio::time::sleep(AGAIN).await,
                 Ok((next, messages)) => {
                     *after = next;
                     for message in messages {

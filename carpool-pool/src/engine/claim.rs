@@ -85,15 +85,21 @@ impl Pool {
     fn claim(&mut self, source: SourceId, now: u64) -> bool {
         let named = self.sources[usize::from(source)].kind.named;
         let unit = self.sources[usize::from(source)].asked_for(self.unit(source));
-        let mut taken = Taken::new(self.quota(), unit);
-        self.take_from(NODES, &mut taken);
-        if !taken.ids.is_empty() && (!named || self.is_narrow()) {
-            self.ask(source, &taken.ids, Form::Below, now);
-            return true;
+        let mut taken = Taken::new(self.options.max_named, unit);
+        // What few have comes first: in the end only they can be asked.
+        self.take_again(source, &mut taken, |node| named || !node);
+        taken.max = self.quota();
+        if taken.ids.is_empty() {
+            self.take_from(NODES, &mut taken);
+            if !taken.ids.is_empty() && (!named || self.is_narrow()) {
+                self.ask(source, &taken.ids, Form::Below, now);
+                return true;
+            }
+        } else if named {
+            self.take_from(NODES, &mut taken);
         }
         taken.max = self.options.max_named;
         self.take_from(LEAVES, &mut taken);
-        self.take_again(source, &mut taken, |node| named || !node);
         let form = if taken.ids.is_empty() && !named { Form::Below } else { Form::Named };
         if form == Form::Below {
             self.take_again(source, &mut taken, |_| true);

@@ -76,6 +76,8 @@ pub struct Pool {
     spare: Vec<ListId>,
     next_request: RequestId,
     sharing: Option<Sharing>,
+    /// When the plan is looked at next.
+    looks: u64,
     session: Session,
     /// Look-ups that are not answered.
     looking: usize,
@@ -136,6 +138,7 @@ impl Pool {
             spare: Vec::new(),
             next_request: 0,
             sharing: None,
+            looks: 0,
             session,
             looking: 0,
             looked_up: Default::default(),

@@ -8,7 +8,7 @@ use super::{NODES, Pool, PoolOutput, claim::NARROW};
 use crate::{
     MAX_OPEN_EPOCHS, Plan,
     frontier::{Id, ListId},
-    request::{Ask, Form, RequestId},
+    request::{Ask, Form, Request, RequestId, Way},
     source::{Source, SourceId, State},
 };
 
@@ -43,8 +43,6 @@ pub(super) struct Sharing {
     streams: Vec<Vec<Stream>>,
     /// When the present plan may be replaced because of rates, and for how long the next one stands.
     calm: (u64, u64),
-    /// When it is looked at next.
-    looks: u64,
 }
 
 /// A request under a plan.
@@ -151,19 +149,60 @@ impl Pool {
         {
             self.rebalance(&weights, now);
         }
+        self.share_stream(now);
+    }
+
+    /// One source sends all that lies below a node, because nobody else was there: it shares that with who is now.
+    fn share_stream(&mut self, now: u64) {
+        let sharing = self.sharing.as_ref().is_some_and(Sharing::is_at_work);
+        let streams: Vec<RequestId> = self.streams_below().collect();
+        let idle = (0..self.sources.len()).any(|place| self.is_idle(place, now));
+        if sharing || self.options.differs || !idle || streams.is_empty() || !self.is_of_nodes() {
+            return;
+        }
+        streams.into_iter().for_each(|request| self.cancel(request));
+        self.narrow = NARROW;
+        self.begin(now);
+    }
+
+    /// Whether a source that takes plans has had nothing to do for two round trips.
+    fn is_idle(&self, place: usize, now: u64) -> bool {
+        let of = &self.sources[place];
+        let since = of.idle_since.filter(|since| now >= since + idle_for(of));
+        of.kind.aware && since.is_some()
     }
 
     /// When a plan is to be looked at though nothing came.
     pub(super) fn looks_at_plan(&self) -> Option<u64> {
-        let sharing = self.sharing.as_ref().filter(|sharing| sharing.is_at_work())?;
-        self.is_of_nodes().then_some(sharing.calm.0.max(sharing.looks))
+        if !self.is_of_nodes() {
+            return None;
+        }
+        let sharing = self.sharing.as_ref().filter(|sharing| sharing.is_at_work());
+        let at = match sharing {
+            Some(sharing) => Some(sharing.calm.0),
+            None => self.streams_below().next().and_then(|_| self.next_idle()),
+        };
+        at.map(|at| at.max(self.looks))
+    }
+
+    /// When a source that takes plans will have been idle for long.
+    fn next_idle(&self) -> Option<u64> {
+        let aware = self.sources.iter().filter(|of| of.kind.aware);
+        aware.filter_map(|of| Some(of.idle_since? + idle_for(of))).min()
+    }
+
+    /// Requests for all that lies below something, of sources that take plans.
+    fn streams_below(&self) -> impl Iterator<Item = RequestId> {
+        let aware = |of: &Request| self.sources[usize::from(of.source)].kind.aware;
+        let below = move |of: &Request| of.way == Way::Below && aware(of);
+        self.requests.iter().filter(move |(_, of)| below(of)).map(|(request, _)| *request)
     }
 
     /// Whether it is time for that.
     pub(super) fn looks_again(&mut self, now: u64) -> bool {
         let due = self.looks_at_plan().is_some_and(|at| now >= at);
-        if let Some(sharing) = self.sharing.as_mut().filter(|_| due) {
-            sharing.looks = now + LOOK;
+        if due {
+            self.looks = now + LOOK;
         }
         due
     }
@@ -228,11 +267,7 @@ impl Pool {
     /// that they get their part of it they have to weigh more than their rate says.
     fn with_idle(&self, now: u64) -> Option<Vec<u32>> {
         let sharing = self.sharing.as_ref()?;
-        let idle = |place: usize| {
-            let of = &self.sources[place];
-            let since = of.idle_since.filter(|since| now >= since + MEASURED.max(2 * of.rtt()));
-            of.kind.aware && since.is_some()
-        };
+        let idle = |place: usize| self.is_idle(place, now);
         let rate = |place: usize| {
             let of = &self.sources[place];
             u128::from(of.stream_rate(now, MEASURED).unwrap_or_else(|| of.rate()))
@@ -268,9 +303,13 @@ impl Pool {
         if members < 2 || !fits || !(known || self.narrow >= NARROW) {
             return;
         }
-        let most = self.sources.iter().map(Source::rate).max().unwrap_or(1);
+        let known = || self.sources.iter().filter(|of| of.knows_rate()).map(Source::rate);
+        let (most, count) = (known().max().unwrap_or(1), known().count() as u64);
+        // Who is not known is taken for the mean of those who are.
+        let mean = known().sum::<u64>().checked_div(count).unwrap_or(most);
         let weigh = |source: &Source| {
-            let weight = u128::from(source.rate()) * u128::from(FULL) / u128::from(most.max(1));
+            let rate = if source.knows_rate() { source.rate() } else { mean };
+            let weight = u128::from(rate) * u128::from(FULL) / u128::from(most.max(1));
             u32::try_from(weight).unwrap_or(u32::MAX).max(1)
         };
         let weight = |source| if aware(&source) { weigh(source) } else { 0 };
@@ -281,10 +320,9 @@ impl Pool {
         let sum = weights.iter().fold(0_u32, |sum, weight| sum.saturating_add(*weight));
         let reserve = others.saturating_add(sum.saturating_add(others) / RESERVE);
         let wanted = self.all_of(NODES);
-        let have = self.waits_of(u64::MAX);
         self.narrow = 0;
         self.enter_epoch(&weights, reserve, now);
-        self.ask_all(&wanted, &have, |_| false, now);
+        self.ask_all(&wanted, |_| false, now);
     }
 
     /// A new plan with these weights in place of the present one, for what is left. Who loses nothing goes on, and is
@@ -299,11 +337,9 @@ impl Pool {
         let ended: Vec<RequestId> =
             streams.flat_map(|(_, of)| of.iter().map(|stream| stream.request)).collect();
         ended.into_iter().for_each(|request| self.cancel(request));
-        let of = |(place, loses): (usize, &bool)| u64::from(*loses) << place;
-        let have = self.waits_of(losers.iter().enumerate().map(of).sum());
         self.enter_epoch(weights, reserve, now);
         if !roots.is_empty() {
-            self.ask_all(&roots, &have, |place| !losers[place], now);
+            self.ask_all(&roots, |place| !losers[place], now);
         }
     }
 
@@ -321,13 +357,11 @@ impl Pool {
         roots
     }
 
-    /// What waits and was brought by one of these sources: it would be sent again.
-    fn waits_of(&self, sources: u64) -> Vec<Cid> {
+    /// What waits and would be sent again.
+    fn waits_of(&self, plan: &Plan) -> Vec<Cid> {
         let mut have = Vec::new();
-        self.waiting.for_each(|cid, (from, _)| {
-            if sources >> from & 1 == 1 {
-                have.extend(carpool_core::cid_exact(cid).ok());
-            }
+        self.waiting.for_each(|cid, _| {
+            have.extend(carpool_core::cid_exact(cid).ok().filter(|cid| plan.is_mine(cid)));
         });
         // A table has no order, and requests have.
         have.sort_unstable();
@@ -344,12 +378,7 @@ impl Pool {
         let slowest = self.sources.iter().map(Source::rtt).max().unwrap_or(0);
         let sharing = self.sharing.get_or_insert_with(|| {
             let stands = CALM.max(4 * slowest);
-            Sharing {
-                plans: Vec::new(),
-                streams: Vec::new(),
-                calm: (now + stands, 2 * stands),
-                looks: 0,
-            }
+            Sharing { plans: Vec::new(), streams: Vec::new(), calm: (now + stands, 2 * stands) }
         });
         let epoch = u32::from(u8::try_from(sharing.plans.len()).expect("plans are few"));
         let plan = Plan::new(self.options.session, epoch, 0, reserve, weights.to_vec());
@@ -361,7 +390,7 @@ impl Pool {
 
     /// Asks the members for their shares of what lies below `roots`; `beside` says of each whether it is asked beside
     /// what it sends.
-    fn ask_all(&mut self, roots: &[Id], have: &[Cid], beside: impl Fn(usize) -> bool, now: u64) {
+    fn ask_all(&mut self, roots: &[Id], beside: impl Fn(usize) -> bool, now: u64) {
         let Some(sharing) = &self.sharing else { return };
         let (cover, plan) = (sharing.cover(), sharing.plan(sharing.cover()).clone());
         let before = (cover > 1).then(|| sharing.plan(cover - 1).weights().to_vec());
@@ -377,7 +406,7 @@ impl Pool {
                 before.resize(plan.weights().len(), 0);
                 plan = plan.beside(before).expect("they are as many");
             }
-            let ask = (want.clone(), have.to_vec());
+            let ask = (want.clone(), self.waits_of(&plan));
             self.ask_for_share(source, ask, plan, (cover, beside), now);
         }
         for (id, cid) in roots.iter().zip(&want) {
@@ -429,4 +458,9 @@ impl Pool {
         let cover = self.frontier.cover(id);
         self.sharing.as_ref().filter(|_| cover > 0)?.list_of(cover, cid)
     }
+}
+
+/// Who has had nothing to do for so many microseconds found nothing to take over.
+fn idle_for(source: &Source) -> u64 {
+    MEASURED.max(2 * source.rtt())
 }

@@ -72,22 +72,20 @@ impl Member {
     }
 
     /// Begins a pull by `plan`, and says hello, so that others know that it hears them. Several may be under way at a
-    /// time, of one epoch or of several.
+    /// time, of one epoch or of several. A sink has [`MAX_OPEN_EPOCHS`](super::MAX_OPEN_EPOCHS) open at most, so those
+    /// that many before the plan's are closed.
     ///
     /// # Errors
-    /// [`Error::Plan`] for a plan of another session or for another place, [`Error::TooMany`] beyond [`MAX_PULLS`], and
-    /// for an epoch that is [`MAX_OPEN_EPOCHS`](super::MAX_OPEN_EPOCHS) or more beyond the first open one.
+    /// [`Error::Plan`] for a plan of another session or for another place, [`Error::TooMany`] beyond [`MAX_PULLS`].
     pub fn open(&mut self, plan: Plan, part: Part) -> Result<PullId, Error> {
         if plan.me() != self.me || SessionKey::new(plan.session()).id() != self.key().id() {
             return Err(Error::Plan { expected: "the session and the place of this source" });
         }
-        // A sink has so many epochs open at most, so what was before is over.
-        self.view.close_before(plan.epoch().saturating_add(1).saturating_sub(MAX_OPEN_EPOCHS));
-        self.view.check(self.me, plan.epoch())?;
         if self.pulls.len() >= MAX_PULLS {
             let (count, max) = (self.pulls.len() as u64 + 1, MAX_PULLS as u64);
             return Err(Error::TooMany { what: "pulls of a session", count, max });
         }
+        self.view.close_before(plan.epoch().saturating_add(1).saturating_sub(MAX_OPEN_EPOCHS));
         self.greets = Some(plan.epoch());
         let id = PullId(self.opened);
         self.opened += 1;
@@ -364,11 +362,13 @@ mod tests {
     #[test]
     fn epochs_at_the_limit_and_one_past_it_and_plans_of_others() {
         let mut member = member(0);
+        for (epoch, closed) in
+            [(MAX_OPEN_EPOCHS - 1, false), (MAX_OPEN_EPOCHS, true), (u32::MAX, true)]
+        {
+            assert!(member.open(plan(epoch, 0, 2), Part::TakesOver).is_ok());
+            assert_eq!(member.view().is_closed(0), closed, "{epoch}");
+        }
         let mut open = |plan| member.open(plan, Part::TakesOver).map(drop);
-        assert_eq!(open(plan(MAX_OPEN_EPOCHS - 1, 0, 2)), Ok(()));
-        let (count, max) = (u64::from(MAX_OPEN_EPOCHS) + 1, u64::from(MAX_OPEN_EPOCHS));
-        let refused = Error::TooMany { what: "open epochs", count, max };
-        assert_eq!(open(plan(MAX_OPEN_EPOCHS, 0, 2)), Err(refused));
         let other = Plan::new([8; 16], 0, 0, 0, vec![1; 2]).unwrap();
         for plan in [plan(0, 1, 2), other] {
             assert!(matches!(open(plan), Err(Error::Plan { .. })));
