@@ -1,5 +1,6 @@
 //! The grid of pools: what every kind of pool comes to. A named slice runs here and is held to a snapshot, which
-//! `UPDATE_SNAPSHOTS=1` rewrites; with `CARPOOL_LONG` all of it, whose summary is in the book.
+//! `UPDATE_SNAPSHOTS=1` rewrites; with `CARPOOL_LONG` all of it, whose summary is in the book, and whose points are
+//! written to the file that `CARPOOL_GRID` names.
 
 mod common;
 
@@ -218,6 +219,9 @@ fn every_point_ends_and_the_slice_is_that_of_the_snapshot() {
     let summary: String = groups.iter_mut().map(|(name, group)| group.line(name)).collect();
     println!("{summary}");
     if !all {
-        assert_snapshot("pool_grid", &text);
+        return assert_snapshot("pool_grid", &text);
+    }
+    if let Some(file) = std::env::var_os("CARPOOL_GRID") {
+        std::fs::write(file, text).expect("the file can be written");
     }
 }
