@@ -72,8 +72,9 @@ fn run(nodes: &HashMap<Cid, Block>) -> Ran {
                 | PoolOutput::Recall(_)
                 | PoolOutput::Discard(_)
                 | PoolOutput::Cancel { .. }
-                | PoolOutput::Pause(_)
-                | PoolOutput::Resume(_)
+                | PoolOutput::Tell { .. }
+                | PoolOutput::Pause { .. }
+                | PoolOutput::Resume { .. }
                 | PoolOutput::Drop { .. } => {}
             }
         }

@@ -249,7 +249,15 @@ mod tests {
         assert_eq!(client.hello(*root.cid()).await.expect("an answer").kind, Kind::GOSSIPING);
         let plan = Plan::new(SESSION, 0, 0, 0, vec![1]).expect("good");
         let form = Form::Share(plan);
-        let answer = client.ask(*root.cid(), &[], vec![*root.cid()], &form, Gossips::TakesOver);
+        let ask = Ask {
+            request: 0,
+            source: 0,
+            want: vec![*root.cid()],
+            have: vec![],
+            form,
+            part: Some(Part::TakesOver),
+        };
+        let answer = client.ask(*root.cid(), &[], ask);
         let body = answer.await.expect("a share").into_body();
         collect(body, 1 << 10, client.pace()).await.expect("one block");
         let rounds = client.progress().totals().rounds;

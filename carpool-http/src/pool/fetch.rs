@@ -168,10 +168,8 @@ impl Line {
 
 /// The session of a share whose source gossips.
 fn session_of(ask: &Ask) -> Option<[u8; SESSION_ID_BYTES]> {
-    match &ask.form {
-        Form::Share(plan) if ask.part.is_some() => Some(*SessionKey::new(plan.session()).id()),
-        _ => None,
-    }
+    let Form::Share(plan) = &ask.form else { return None };
+    ask.part.map(|_| *SessionKey::new(plan.session()).id())
 }
 
 /// Takes a CAR apart and verifies its blocks, on a thread of its own.

@@ -84,7 +84,7 @@ impl Sharing {
 
     /// Whether there may be another plan beside all that are in force.
     fn has_room(&self) -> bool {
-        let open = self.cover() + 1 - self.first_at_work().unwrap_or(self.cover());
+        let open = self.cover() + 1 - self.first_at_work().unwrap_or_else(|| self.cover());
         u32::from(open) < MAX_OPEN_EPOCHS
     }
 
