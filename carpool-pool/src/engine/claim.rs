@@ -13,7 +13,7 @@ use crate::{
 const MAX_OPEN: u32 = 8;
 
 /// Microseconds that a request takes to be answered, about, where round trips are shorter.
-const LEAST_UNIT: u64 = 50_000;
+const LEAST_UNIT: u64 = 200_000;
 
 /// Bytes that a source is asked for before anything is known of it.
 const FIRST_UNIT: u64 = 256 << 10;
@@ -68,7 +68,7 @@ impl Pool {
         let least = of.bytes_in(self.unit_time(source));
         let share = self.share_left(source);
         // A third of what is left at a time, so that requests are few, and all sources end together.
-        (share / 3).max(least.min(share / 2)).min(self.options.max_unit)
+        (share / 2).max(least.min(share)).min(self.options.max_unit)
     }
 
     /// What falls to a source of what nobody was asked for, by its rate.
