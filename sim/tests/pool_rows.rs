@@ -40,7 +40,7 @@ impl Row {
 fn rows() -> Vec<Row> {
     let equal = |n| vec![1; n];
     let mut rows = Vec::new();
-    for kind in [Kind::NAMED, Kind::AWARE, Kind::GOSSIPING] {
+    for kind in [Kind::PLAIN, Kind::NAMED, Kind::AWARE, Kind::GOSSIPING] {
         let row = |name, shares, change| Row {
             name,
             shape: Shape::Wide,

@@ -37,8 +37,10 @@ impl Pool {
                 of.ahead += bytes;
             }
             self.waste(source, bytes);
+            self.end_where_taken(request, id);
             return Ok(Took::Duplicate);
         }
+        self.end_where_taken(request, id);
         self.sizes.add(self.frontier.is_node(id), bytes);
         let of = &mut self.sources[usize::from(source)];
         (of.tally.blocks, of.tally.bytes) = (of.tally.blocks + 1, of.tally.bytes + bytes);
@@ -47,6 +49,15 @@ impl Pool {
         self.take_in(id, block.cid(), block.data())?;
         self.outputs.push_back(PoolOutput::Store(block));
         Ok(Took::Wanted)
+    }
+
+    /// Ends a stream of which others took over the far end where it comes to that: a block that is not among those
+    /// that it is still to bring. What it lacks would keep it from ever being through.
+    fn end_where_taken(&mut self, request: RequestId, id: Id) {
+        let Some(of) = self.requests.get(&request) else { return };
+        if of.stolen && of.way != Way::Named && self.frontier.list(id) != Some(of.list) {
+            self.cancel(request);
+        }
     }
 
     /// A block that nothing links to yet. Only who sends its share of a plan, or speaks with others, can be

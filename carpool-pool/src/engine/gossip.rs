@@ -80,7 +80,7 @@ impl Pool {
 
     /// Whether anybody leaves out what others are asked for.
     pub(super) fn is_heard(&self) -> bool {
-        self.sources.iter().any(|of| of.kind.gossips && of.streams > 0)
+        (0..).zip(&self.sources).any(|(source, of)| of.kind.gossips && self.sends_share(source))
     }
 
     /// Tells those who send shares that a source is asked for these blocks by name.
@@ -120,7 +120,7 @@ impl Pool {
 
     fn tell_others(&mut self, beside: Option<SourceId>, message: &[u8]) {
         for (source, of) in (0..).zip(&self.sources) {
-            if beside != Some(source) && of.kind.gossips && of.streams > 0 {
+            if beside != Some(source) && of.kind.gossips && self.sends_share(source) {
                 self.outputs.push_back(PoolOutput::Tell { source, message: message.to_vec() });
             }
         }

@@ -446,6 +446,12 @@ impl Pool {
         all
     }
 
+    /// Whether a source is at work under a plan.
+    pub(super) fn sends_share(&self, source: SourceId) -> bool {
+        let streams = self.sharing.as_ref().and_then(|of| of.streams.get(usize::from(source)));
+        streams.is_some_and(|streams| !streams.is_empty())
+    }
+
     /// Whether a plan gives this block to somebody.
     pub(super) fn is_of_a_share(&self, id: Id, cid: &Cid) -> bool {
         let cover = self.frontier.cover(id);
