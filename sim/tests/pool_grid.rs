@@ -112,7 +112,15 @@ impl Point {
         let source = |place| self.source(place, (payload * share(place) / sum / SECONDS).max(1));
         let sources = (0..self.sources).map(source).collect();
         let options = Options::default();
-        Swarm { world: Arc::clone(world), sources, rtt: self.rtt, options, restarts: None }.run()
+        Swarm {
+            world: Arc::clone(world),
+            sources,
+            rtt: self.rtt,
+            peers: None,
+            options,
+            restarts: None,
+        }
+        .run()
     }
 }
 

@@ -21,7 +21,15 @@ impl Dice {
 }
 
 const KINDS: [Kind; 4] = [Kind::PLAIN, Kind::NAMED, Kind::AWARE, Kind::GOSSIPING];
-const LIES: [Lie; 5] = [Lie::Garbage, Lie::Unrelated, Lie::Repeats, Lie::Silent, Lie::Dribbles];
+const LIES: [Lie; 7] = [
+    Lie::Garbage,
+    Lie::Unrelated,
+    Lie::Repeats,
+    Lie::Silent,
+    Lie::Dribbles,
+    Lie::Promises,
+    Lie::Forges,
+];
 
 fn swarm(seed: u64, worlds: &[Arc<World>]) -> Swarm {
     let dice = &mut Dice(seed);
@@ -53,8 +61,10 @@ fn swarm(seed: u64, worlds: &[Arc<World>]) -> Swarm {
     let mut options = Options::default();
     (options.max_wasted, options.max_waiting) = (1 << 20, 1 << 20);
     options.seed = dice.roll(u64::MAX);
+    options.takes_over = dice.roll(4) == 0;
+    let peers = dice.pick(&[None, None, Some(2_000)]);
     let restarts = dice.pick(&[None, None, None, Some(2_000_000)]);
-    Swarm { world, sources, rtt, options, restarts }
+    Swarm { world, sources, rtt, peers, options, restarts }
 }
 
 fn worlds() -> Vec<Arc<World>> {

@@ -33,7 +33,15 @@ impl Row {
         };
         let sources = self.shares.iter().enumerate().map(source).collect();
         let options = Options::default();
-        Swarm { world: Arc::clone(world), sources, rtt: self.rtt, options, restarts: None }.run()
+        Swarm {
+            world: Arc::clone(world),
+            sources,
+            rtt: self.rtt,
+            peers: None,
+            options,
+            restarts: None,
+        }
+        .run()
     }
 }
 

@@ -253,8 +253,8 @@ impl<S: BlockStore + ?Sized + 'static> Drive<S> {
         self.obey()
     }
 
-    fn join(&mut self, Joined { place, client, hello }: Joined) {
-        self.greeted += 1;
+    fn join(&mut self, Joined { place, client, hello, again }: Joined) {
+        self.greeted += usize::from(!again);
         let place = usize::from(place);
         let hello = match hello {
             Ok(hello) => hello,

@@ -10,6 +10,8 @@ pub(super) struct Joined {
     pub(super) place: SourceId,
     pub(super) client: Box<Client>,
     pub(super) hello: Result<Hello>,
+    /// It was greeted in vain before.
+    pub(super) again: bool,
 }
 
 pub(super) enum Event {

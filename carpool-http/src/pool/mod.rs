@@ -204,13 +204,17 @@ impl Pool {
             let place = SourceId::try_from(place).expect("sources are few");
             let (client, joining) = (client.clone(), joining.clone());
             tokio::spawn(async move {
-                let hello = client.hello(root).await;
-                // The drive may be over without it.
-                let _ = joining.send(drive::Event::Hello(Joined {
-                    place,
-                    client: Box::new(client),
-                    hello,
-                }));
+                for time in 0..HELLOS {
+                    let hello = client.hello(root).await;
+                    let again = hello.as_ref().is_err_and(Error::is_transient);
+                    let client = Box::new(client.clone());
+                    let joined = Joined { place, client, hello, again: time > 0 };
+                    // The drive may be over without it.
+                    if joining.send(drive::Event::Hello(joined)).is_err() || !again {
+                        return;
+                    }
+                    tokio::time::sleep(AGAIN * 2_u32.pow(time)).await;
+                }
             });
         }
         drop(joining);
@@ -219,6 +223,11 @@ impl Pool {
         Ok(PoolReport { root, totals, seconds, sources: self.sources() })
     }
 }
+
+/// How often a source that cannot be reached is greeted, in all.
+const HELLOS: u32 = 6;
+/// After how long for the first time; then after twice as long each.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a source may send nothing before others do its work.
 const STALL: Duration = Duration::from_secs(5);

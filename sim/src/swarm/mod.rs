@@ -38,6 +38,9 @@ pub struct Swarm {
     pub sources: Vec<Behaviour>,
     /// The round trip to each of them, in microseconds.
     pub rtt: u64,
+    /// The round trip between sources that know each other, and tell each other what they say; else the sink tells
+    /// them what concerns them.
+    pub peers: Option<u64>,
     /// The pool's options.
     pub options: Options,
     /// When the sink's process is started anew, with what its store holds.
@@ -481,9 +484,17 @@ impl<'a> Run<'a> {
             _ => {}
         }
         for message in said {
+            self.tell_peers(place, &message);
             self.control += HEAD + message.len() as u64;
             let at = self.now + self.swarm.rtt / 2;
             self.at(at, What::Heard(place, message));
+        }
+    }
+
+    fn tell_peers(&mut self, place: usize, message: &[u8]) {
+        let Some(rtt) = self.swarm.peers else { return };
+        for other in (0..self.lines.len()).filter(|other| *other != place) {
+            self.at(self.now + rtt / 2, What::Told(other, message.to_vec()));
         }
     }
 
