@@ -42,6 +42,7 @@ sources() {
         http_request) echo carpool-http/src/names.rs carpool-http/src/server/{mod,names,pull,push,refusal}.rs ;;
         sink_events) echo carpool-mirror/src/sink/*.rs carpool-mirror/src/wants.rs ;;
         reconciliation) echo carpool-mirror/src/sketch/{cells,lacking,range,reconciliation}.rs ;;
+        pool_engine) echo carpool-pool/src/{source,engine/*,frontier/*}.rs ;;
         pool_gossip) echo carpool-pool/src/provided/*.rs ;;
         pool_plan) echo carpool-pool/src/plan.rs ;;
         source_events) echo carpool-mirror/src/source/*.rs ;;

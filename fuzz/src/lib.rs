@@ -40,6 +40,7 @@ mod http_message;
 mod http_request;
 mod links;
 mod mirror_session;
+mod pool_engine;
 mod pool_gossip;
 mod pool_plan;
 mod reconciliation;
@@ -75,6 +76,7 @@ pub use http_message::http_message;
 pub use http_request::http_request;
 pub use links::links;
 pub use mirror_session::mirror_session;
+pub use pool_engine::pool_engine;
 pub use pool_gossip::pool_gossip;
 pub use pool_plan::pool_plan;
 pub use reconciliation::reconciliation;
@@ -90,7 +92,7 @@ pub use varint::varint;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 34] = [
+pub const TARGETS: [Target; 35] = [
     ("bitmap", bitmap),
     ("bloom", bloom),
     ("car_check", car_check),
@@ -115,6 +117,7 @@ pub const TARGETS: [Target; 34] = [
     ("http_request", http_request),
     ("links", links),
     ("mirror_session", mirror_session),
+    ("pool_engine", pool_engine),
     ("pool_gossip", pool_gossip),
     ("pool_plan", pool_plan),
     ("reconciliation", reconciliation),

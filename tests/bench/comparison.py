@@ -43,11 +43,11 @@ import sys
 import threading
 import time
 
+import programs
 import versions
+from programs import CARPOOL, PEER, REPO
 
-REPO, SHARED, KEPT, PEER = versions.REPO, versions.SHARED, versions.KEPT, versions.PEER
-CARPOOL = versions.CARPOOL
-RELAY = os.environ.get("CARPOOL_RELAY", str(REPO / "target/release/relay"))
+SHARED, KEPT = versions.SHARED, versions.KEPT
 ROOM = pathlib.Path(os.environ.get("CARPOOL_COMPARISON", REPO / "target/comparison"))
 SCRATCH = pathlib.Path(os.environ.get("CARPOOL_SCRATCH", ROOM))
 RESULTS = ROOM / "results.tsv"
@@ -79,7 +79,7 @@ def note(words):
 
 
 def run(*command, **options):
-    return versions.run(*command, env=ENV, **options)
+    return programs.run(*command, env=ENV, **options)
 
 
 # --- sequences: versions of a thing, one after the other; folders, or CARs --------------------------
@@ -236,7 +236,7 @@ class Step:
             roots[1] = put(draft / "source", self.new, flags)
             (draft / "roots").write_text("\n".join(roots))
             for store in ("sink", "source"):
-                with versions.ours(draft / store) as url:
+                with programs.ours(draft / store) as url:
                     versions.named(url, roots[0], None)
             for version, root in zip(("old", "new"), roots):
                 run(CARPOOL, "--store", draft / "source", "export", root, "-o", draft / f"{version}.car")
@@ -300,12 +300,9 @@ def steps_of(name):
 # --- the relay, servers and clients ----------------------------------------------------------------
 
 
-class Relay:
+class Relay(programs.Relay):
     def __init__(self, to, rate):
-        command = [RELAY, to, "--rtt", str(RTT), "--mbps", str(rate)]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self.at = self.process.stdout.readline().strip()
+        super().__init__(to, RTT, rate)
         self.host, port = self.at.split(":")
         self.port, self.before = int(port), {}
 
@@ -320,28 +317,17 @@ class Relay:
 
     def quiet(self):
         before = None
-        while (counted := self.ask()) != before:
+        while (counted := self.count()) != before:
             before = counted
             time.sleep(0.15)
         return counted
-
-    def ask(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 class Daemon:
     """A server of one program that is told its port."""
 
     def __init__(self, command):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = programs.free_port()
         self.address = f"127.0.0.1:{port}"
         silent = subprocess.DEVNULL
         command = [str(word).replace("PORT", str(port)) for word in command]
@@ -367,14 +353,13 @@ class Daemon:
 class Said(Daemon):
     """One that says where it listens."""
 
-    def __init__(self, command, address):
-        self.server = versions.Server(command, address)
-        self.process = self.server.process
-        self.address = self.server.address.removeprefix("http://")
+    def __init__(self, server):
+        self.server, self.process = server, server.process
+        self.address = server.address.removeprefix("http://")
         self.begun = cpu_of(self.process.pid)
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class Tar(threading.Thread):
@@ -541,8 +526,7 @@ def tar(step, rate, _profile):
 
 
 def serve(store):
-    command = [CARPOOL, "--store", store, "serve", "--listen", "127.0.0.1:0", "--json"]
-    return Said(command, lambda line: json.loads(line).get("listening"))
+    return Said(programs.ours(store))
 
 
 def whole(step, store, root, car):
@@ -638,14 +622,12 @@ def mirror(step, rate, profile):
     if profile == "1MiB" or not (PEER / "peer-client").exists():
         return None
     made, _, new = step.stores(profile)
-    listening = lambda line: line.startswith("LISTENING ") and line.split()[1]
-    command = [PEER / "peer-server", "--addr", "127.0.0.1:0", "--car", made / "new.car"]
     flags = ["--root", new, "--have", made / "old.car", "--out", os.devnull]
 
     def move(relay):
         return client(PEER / "peer-client", "pull", "--url", f"http://{relay.at}/dag", *flags)
 
-    return through(Said(command, listening), rate, move)
+    return through(Said(programs.theirs(made / "new.car")), rate, move)
 
 
 NEVER, ZSTD = ("--delta=never", "--compress=never"), ("--delta=never", "--compress=always")

@@ -13,12 +13,16 @@
 The first and the last server are car-mirror 0.1.0 where it was built, the other two carpool's, each of which
 has the other as its peer; the third one is killed. The ways are `relay` (`cargo build --release -p benches --bin
 relay`): a round trip, a rate in each direction, and a count of all bytes that TCP carried. Blocks have 256 KiB,
-since car-mirror takes none above 1,000,000 bytes. Beside it stands the pull from the fastest server alone, over
-a way of the same kind.
+since car-mirror takes none above 1,000,000 bytes.
+
+Beside it stand, while everybody lives, the pull from the fastest server alone, over a way of the same kind, and an even
+split without stealing: the root's four children have a quarter of all bytes each, and four programs at once pull one
+of them each, from one server each, over the ways of the pool. It takes as long as the last of them. They know the
+four CIDs beforehand, which is a round trip and a block less than the pool needs.
 
 The ideal is three round trips and what came at the sum of the rates, of those that lived from the death on. Control
 is what went up, and what came down beside the blocks' bytes. $CARPOOL, $CARPOOL_RELAY and $CARPOOL_PEER_DIR name the
-programs, as in comparison.py; $CARPOOL_SCRATCH says where stores are made.
+programs, as in programs.py; $CARPOOL_SCRATCH says where stores are made.
 """
 
 import argparse
@@ -28,16 +32,14 @@ import os
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-import versions
+import programs
+from programs import CARPOOL, PEER
 
-CARPOOL, PEER = versions.CARPOOL, versions.PEER
-RELAY = os.environ.get("CARPOOL_RELAY", str(versions.REPO / "target/release/relay"))
 SCRATCH = os.environ.get("CARPOOL_SCRATCH")
 RTT = 20
 MBPS = 125_000
@@ -53,118 +55,94 @@ class Wrong(Exception):
 
 
 def make(room, mib):
-    """A tree of `mib` MiB that no chunker shortens: one large file, and many small ones."""
+    """A folder of `mib` MiB that no chunker shortens: four of a quarter, each a large file and many small ones."""
     draw, tree = random.Random(mib), room / "tree"
-    tree.mkdir()
-    total, large = mib << 20, (mib << 20) * 3 // 4
-    with open(tree / "large", "wb") as out:
-        for _ in range(large >> 20):
-            out.write(draw.randbytes(1 << 20))
-    left, n = total - large, 0
-    while left > 0:
-        folder = tree / f"f{n // 50}"
-        folder.mkdir(exist_ok=True)
-        size = min(left, draw.randrange(1, 600_000))
-        (folder / f"n{n}").write_bytes(draw.randbytes(size))
-        left, n = left - size, n + 1
+    for at in range(4):
+        quarter = tree / f"q{at}"
+        quarter.mkdir(parents=True)
+        total = (mib << 20) // 4
+        large = total * 3 // 4
+        with open(quarter / "large", "wb") as out:
+            for begin in range(0, large, 1 << 20):
+                out.write(draw.randbytes(min(1 << 20, large - begin)))
+        left, n = total - large, 0
+        while left > 0:
+            folder = quarter / f"f{n // 50}"
+            folder.mkdir(exist_ok=True)
+            size = min(left, draw.randrange(1, 600_000))
+            (folder / f"n{n}").write_bytes(draw.randbytes(size))
+            left, n = left - size, n + 1
     return tree
 
 
 def carpool(store, *args):
-    return versions.run(CARPOOL, "--store", store, *args)
+    return programs.run(CARPOOL, "--store", store, *args)
 
 
-class Content:
-    """The DAG, in a CAR and in a store for each of our servers."""
+def digest_of(store, root):
+    """Of all below a root, byte for byte, in the order of a walk."""
+    command = [CARPOOL, "--store", str(store), "export", root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as export:
+        digest = hashlib.sha256()
+        while piece := export.stdout.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest() if export.returncode == 0 else None
+
+
+class Part:
+    """All below a root."""
+
+    def __init__(self, store, root):
+        self.root, self.store = root, store
+        stat = json.loads(carpool(store, "--json", "stat", root))
+        self.blocks, self.bytes = stat["blocks"], stat["bytes"]
+        self.digest = digest_of(store, root)
+
+    def check(self, store):
+        """All of it is there, byte for byte."""
+        carpool(store, "stat", self.root)
+        if digest_of(store, self.root) != self.digest:
+            raise Wrong("the store does not hold what was pulled")
+
+
+class Content(Part):
+    """The DAG, in a CAR and in a store for each of our servers, and the quarters of it."""
 
     def __init__(self, room, mib):
         tree = make(room, mib)
         self.stores = [room / "ours0", room / "ours1"]
         added = carpool(self.stores[0], "--json", "add", "--profile", "unixfs-v0-2015", "--raw-leaves", tree)
-        self.root = json.loads(added)["root"]
         shutil.rmtree(tree)
-        stat = json.loads(carpool(self.stores[0], "--json", "stat", self.root))
-        self.blocks, self.bytes = stat["blocks"], stat["bytes"]
+        super().__init__(self.stores[0], json.loads(added)["root"])
         self.car = room / "all.car"
         carpool(self.stores[0], "export", self.root, "-o", self.car)
-        self.digest = hashlib.sha256(self.car.read_bytes()).hexdigest()
         shutil.copytree(self.stores[0], self.stores[1])
-
-    def check(self, store):
-        """All of it is there, byte for byte."""
-        carpool(store, "stat", self.root)
-        command = [CARPOOL, "--store", str(store), "export", self.root]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as export:
-            digest = hashlib.sha256()
-            while piece := export.stdout.read(1 << 20):
-                digest.update(piece)
-        if export.returncode != 0 or digest.hexdigest() != self.digest:
-            raise Wrong("the store does not hold what was pulled")
-
-
-class Server:
-    def __init__(self, kind, command, says):
-        self.kind = kind
-        env = {**os.environ, "CARPOOL_LOG": "error"}
-        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, env=env)
-        for line in self.process.stdout:
-            if says in line:
-                self.address = line.strip()[line.index(says) + len(says) :].rstrip('"}')
-                return
-        raise SystemExit(f"{command[0]}: it does not serve")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+        listed = carpool(self.stores[0], "--json", "ls", self.root).splitlines()
+        self.quarters = [Part(self.stores[0], json.loads(line)["cid"]) for line in listed]
 
 
 def ours(store, port, peer):
-    command = [CARPOOL, "--store", store, "--json", "serve", "--listen", f"127.0.0.1:{port}"]
-    return Server("carpool", [*command, "--peer", f"http://127.0.0.1:{peer}"], '"listening":"http://')
+    return programs.ours(store, "--peer", f"http://127.0.0.1:{peer}", listen=f"127.0.0.1:{port}")
 
 
 def servers(content):
-    """The fastest first: theirs, ours, ours that dies, theirs. Where there is none of theirs all are ours."""
-    ports = [free_port() for _ in range(4)]
+    """The fastest first, each with its kind: theirs, ours, ours that dies, theirs. Where there is none of theirs all
+    are ours."""
+    ports = [programs.free_port() for _ in range(4)]
     own = [ours(content.stores[at], ports[at], ports[1 - at]) for at in range(2)]
     if (PEER / "peer-server").exists():
-        command = [PEER / "peer-server", "--addr", "127.0.0.1:0", "--car", content.car]
-        theirs = [Server("car-mirror", command, "LISTENING ") for _ in range(2)]
+        kind, others = "car-mirror", [programs.theirs(content.car) for _ in range(2)]
     else:
         note("no car-mirror: all four are carpool's")
-        theirs = [ours(content.stores[at], ports[2 + at], ports[at]) for at in range(2)]
-    return [theirs[0], own[0], own[1], theirs[1]]
+        kind, others = "carpool", [ours(content.stores[at], ports[2 + at], ports[at]) for at in range(2)]
+    return [(kind, others[0]), ("carpool", own[0]), ("carpool", own[1]), (kind, others[1])]
 
 
-class Relay:
-    def __init__(self, server, mbps):
-        command = [RELAY, server.address, "--rtt", str(RTT), "--mbps", str(mbps)]
-        # What it says of a server that was killed is what is wanted.
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+class Relay(programs.Relay):
+    def __init__(self, kind, server, mbps):
+        super().__init__(server.address, RTT, mbps)
         self.rate = mbps * MBPS
-        self.kind = server.kind
-        base = "/dag" if server.kind == "car-mirror" else ""
-        self.url = f"http://{self.process.stdout.readline().strip()}{base}"
-
-    def passed(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.url = f"http://{self.at}" + ("/dag" if kind == "car-mirror" else "")
 
 
 def note(words):
@@ -174,21 +152,58 @@ def note(words):
 # --- one pull --------------------------------------------------------------------------------------
 
 
-def pull(content, store, relays, watch=lambda begun, process: None):
-    """What the program says, and what passed each relay."""
-    before = [relay.passed() for relay in relays]
-    command = [CARPOOL, "--store", str(store), "--json", "pull", content.root]
-    command += [relay.url for relay in relays]
-    pipe, begun = subprocess.PIPE, time.monotonic()
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
-    watch(begun, process)
-    out, err = process.communicate()
-    seconds = time.monotonic() - begun
-    if process.returncode != 0:
-        raise Wrong(f"exit code {process.returncode}: {out}{err}")
-    after = [relay.passed() for relay in relays]
-    passed = [{way: now[way] - then[way] for way in now} for then, now in zip(before, after)]
-    return json.loads(out), passed, seconds
+class Pull:
+    """A pull from one server or more, under way; what it and the relays say once it is over."""
+
+    def __init__(self, part, store, relays):
+        self.part, self.store, self.relays = part, store, relays
+        self.before = [relay.count() for relay in relays]
+        command = [CARPOOL, "--store", str(store), "--json", "pull", part.root, *(relay.url for relay in relays)]
+        pipe, self.begun = subprocess.PIPE, time.monotonic()
+        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+
+    def is_over(self):
+        return self.process.poll() is not None
+
+    def end(self):
+        """Waits for it, and says what it took since it began."""
+        out, err = self.process.communicate()
+        seconds = time.monotonic() - self.begun
+        if self.process.returncode != 0:
+            raise Wrong(f"exit code {self.process.returncode}: {out}{err}")
+        counted = zip(self.before, (relay.count() for relay in self.relays))
+        passed = [{way: now[way] - then[way] for way in now} for then, now in counted]
+        return {"said": json.loads(out), "passed": passed, "seconds": seconds}
+
+    def check(self):
+        self.part.check(self.store)
+        shutil.rmtree(self.store)
+
+
+def alone(content, room, relay):
+    pull = Pull(content, room / "alone", [relay])
+    took = pull.end()
+    pull.check()
+    return took
+
+
+def even_split(content, room, relays):
+    """A quarter of all from each, at once, whatever its rate is."""
+    split = [
+        Pull(quarter, room / f"quarter{at}", [relay])
+        for at, (quarter, relay) in enumerate(zip(content.quarters, relays, strict=True))
+    ]
+    while not all(pull.is_over() for pull in split):
+        time.sleep(0.005)
+    seconds = time.monotonic() - split[0].begun
+    took = [pull.end() for pull in split]
+    for pull in split:
+        pull.check()
+    sent = [one["passed"][0]["down"] for one in took]
+    for quarter, down in zip(content.quarters, sent):
+        if not quarter.bytes <= down <= content.bytes * 0.26:
+            raise Wrong(f"no even split: {sent} of {content.bytes}")
+    return {"seconds": seconds, "down": sent}
 
 
 class Death:
@@ -196,15 +211,14 @@ class Death:
 
     def __init__(self, server, relays, bytes_then):
         self.server, self.relays, self.bytes_then = server, relays, bytes_then
-        self.begun = [relay.passed()["down"] for relay in relays]
         self.at = self.bytes = None
 
-    def watch(self, begun, process):
-        while process.poll() is None:
-            came = sum(relay.passed()["down"] - then for relay, then in zip(self.relays, self.begun))
+    def watch(self, pull):
+        while not pull.is_over():
+            came = sum(relay.count()["down"] - then["down"] for relay, then in zip(self.relays, pull.before))
             if came >= self.bytes_then:
                 self.server.kill()
-                self.at, self.bytes = time.monotonic() - begun, came
+                self.at, self.bytes = time.monotonic() - pull.begun, came
                 return
             time.sleep(0.01)
 
@@ -212,35 +226,34 @@ class Death:
 def measure(room, mib, rates, kill):
     content = Content(room, mib)
     all_servers = servers(content)
-    relays = [Relay(server, rate) for server, rate in zip(all_servers, rates)]
-    alone = Relay(all_servers[0], rates[0])
+    relays = [Relay(*server, rate) for server, rate in zip(all_servers, rates)]
+    lone = Relay(*all_servers[0], rates[0])
+    death = Death(all_servers[VICTIM][1], relays, content.bytes * kill // 100) if kill else None
     try:
-        single, passed_alone, seconds_alone = pull(content, room / "alone", [alone])
-        content.check(room / "alone")
-        shutil.rmtree(room / "alone")
-        death = Death(all_servers[VICTIM], relays, content.bytes * kill // 100) if kill else None
-        watch = death.watch if death else (lambda begun, process: None)
-        said, passed, seconds = pull(content, room / "sink", relays, watch)
-        content.check(room / "sink")
+        by_one, by_quarters = alone(content, room, lone), even_split(content, room, relays)
+        pull = Pull(content, room / "sink", relays)
+        if death:
+            death.watch(pull)
+        took = pull.end()
+        pull.check()
     finally:
-        for thing in [*relays, alone, *all_servers]:
+        for thing in [*relays, lone, *(server for _, server in all_servers)]:
             thing.close()
     if death and death.at is None:
         raise Wrong("it was over before a server could be killed")
     return {
         "mib": mib,
         "rates": rates,
-        "kinds": [server.kind for server in all_servers],
+        "kinds": [kind for kind, _ in all_servers],
         "blocks": content.blocks,
         "bytes": content.bytes,
-        "seconds": seconds,
         "ideal": ideal(content, relays, death),
         "urls": [relay.url for relay in relays],
         "killed": VICTIM if death else None,
         "killed_at": death.at if death else None,
-        "passed": passed,
-        "said": said,
-        "alone": {"seconds": seconds_alone, "passed": passed_alone[0], "said": single},
+        **took,
+        "alone": by_one,
+        "even": by_quarters,
     }
 
 
@@ -271,6 +284,10 @@ def control(passed, payload):
     return sum(way["up"] for way in passed), sum(way["down"] for way in passed) - payload
 
 
+def times(found, other):
+    return f"{found[other]['seconds'] / found['seconds']:.2f}"
+
+
 def mib(count):
     return f"{count / (1 << 20):.2f} MiB"
 
@@ -288,9 +305,11 @@ def report(found):
         print(f"source {found['killed'] + 1} was killed after {found['killed_at']:.2f} s")
     payload = sum(source["bytes"] + source["duplicate_bytes"] + source["wasted_bytes"] for source in sources(found))
     up, down = control(found["passed"], payload)
-    alone_up, alone_down = control([found["alone"]["passed"]], found["bytes"])
+    alone_up, alone_down = control(found["alone"]["passed"], found["bytes"])
     print(f"time {found['seconds']:.2f} s, ideal {found['ideal']:.2f} s: {found['ideal'] / found['seconds']:.3f} of it; "
-          f"the fastest alone {found['alone']['seconds']:.2f} s, {found['alone']['seconds'] / found['seconds']:.2f} times as long")
+          f"the fastest alone {found['alone']['seconds']:.2f} s, {times(found, 'alone')} times as long; "
+          f"an even split {found['even']['seconds']:.2f} s, {times(found, 'even')} times as long")
+    print(f"the even split took {', '.join(map(mib, found['even']['down']))}")
     print(f"duplicates {duplicates(found):.3%} of the payload")
     print(f"control {up} B up ({up / found['bytes']:.4%}), {down} B down beside the blocks; "
           f"the fastest alone {alone_up} B up, {alone_down} B down")
@@ -317,15 +336,15 @@ def measured(size, rates, kill):
 
 
 def table():
-    print("| size | rates, Mb/s | killed | seconds | ideal/actual | fastest alone/pool | duplicates | control up |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| size | rates, Mb/s | killed | seconds | ideal/actual | fastest alone/pool | even split/pool | duplicates | control up |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for size, rates in SIZES:
         for kill in (0, 40):
             found = measured(size, rates, kill)
             up = sum(way["up"] for way in found["passed"])
             print(f"| {size} MiB | {rates.replace(',', ', ')} | {'one of ours' if kill else 'none'} | "
                   f"{found['seconds']:.2f} | {found['ideal'] / found['seconds']:.3f} | "
-                  f"{found['alone']['seconds'] / found['seconds']:.2f} | {duplicates(found):.3%} | {up / found['bytes']:.4%} |",
+                  f"{times(found, 'alone')} | {times(found, 'even')} | {duplicates(found):.3%} | {up / found['bytes']:.4%} |",
                   flush=True)
 
 

@@ -29,10 +29,9 @@ import threading
 import time
 import urllib.request
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
+from programs import CARPOOL, PEER, REPO, ours, run, theirs
+
 SHARED = pathlib.Path(os.environ.get("CARPOOL_SHARED", REPO.parent / "shared"))
-CARPOOL = os.environ.get("CARPOOL", str(REPO / "target/release/carpool"))
-PEER = pathlib.Path(os.environ.get("CARPOOL_PEER_DIR", REPO / "target/peer")) / "target/release"
 KEPT = pathlib.Path(os.environ.get("CARPOOL_VERSIONS", REPO / "target/versions"))
 PACKAGES = [
     ("typescript", "5.9.2", "5.9.3"),
@@ -49,13 +48,6 @@ CONTENT = ["fastcdc-4096", "fastcdc-8192", "fastcdc-16384", "fastcdc-32768", "fa
 
 def note(words):
     print(f"versions.py: {words}", file=sys.stderr)
-
-
-def run(*command, **options):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def carpool(store, *args):
@@ -183,34 +175,6 @@ class Step:
 # --- what is measured: each gives bytes up, bytes down, rounds, seconds -----------------------------
 
 
-class Server:
-    """A program that says where it listens, ended at the end."""
-
-    def __init__(self, command, address):
-        command = [str(c) for c in command]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        for line in self.process.stdout:
-            self.address = address(line)
-            if self.address:
-                return
-        raise SystemExit(f"{' '.join(command)}: it does not listen")
-
-    def __enter__(self):
-        return self.address
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def ours(store):
-    command = [CARPOOL, "--store", store, "serve", "--listen", "127.0.0.1:0", "--json"]
-    return Server(command, lambda line: json.loads(line).get("listening"))
-
-
 def copied(store, room, name="copy"):
     copy = room / name
     shutil.rmtree(copy, ignore_errors=True)
@@ -280,11 +244,10 @@ class Relay(threading.Thread):
 
 
 def peer(step):
-    client, server = PEER / "peer-client", PEER / "peer-server"
+    client = PEER / "peer-client"
     if not client.exists():
         return None
-    address = lambda line: line.startswith("LISTENING ") and line.split()[1]
-    with Server([server, "--addr", "127.0.0.1:0", "--car", step.new_car], address) as at:
+    with theirs(step.new_car) as at:
         relay = Relay(at)
         command = [client, "pull", "--url", f"http://{relay.address}/dag"]
         command += ["--root", step.new_root, "--have", step.old_car, "--out", os.devnull]

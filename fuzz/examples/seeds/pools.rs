@@ -13,10 +13,25 @@ const SESSION: [u8; 16] = [3; 16];
 
 pub(crate) fn write_all() -> io::Result<()> {
     write("pool_plan", plans())?;
+    write("pool_engine", sessions())?;
     write("pool_gossip", messages())?;
     let noise = noise();
     let told = |mode: u8| noise.iter().map(move |input| [&[mode], &input[..]].concat());
     write_as("told", "pool_gossip", &told(1).chain(told(2)).collect::<Vec<_>>())
+}
+
+/// Sessions of every kind of source in which requests are answered in turn, to their ends or not.
+fn sessions() -> Vec<Vec<u8>> {
+    let of = |kind: u8, others: u8, answered: u8| {
+        let options = [8, 2, 14, 11, 15, 255, 0];
+        let dag = [23, 4, 0x45, 0, 3, 9, 0x85, 3, 2, 20, 3];
+        let held_and_sources = [0xff, 0x11, kind % 8, 2, 0x84 | kind, 0x88 | kind, 0x60];
+        let answers = (0..answered).flat_map(|n| [0xf0 >> (n % 5), n]);
+        let begun = [&[others, kind][..], &options, &dag, &held_and_sources].concat();
+        begun.into_iter().chain(answers).collect()
+    };
+    let all = (0..4).flat_map(|kind| (0..4).map(move |others| of(kind, others, 12 * others)));
+    all.chain(noise()).collect()
 }
 
 fn plans() -> Vec<Vec<u8>> {
