@@ -44,14 +44,23 @@ impl Pool {
 
     pub(super) fn has_room(&self, source: SourceId) -> bool {
         let of = &self.sources[usize::from(source)];
-        if of.state != State::Ready || of.paused > 0 || of.open >= MAX_OPEN {
+        if of.state != State::Ready || of.open >= MAX_OPEN {
             return false;
         }
         if of.open == 0 {
             return true;
         }
+        if of.paused > 0 {
+            // Who is ahead may have what everybody waits for.
+            return self.stands_still();
+        }
         let ahead = of.rtt() + self.unit_time(source) / 2;
         !self.is_streaming(source) && of.knows_rate() && self.in_flight(source) < of.bytes_in(ahead)
+    }
+
+    /// Whether nothing that was asked for is read: all that came waits for what was not asked for.
+    fn stands_still(&self) -> bool {
+        self.requests.values().all(|of| of.paused)
     }
 
     fn unit_time(&self, source: SourceId) -> u64 {

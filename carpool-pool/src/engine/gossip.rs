@@ -44,7 +44,8 @@ impl Pool {
     /// A source said something to the other members of the session, which the sink tells them. Who says what cannot be
     /// true is dropped.
     pub fn handle_message(&mut self, source: SourceId, message: &[u8]) {
-        if self.sources.get(usize::from(source)).is_none_or(|of| of.is_gone() || !of.kind.gossips) {
+        let of = self.sources.get(usize::from(source));
+        if self.over || of.is_none_or(|of| of.is_gone() || !of.kind.gossips) {
             return;
         }
         match self.hear(source, message) {

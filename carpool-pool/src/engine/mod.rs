@@ -76,6 +76,8 @@ pub struct Pool {
     spare: Vec<ListId>,
     next_request: RequestId,
     sharing: Option<Sharing>,
+    /// The time of the last event.
+    now: u64,
     /// When the plan is looked at next.
     looks: u64,
     session: Session,
@@ -138,6 +140,7 @@ impl Pool {
             spare: Vec::new(),
             next_request: 0,
             sharing: None,
+            now: 0,
             looks: 0,
             session,
             looking: 0,
@@ -223,6 +226,10 @@ impl Pool {
         block: Block,
         now: u64,
     ) -> Result<Took, Error> {
+        if self.over {
+            return Ok(Took::Unasked);
+        }
+        self.now = now;
         self.note_begun(request, now);
         let took = self.arrive(source, request, block)?;
         if matches!(took, Took::Wanted | Took::Waits) {
@@ -260,6 +267,7 @@ impl Pool {
     }
 
     fn tend(&mut self, now: u64) {
+        self.now = now;
         self.expire(now);
         if self.stirred {
             self.stirred = false;

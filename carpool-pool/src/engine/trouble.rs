@@ -159,7 +159,7 @@ impl Pool {
 
     pub(super) fn drop_source(&mut self, source: SourceId, why: Gone) {
         let Some(of) = self.sources.get_mut(usize::from(source)) else { return };
-        if of.is_gone() {
+        if of.is_gone() || self.over {
             return;
         }
         of.state = State::Gone(why);
@@ -223,6 +223,8 @@ impl Pool {
         of.paused = false;
         let source = &mut self.sources[usize::from(of.source)];
         source.paused -= 1;
+        // It was not read, so its silence meant nothing.
+        (source.last_sign, source.last_block) = (self.now, self.now);
         self.outputs.push_back(PoolOutput::Resume { source: of.source, request });
     }
 

@@ -70,7 +70,8 @@ struct Session {
 impl Session {
     fn run(&mut self, choices: &mut Choices<'_>) -> Result<(), Error> {
         self.model.drain()?;
-        while !choices.is_empty() && self.model.done.is_none() {
+        // What comes once it is over changes nothing.
+        while !choices.is_empty() {
             self.event(choices)?;
         }
         Ok(())
@@ -84,7 +85,11 @@ impl Session {
             5..=9 => return self.of_any(choices, act, pick),
             10 => {
                 let source = u8::try_from(some % self.model.peers.len()).expect("few");
-                self.model.bytes(source, 1 << (act >> 4));
+                if act & 0x80 == 0 {
+                    self.model.bytes(source, 1 << (act >> 4));
+                } else {
+                    self.model.say(source, act >> 4 & 7, choices);
+                }
             }
             11 => self.model.now += 1 << (pick % 24),
             12 => self.model.now = self.model.pool.poll_timeout().unwrap_or(0).max(self.model.now),
@@ -119,7 +124,7 @@ impl Session {
     /// The next block of a request, or its end; nothing of who is paused.
     fn step(&mut self, request: usize) -> Result<(), Error> {
         let of = &mut self.model.requests[request];
-        if self.model.peers[usize::from(of.source)].paused {
+        if of.paused {
             return Ok(());
         }
         match of.left.pop_front() {
@@ -164,11 +169,8 @@ impl Session {
         self.model.drain()?;
         let all = u8::try_from(self.model.peers.len() - 1).expect("few");
         for source in (0..all).filter(|_| others == 0) {
-            // Who is told that a transfer is over tells it of nothing more.
-            if self.model.done.is_none() {
-                self.model.pool.handle_leave(source);
-                self.model.drain()?;
-            }
+            self.model.pool.handle_leave(source);
+            self.model.drain()?;
         }
         for _ in 0..20_000 {
             if let Some(outcome) = &self.model.done {
@@ -181,7 +183,7 @@ impl Session {
     }
 
     fn proceed(&mut self, others: u8) -> Result<(), Error> {
-        if let Some(request) = self.model.open(|peer| peer.honest && !peer.paused) {
+        if let Some(request) = self.model.open(|peer| peer.honest) {
             self.model.now += 10;
             let held =
                 self.model.requests[request].left.front().is_some_and(|cid| self.model.holds(cid));
@@ -191,7 +193,7 @@ impl Session {
             }
             return self.step(request);
         }
-        let other = self.model.open(|peer| !peer.honest && !peer.paused);
+        let other = self.model.open(|peer| !peer.honest);
         match other.filter(|_| others > 1) {
             Some(request) if others == 2 => self.model.end(request),
             Some(request) => self.model.trouble(request, Trouble::Broken),

@@ -2,20 +2,19 @@
 
 use carpool_core::{Block, Bytes, Cid, Limits, may_link};
 use carpool_pool::{
-    Ask, Error, Form, Gone, Kind, Options, Pool, PoolOutcome, PoolOutput, RequestId, SourceId,
-    State, Took, Trouble,
+    Ask, Error, Form, Gone, Gossip, Kind, Options, Pool, PoolOutcome, PoolOutput, Promises,
+    Provided, RequestId, SessionKey, SourceId, State, Took, Trouble,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::world::World;
+use super::{Choices, world::World};
 
-/// Requests of one source at a time, as the engine has it, and its share of a plan.
-const MAX_OPEN: usize = 8 + 1;
+/// Requests of one source at a time, as the engine has it, and its shares of the plans that are in force.
+const MAX_OPEN: usize = 8 + 8;
 
 pub(super) struct Peer {
     pub(super) kind: Kind,
     pub(super) gone: bool,
-    pub(super) paused: bool,
     /// It holds everything and answers whatever it is asked.
     pub(super) honest: bool,
     /// Bytes of what it sent that waits.
@@ -28,13 +27,15 @@ pub(super) struct Peer {
 
 impl Peer {
     const fn new(kind: Kind, honest: bool, now: u64) -> Self {
-        Self { kind, gone: false, paused: false, honest, waiting: 0, heard: now, failures: 0 }
+        Self { kind, gone: false, honest, waiting: 0, heard: now, failures: 0 }
     }
 }
 
 pub(super) struct Request {
     pub(super) source: SourceId,
     pub(super) open: bool,
+    /// It is not read.
+    pub(super) paused: bool,
     /// What an honest source sends for it, in its order.
     pub(super) left: VecDeque<Cid>,
 }
@@ -103,7 +104,27 @@ impl Model {
 
     /// Some request that is open.
     pub(super) fn open(&self, is: impl Fn(&Peer) -> bool) -> Option<usize> {
-        self.requests.iter().position(|of| of.open && is(&self.peers[usize::from(of.source)]))
+        self.requests
+            .iter()
+            .position(|of| of.open && !of.paused && is(&self.peers[usize::from(of.source)]))
+    }
+
+    /// A source says something to the others: what is sealed as it should be, or is not.
+    pub(super) fn say(&mut self, source: SourceId, how: u8, choices: &mut Choices<'_>) {
+        let mut view = Provided::new(&self.options.session);
+        let of = if how == 7 { source ^ 1 } else { source };
+        let mut said = Promises::new(of, u32::from(how % 2));
+        for _ in 0..how {
+            let cid = *self.world.blocks[choices.below(self.world.blocks.len())].cid();
+            let _said = said.promise(&mut view, &cid);
+            let _said = said.lack(&mut view, &cid);
+        }
+        let mut message =
+            said.take(&view).unwrap_or_else(|| Gossip::hello(of, 0)).encode(view.key());
+        if how == 6 {
+            message.truncate(30);
+        }
+        self.pool.handle_message(source, &message);
     }
 
     pub(super) fn bytes(&mut self, source: SourceId, bytes: u64) {
@@ -114,7 +135,7 @@ impl Model {
     /// A block comes of a request; who is paused is not read.
     pub(super) fn deliver(&mut self, request: usize, block: Block) -> Result<(), Error> {
         let source = self.requests[request].source;
-        if self.peers[usize::from(source)].paused {
+        if self.requests[request].paused {
             return Ok(());
         }
         let cid = *block.cid();
@@ -235,16 +256,18 @@ impl Model {
                 assert!(of.open && of.source == source);
                 of.open = false;
             }
-            PoolOutput::Pause(source) => {
-                let peer = &mut self.peers[usize::from(source)];
-                assert!(!peer.gone && !peer.paused);
-                peer.paused = true;
+            PoolOutput::Pause { source, request } => {
+                let of = &mut self.requests[index(request)];
+                assert!(of.open && !of.paused && of.source == source);
+                of.paused = true;
             }
-            PoolOutput::Resume(source) => {
-                let peer = &mut self.peers[usize::from(source)];
-                assert!(!peer.gone && peer.paused);
-                peer.paused = false;
+            PoolOutput::Resume { source, request } => {
+                let of = &mut self.requests[index(request)];
+                assert!(of.open && of.paused && of.source == source);
+                of.paused = false;
+                self.peers[usize::from(source)].heard = self.now;
             }
+            PoolOutput::Tell { source, message } => self.told(source, &message),
             PoolOutput::Drop { source, why } => self.dropped(source, why),
             PoolOutput::Done(outcome) => self.ended(outcome),
         }
@@ -264,7 +287,8 @@ impl Model {
     fn hold(&mut self, block: Block) {
         let (cid, data) = block.into_parts();
         let peer = &mut self.peers[usize::from(self.sender)];
-        assert!(peer.waiting <= self.options.max_waiting, "more waits than may");
+        // What everybody waits for is read on, up to twice as much.
+        assert!(peer.waiting <= 2 * self.options.max_waiting, "more waits than may");
         peer.waiting += data.len() as u64;
         assert!(self.aside.insert(cid, (self.sender, data)).is_none());
     }
@@ -278,7 +302,7 @@ impl Model {
     fn ask(&mut self, ask: &Ask) {
         let peer = &self.peers[usize::from(ask.source)];
         assert_eq!(index(ask.request), self.requests.len());
-        assert!(!peer.gone && !peer.paused);
+        assert!(!peer.gone);
         assert_eq!(self.pool.tally(ask.source).map(|of| of.1), Some(State::Ready));
         let of = self.requests.iter().filter(|of| of.open && of.source == ask.source);
         let open = of.count();
@@ -294,26 +318,33 @@ impl Model {
             Form::Share(plan) => {
                 assert!(peer.kind.aware && plan.me() == ask.source);
                 let below = self.world.walk(&ask.want, |_| true).into_iter();
-                below.filter(|cid| plan.is_mine(cid)).collect()
+                below.filter(|cid| plan.is_mine(cid) && !ask.have.contains(cid)).collect()
             }
             Form::Below | _ => self.world.walk(&ask.want, |_| true).into(),
         };
         if open == 0 {
             self.peers[usize::from(ask.source)].heard = self.now;
         }
-        self.requests.push(Request { source: ask.source, open: true, left });
+        self.requests.push(Request { source: ask.source, open: true, paused: false, left });
+    }
+
+    fn told(&self, source: SourceId, message: &[u8]) {
+        let peer = &self.peers[usize::from(source)];
+        assert!(peer.kind.gossips && !peer.gone);
+        let key = SessionKey::new(&self.options.session);
+        assert!(Gossip::decode(&key, message).is_ok(), "it is sealed");
     }
 
     fn dropped(&mut self, source: SourceId, why: Gone) {
         let peer = &mut self.peers[usize::from(source)];
         assert!(!peer.gone);
-        (peer.gone, peer.paused) = (true, false);
-        assert_eq!(peer.waiting, 0, "what it sent that belongs to nothing goes with it");
+        peer.gone = true;
+        let kept = matches!(why, Gone::Left | Gone::Failed);
+        assert!(kept || peer.waiting == 0, "what it sent that belongs to nothing goes with it");
         assert!(self.requests.iter().all(|of| !of.open || of.source != source));
         let Peer { honest, kind, .. } = *peer;
         if honest {
-            assert!(matches!(why, Gone::Wasteful | Gone::Unconnected), "{why:?}");
-            // It may be ahead of others, and repeat what waits: it comes again.
+            assert_eq!(why, Gone::Wasteful, "only for what it repeats");
             self.join(kind, 0, 0, true);
         }
     }
