@@ -148,7 +148,12 @@ impl Model {
             Took::Waits => assert!(!self.aside.contains_key(&cid)),
             Took::Unasked => {}
         }
-        self.drain()
+        self.drain()?;
+        // What everybody waits for is read on, up to twice as much.
+        let full = self.peers[usize::from(source)].waiting > 2 * self.options.max_waiting;
+        let of = &self.requests[request];
+        assert!(!full || took != Took::Waits || of.paused || !of.open, "more waits than may");
+        Ok(())
     }
 
     pub(super) fn end(&mut self, request: usize) -> Result<(), Error> {
@@ -287,8 +292,6 @@ impl Model {
     fn hold(&mut self, block: Block) {
         let (cid, data) = block.into_parts();
         let peer = &mut self.peers[usize::from(self.sender)];
-        // What everybody waits for is read on, up to twice as much.
-        assert!(peer.waiting <= 2 * self.options.max_waiting, "more waits than may");
         peer.waiting += data.len() as u64;
         assert!(self.aside.insert(cid, (self.sender, data)).is_none());
     }
