@@ -161,7 +161,10 @@ fn join(
 }
 
 fn join_far(near: TcpStream, target: &str, up: Receiver<Due>, down: Line) -> io::Result<()> {
-    let far = TcpStream::connect(target)?;
+    let far = TcpStream::connect(target).inspect_err(|_| {
+        // The half that is read from is another handle, which would keep it open.
+        let _ = near.shutdown(Shutdown::Both);
+    })?;
     far.set_nodelay(true)?;
     let to = far.try_clone()?;
     thread::spawn(move || write(to, &up, None));

@@ -168,12 +168,25 @@ fn who_breaks_off_rests_and_the_third_time_is_the_last() {
 #[test]
 fn who_sends_nothing_for_the_time_of_a_stall_is_not_waited_for() {
     let root = node(&[leaf(0)]);
-    let (mut pool, asked) = pool(root.cid(), Kind::NAMED, 2, Options::default());
+    let (mut pool, asked) = pool(root.cid(), Kind::NAMED, 1, Options::default());
     let stall = Options::default().stall;
     assert_eq!(pool.poll_timeout(), Some(stall));
     assert_eq!(say(&mut pool, stall - 1), vec![]);
     let said = say(&mut pool, stall);
+    assert_eq!(said, [PoolOutput::Cancel { source: 0, request: asked[0].request }]);
+    assert_eq!(state(&pool, 0), State::Resting);
+}
+
+#[test]
+fn who_is_idle_takes_over_what_should_have_come_long_ago() {
+    let root = node(&[leaf(0)]);
+    let (mut pool, asked) = pool(root.cid(), Kind::NAMED, 2, Options::default());
+    let due = pool.poll_timeout().expect("it waits");
+    assert!(due < Options::default().stall);
+    assert_eq!(say(&mut pool, due - 1), vec![]);
+    let said = say(&mut pool, due);
     let cancel = PoolOutput::Cancel { source: asked[0].source, request: asked[0].request };
     assert!(said.contains(&cancel), "{said:?}");
     assert_eq!(asks(&said)[0].source, 1 - asked[0].source);
+    assert_eq!(state(&pool, asked[0].source), State::Ready, "it has time until the stall");
 }

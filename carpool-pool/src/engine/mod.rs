@@ -76,6 +76,8 @@ pub struct Pool {
     spare: Vec<ListId>,
     next_request: RequestId,
     sharing: Option<Sharing>,
+    /// When a request that nothing came of is to be looked at.
+    overdue: Option<u64>,
     /// The time of the last event.
     now: u64,
     /// When the plan is looked at next.
@@ -140,6 +142,7 @@ impl Pool {
             spare: Vec::new(),
             next_request: 0,
             sharing: None,
+            overdue: None,
             now: 0,
             looks: 0,
             session,

@@ -5,7 +5,7 @@ use super::{Pool, claim::Taken};
 use crate::{
     frontier::Id,
     request::{Form, Request, RequestId, Way},
-    source::SourceId,
+    source::{SourceId, State},
 };
 
 /// Entries that are looked at for one theft.
@@ -17,6 +17,10 @@ const PAUSE: u64 = 5_000;
 /// So often a source may take over work without bringing a block: two that are slow alike would take the same
 /// block from each other for ever.
 const IN_VAIN: u32 = 8;
+
+/// A request that nothing came of is overdue after so many microseconds, beside what its bytes and four round trips
+/// take.
+const OVERDUE: u64 = 250_000;
 
 /// A stream of deltas is left alone for so many microseconds.
 const DELTAS: u64 = 1_000_000;
@@ -32,7 +36,7 @@ impl Pool {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
             return false;
         };
-        let dawdles = self.dawdles(victim.source, now);
+        let dawdles = self.dawdles(victim.source, now) || self.is_overdue(&victim, now);
         let bytes = self.worth(source, &victim, dawdles);
         let taken = self.take_tail(source, &victim, bytes, dawdles);
         if taken.is_empty() {
@@ -75,8 +79,30 @@ impl Pool {
             now < of.asked + if delta { rtt + DELTAS } else { rtt.max(PAUSE) }
         };
         let of = of.filter(|(_, of)| !self.frontier.is_empty(of.list) && !young(of));
-        let most = of.max_by_key(|(request, of)| (left(of.source), **request))?;
+        let most =
+            of.max_by_key(|(request, of)| (self.is_overdue(of, now), left(of.source), **request))?;
         Some((*most.0, *most.1))
+    }
+
+    /// Whether a request should have been answered long ago: its source may not be there any more.
+    fn is_overdue(&self, of: &Request, now: u64) -> bool {
+        self.overdue_at(of).is_some_and(|at| now >= at)
+    }
+
+    fn overdue_at(&self, of: &Request) -> Option<u64> {
+        let source = &self.sources[usize::from(of.source)];
+        let expected = 4 * source.rtt() + 2 * source.time(self.in_flight(of.source));
+        (!of.begun && of.way == Way::Named).then(|| of.asked + OVERDUE + expected)
+    }
+
+    /// When somebody who is idle may take over what is overdue.
+    pub(super) fn next_overdue(&self) -> Option<u64> {
+        let idle = |of: &crate::source::Source| of.state == State::Ready && of.open == 0;
+        if !self.sources.iter().any(idle) {
+            return None;
+        }
+        let open = self.requests.values().filter(|of| !self.frontier.is_empty(of.list));
+        open.filter_map(|of| self.overdue_at(of)).filter(|at| *at > self.now).min()
     }
 
     /// Bytes to take so that thief and victim end together; 0 where it is not worth it, and all of a victim

@@ -65,7 +65,13 @@ impl Pool {
             }
             State::Ready | State::Gone(_) => None,
         };
-        self.sources.iter().enumerate().filter_map(at).chain(self.looks_at_plan()).min()
+        self.sources
+            .iter()
+            .enumerate()
+            .filter_map(at)
+            .chain(self.looks_at_plan())
+            .chain(self.next_overdue())
+            .min()
     }
 
     fn patience(&self, place: usize) -> u64 {
@@ -80,6 +86,8 @@ impl Pool {
     }
 
     pub(super) fn expire(&mut self, now: u64) {
+        self.stirred |= self.overdue.is_some_and(|at| now >= at);
+        self.overdue = self.next_overdue();
         for place in 0..self.sources.len() {
             let source = &self.sources[place];
             let id = SourceId::try_from(place).expect("sources are few");
