@@ -109,6 +109,8 @@ pub(crate) struct Source {
     pub(crate) looks_again: u64,
     /// Requests that are not read at the moment.
     pub(crate) paused: u32,
+    /// It was not read until now.
+    pub(crate) resumed: bool,
     /// Since when it has had nothing to do and found nothing.
     pub(crate) idle_since: Option<u64>,
     /// When its streams began to bring something, and how many bytes came since.

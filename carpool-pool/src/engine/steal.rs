@@ -106,7 +106,7 @@ impl Pool {
     }
 
     /// Bytes to take so that thief and victim end together; 0 where it is not worth it, and all of a victim
-    /// that `dawdles` where it is.
+    /// that `dawdles`.
     fn worth(&self, thief: SourceId, victim: &Request, dawdles: bool) -> u64 {
         let (from, to) =
             (&self.sources[usize::from(victim.source)], &self.sources[usize::from(thief)]);
@@ -115,14 +115,13 @@ impl Pool {
         let again = to.rtt() + to.time(one);
         let pays = match victim.way {
             Way::Named => time > again + again / 2,
-            Way::Below | Way::Share if !dawdles => time > again,
-            Way::Below | Way::Share => time > again + again / 2,
+            Way::Below | Way::Share => time > again,
         };
-        if !pays {
-            return 0;
-        }
         if dawdles {
             return self.options.max_unit;
+        }
+        if !pays {
+            return 0;
         }
         let together = u128::from(from.rate()) + u128::from(to.rate());
         let both = u128::from(from.rate()) * u128::from(to.rate()) / together.max(1);

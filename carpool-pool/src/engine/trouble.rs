@@ -89,7 +89,11 @@ impl Pool {
         self.stirred |= self.overdue.is_some_and(|at| now >= at);
         self.overdue = self.next_overdue();
         for place in 0..self.sources.len() {
-            let source = &self.sources[place];
+            let source = &mut self.sources[place];
+            if core::mem::take(&mut source.resumed) {
+                // It was not read, so its silence meant nothing.
+                (source.last_sign, source.last_block) = (now, now);
+            }
             let id = SourceId::try_from(place).expect("sources are few");
             match source.state {
                 State::Resting if now >= source.rests_until => {
@@ -231,8 +235,7 @@ impl Pool {
         of.paused = false;
         let source = &mut self.sources[usize::from(of.source)];
         source.paused -= 1;
-        // It was not read, so its silence meant nothing.
-        (source.last_sign, source.last_block) = (self.now, self.now);
+        source.resumed = true;
         self.outputs.push_back(PoolOutput::Resume { source: of.source, request });
     }
 
