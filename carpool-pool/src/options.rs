@@ -7,7 +7,7 @@ pub struct Options {
     pub stall: u64,
     /// How often a source may stall or break off in a row before it is not asked any more. Default 3.
     pub max_failures: u32,
-    /// Bytes that one request names at most, where their sizes are known. Default 4 MiB.
+    /// Bytes that one request names at most, where their sizes are known. Default 16 MiB.
     pub max_unit: u64,
     /// CIDs that one request names at most. Default 1,000.
     pub max_named: usize,
@@ -38,7 +38,7 @@ impl Default for Options {
         Self {
             stall: 2_000_000,
             max_failures: 3,
-            max_unit: 4 << 20,
+            max_unit: 16 << 20,
             max_named: 1_000,
             max_waiting: 64 << 20,
             max_wasted: 64 << 20,

@@ -107,6 +107,8 @@ pub(crate) struct Source {
     pub(crate) in_vain: u32,
     /// When it looks again for what it could take over.
     pub(crate) looks_again: u64,
+    /// When it looks again for nodes that others would send later.
+    pub(crate) scouts_again: u64,
     /// Requests that are not read at the moment.
     pub(crate) paused: u32,
     /// It was not read until now.

@@ -289,7 +289,7 @@ def times(found, other):
 
 
 def mib(count):
-    return f"{count / (1 << 20):.2f} MiB"
+    return "-" if count is None else f"{count / (1 << 20):.2f} MiB"
 
 
 def report(found):
@@ -300,7 +300,7 @@ def report(found):
         fair = found["rates"][at] / sum(found["rates"])
         print(f"{found['kinds'][at]:<12}{found['rates'][at]:>6}{mib(source['bytes']):>14}"
               f"{source['bytes'] / found['bytes']:>8.1%}{fair:>8.1%}{mib(source['rate']):>10}/s"
-              f"{mib(source['duplicate_bytes']):>12}{source['requests']:>10}{source['steals']:>8}  {source['state']}")
+              f"{mib(source['duplicate_bytes']):>12}{source['requests']:>10}{source['steals']:>8}  {source['state']} {source.get('trouble') or ''}")
     if found["killed"] is not None:
         print(f"source {found['killed'] + 1} was killed after {found['killed_at']:.2f} s")
     payload = sum(source["bytes"] + source["duplicate_bytes"] + source["wasted_bytes"] for source in sources(found))

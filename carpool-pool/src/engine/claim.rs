@@ -37,9 +37,13 @@ impl Pool {
             .collect();
         ready.sort_by_key(|source| core::cmp::Reverse(self.sources[usize::from(*source)].rate()));
         for source in ready {
-            while self.has_room(source) && (self.claim(source, now) || self.steal(source, now)) {}
+            while self.has_room(source) && self.find_work(source, now) {}
         }
         self.share_again(now);
+    }
+
+    fn find_work(&mut self, source: SourceId, now: u64) -> bool {
+        self.scout(source, now) || self.claim(source, now) || self.steal(source, now)
     }
 
     pub(super) fn has_room(&self, source: SourceId) -> bool {
@@ -63,7 +67,7 @@ impl Pool {
         self.requests.values().all(|of| of.paused)
     }
 
-    fn unit_time(&self, source: SourceId) -> u64 {
+    pub(super) fn unit_time(&self, source: SourceId) -> u64 {
         (self.sources[usize::from(source)].rtt() / 2).max(LEAST_UNIT)
     }
 

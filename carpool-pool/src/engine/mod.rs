@@ -4,6 +4,7 @@ mod arrive;
 mod claim;
 mod gossip;
 mod output;
+mod scout;
 mod share;
 mod steal;
 mod trouble;
