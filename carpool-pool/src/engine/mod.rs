@@ -376,7 +376,7 @@ impl Pool {
         self.asked[list as usize] = Some(request);
         let of = &mut self.sources[usize::from(source)];
         let alone = of.open == 0;
-        if alone {
+        if alone || of.is_paused() {
             (of.last_sign, of.last_block) = (now, now);
         }
         of.open += 1;

@@ -325,7 +325,8 @@ impl Model {
             }
             Form::Below | _ => self.world.walk(&ask.want, |_| true).into(),
         };
-        if open == 0 {
+        let read = |of: &&Request| of.open && of.source == ask.source && !of.paused;
+        if self.requests.iter().filter(read).count() == 0 {
             self.peers[usize::from(ask.source)].heard = self.now;
         }
         self.requests.push(Request { source: ask.source, open: true, paused: false, left });
