@@ -25,17 +25,19 @@ fn chain(nodes: u32) -> Vec<Block> {
 fn say(pool: &mut Pool, aside: &mut Vec<Block>, now: u64) -> Vec<PoolOutput> {
     let mut said = Vec::new();
     while let Some(output) = pool.poll(now) {
-        match output {
-            PoolOutput::Load(cid) => pool.handle_load(&cid, None).expect("nothing is read"),
-            PoolOutput::Has(cid) => pool.handle_has(&cid, false),
-            PoolOutput::Hold(block) => aside.push(block),
-            PoolOutput::Recall(cid) => {
-                let place = aside.iter().position(|block| *block.cid() == cid);
-                let block = place.map(|place| aside.swap_remove(place));
-                let data = block.map(|block| block.data().clone());
-                pool.handle_recalled(&cid, data).expect("it parses");
-            }
-            other => said.push(other),
+        if let PoolOutput::Load(cid) = output {
+            pool.handle_load(&cid, None).expect("nothing is read");
+        } else if let PoolOutput::Has(cid) = output {
+            pool.handle_has(&cid, false);
+        } else if let PoolOutput::Hold(block) = output {
+            aside.push(block);
+        } else if let PoolOutput::Recall(cid) = output {
+            let place = aside.iter().position(|block| *block.cid() == cid);
+            let block = place.map(|place| aside.swap_remove(place));
+            let data = block.map(|block| block.data().clone());
+            pool.handle_recalled(&cid, data).expect("it parses");
+        } else {
+            said.push(output);
         }
     }
     said
@@ -49,7 +51,7 @@ fn asks(said: &[PoolOutput]) -> Vec<Ask> {
 }
 
 fn plan(ask: &Ask) -> &Plan {
-    let Form::Share(plan) = &ask.form else { panic!("{ask:?} is of no share") };
+    let Form::Share(plan) = &ask.form else { unreachable!("{ask:?} is of no share") };
     plan
 }
 
