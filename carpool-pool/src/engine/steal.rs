@@ -18,8 +18,8 @@ const PAUSE: u64 = 5_000;
 /// block from each other for ever.
 const IN_VAIN: u32 = 8;
 
-/// A request that nothing came of is overdue after so many microseconds, beside what its bytes and four round trips
-/// take.
+/// A request that nothing came of is overdue when its source has sent no byte for so many microseconds, four round trips
+/// and twice the time of a block.
 const OVERDUE: u64 = 250_000;
 
 /// A stream of deltas is left alone for so many microseconds.
@@ -36,8 +36,10 @@ impl Pool {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
             return false;
         };
-        let dawdles = self.dawdles(victim.source, now) || self.is_overdue(&victim, now);
-        let bytes = self.worth(source, &victim, dawdles);
+        let overdue = self.is_overdue(&victim, now);
+        let dawdles = self.dawdles(victim.source, now) || overdue;
+        let bytes =
+            if overdue { self.options.max_unit } else { self.worth(source, &victim, dawdles) };
         let taken = self.take_tail(source, &victim, bytes, dawdles);
         if taken.is_empty() {
             self.sources[usize::from(source)].looks_again = now + PAUSE;
@@ -91,8 +93,9 @@ impl Pool {
 
     fn overdue_at(&self, of: &Request) -> Option<u64> {
         let source = &self.sources[usize::from(of.source)];
-        let expected = 4 * source.rtt() + 2 * source.time(self.in_flight(of.source));
-        (!of.begun && of.way == Way::Named).then(|| of.asked + OVERDUE + expected)
+        let silent = 4 * source.rtt() + 2 * source.time(self.one_of(of));
+        let since = of.asked.max(source.last_sign);
+        (!of.begun && of.way == Way::Named).then(|| since + OVERDUE + silent)
     }
 
     /// When somebody who is idle may take over what is overdue.
@@ -106,7 +109,7 @@ impl Pool {
     }
 
     /// Bytes to take so that thief and victim end together; 0 where it is not worth it, and all of a victim
-    /// that `dawdles`.
+    /// that `dawdles` where it is.
     fn worth(&self, thief: SourceId, victim: &Request, dawdles: bool) -> u64 {
         let (from, to) =
             (&self.sources[usize::from(victim.source)], &self.sources[usize::from(thief)]);
@@ -115,13 +118,14 @@ impl Pool {
         let again = to.rtt() + to.time(one);
         let pays = match victim.way {
             Way::Named => time > again + again / 2,
-            Way::Below | Way::Share => time > again,
+            Way::Below | Way::Share if !dawdles => time > again,
+            Way::Below | Way::Share => time > again + again / 2,
         };
-        if dawdles {
-            return self.options.max_unit;
-        }
         if !pays {
             return 0;
+        }
+        if dawdles {
+            return self.options.max_unit;
         }
         let together = u128::from(from.rate()) + u128::from(to.rate());
         let both = u128::from(from.rate()) * u128::from(to.rate()) / together.max(1);
