@@ -29,7 +29,7 @@ pub struct Ask {
     pub source: SourceId,
     /// The blocks that it names, at most [`Options::max_named`](crate::Options::max_named).
     pub want: Vec<Cid>,
-    /// Blocks below them that are not to be sent, though nothing is known of what lies below these.
+    /// Blocks below them that are not to be sent, at most 65,536, though nothing is known of what lies below these.
     pub have: Vec<Cid>,
     /// What is wanted of them.
     pub form: Form,

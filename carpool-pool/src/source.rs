@@ -16,7 +16,7 @@ pub struct Kind {
     pub named: bool,
     /// It takes a [`Plan`](crate::Plan).
     pub aware: bool,
-    /// It takes up work of others by itself, and tells them so.
+    /// It leaves out of its share what it hears that others are asked for.
     pub gossips: bool,
 }
 

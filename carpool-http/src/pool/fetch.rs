@@ -22,6 +22,9 @@ use crate::{
 /// A message that did not get through, and one that could not be fetched, are tried again after this.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// Who does not let itself be heard is asked no more often than this.
+const SELDOM: Duration = Duration::from_secs(5);
+
 /// How often a message is said.
 const TRIES: u32 = 3;
 
@@ -109,18 +112,22 @@ impl Line {
     /// Hears what the source says in the session, as long as this is polled.
     async fn listen(&self, session: [u8; SESSION_ID_BYTES]) {
         let mut after = self.heard.lock().await;
+        let mut pause = AGAIN;
         loop {
             match self.client.listen(&session, *after).await {
                 // No pull is under way there any more.
                 Ok((_, messages)) if messages.is_empty() => tokio::time::sleep(AGAIN).await,
                 Ok((next, messages)) => {
-                    *after = next;
+                    (*after, pause) = (next, AGAIN);
                     for message in messages {
                         self.tell(Event::Said { source: self.source, message }).await;
                     }
                 }
                 // What is not heard comes twice, or is asked for by name.
-                Err(_) => tokio::time::sleep(AGAIN).await,
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(SELDOM);
+                }
             }
         }
     }

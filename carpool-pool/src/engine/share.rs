@@ -124,7 +124,7 @@ impl Pool {
             return;
         }
         let Some(sharing) = &self.sharing else { return self.begin(now) };
-        if sharing.plans.len() >= MAX_PLANS {
+        if !self.may_plan() {
             return;
         }
         if self.narrow >= NARROW && !sharing.is_at_work() {
@@ -160,9 +160,24 @@ impl Pool {
         if sharing || self.options.differs || !idle || streams.is_empty() || !self.is_of_nodes() {
             return;
         }
+        // What a new plan would not take up is not given up.
+        let theirs = |request: &RequestId| self.frontier.nodes(self.requests[request].list);
+        let nodes = self.frontier.len(NODES) + streams.iter().map(theirs).sum::<usize>();
+        if !self.may_plan() || !self.fits(nodes) {
+            return;
+        }
         streams.into_iter().for_each(|request| self.cancel(request));
         self.narrow = NARROW;
         self.begin(now);
+    }
+
+    fn may_plan(&self) -> bool {
+        self.sharing.as_ref().is_none_or(|sharing| sharing.plans.len() < MAX_PLANS)
+    }
+
+    /// Whether there are as many nodes as one request names.
+    fn fits(&self, nodes: usize) -> bool {
+        (1..=self.options.max_named).contains(&nodes)
     }
 
     /// Whether a source that takes plans has had nothing to do for two round trips.
@@ -214,15 +229,17 @@ impl Pool {
         nodes * self.sizes.of(true) > leaves * self.sizes.of(false)
     }
 
-    fn may_rebalance(&mut self, now: u64) -> bool {
-        let of_nodes = self.is_of_nodes();
-        let Some(sharing) = &mut self.sharing else { return false };
-        let may = of_nodes && sharing.plans.len() < MAX_PLANS && sharing.is_at_work();
-        may && now >= sharing.calm.0
+    fn may_rebalance(&self, now: u64) -> bool {
+        let Some(sharing) = &self.sharing else { return false };
+        self.is_of_nodes() && self.may_plan() && sharing.is_at_work() && now >= sharing.calm.0
     }
 
     fn rebalance(&mut self, weights: &[u32], now: u64) {
-        self.replace(weights, now);
+        let cover = self.sharing.as_ref().map_or(0, Sharing::cover);
+        // Where no node is left to share nobody is interrupted.
+        if !self.roots_left(cover).is_empty() {
+            self.replace(weights, now);
+        }
         if let Some(sharing) = &mut self.sharing {
             sharing.calm = (now + sharing.calm.1, sharing.calm.1 * 2);
         }
@@ -298,8 +315,7 @@ impl Pool {
         let aware = |source: &&Source| source.kind.aware && source.state == State::Ready;
         let members = self.sources.iter().filter(aware).count();
         let known = self.sources.iter().filter(aware).all(Source::knows_rate);
-        let nodes = self.frontier.len(NODES);
-        let fits = (1..=self.options.max_named).contains(&nodes);
+        let fits = self.may_plan() && self.fits(self.frontier.len(NODES));
         if members < 2 || !fits || !(known || self.narrow >= NARROW) {
             return;
         }
@@ -357,16 +373,19 @@ impl Pool {
         roots
     }
 
-    /// What waits and would be sent again.
-    fn waits_of(&self, plan: &Plan) -> Vec<Cid> {
-        let mut have = Vec::new();
+    /// What waits, by the member that a plan gives it to.
+    fn waits_by_owner(&self, plan: &Plan) -> Vec<Vec<Cid>> {
+        let mut waits: Vec<Vec<Cid>> = plan.weights().iter().map(|_| Vec::new()).collect();
         self.waiting.for_each(|cid, _| {
-            have.extend(carpool_core::cid_exact(cid).ok().filter(|cid| plan.is_mine(cid)));
+            if let Ok(cid) = carpool_core::cid_exact(cid)
+                && let Some(owner) = plan.owner(&cid)
+            {
+                waits[owner].push(cid);
+            }
         });
         // A table has no order, and requests have.
-        have.sort_unstable();
-        have.truncate(MAX_HAVE);
-        have
+        waits.iter_mut().for_each(|of| of.sort_unstable());
+        waits
     }
 
     /// The epoch of the present plan.
@@ -395,6 +414,7 @@ impl Pool {
         let (cover, plan) = (sharing.cover(), sharing.plan(sharing.cover()).clone());
         let before = (cover > 1).then(|| sharing.plan(cover - 1).weights().to_vec());
         let want: Vec<Cid> = roots.iter().map(|id| self.frontier.cid(*id)).collect();
+        let mut waits = self.waits_by_owner(&plan);
         for (place, weight) in plan.weights().iter().enumerate() {
             let source = SourceId::try_from(place).expect("sources are few");
             if *weight == 0 {
@@ -406,8 +426,11 @@ impl Pool {
                 before.resize(plan.weights().len(), 0);
                 plan = plan.beside(before).expect("they are as many");
             }
-            let ask = (want.clone(), self.waits_of(&plan));
-            self.ask_for_share(source, ask, plan, (cover, beside), now);
+            // It would be sent again.
+            let mut have = core::mem::take(&mut waits[place]);
+            have.retain(|cid| plan.is_mine(cid));
+            have.truncate(MAX_HAVE);
+            self.ask_for_share(source, (want.clone(), have), plan, (cover, beside), now);
         }
         for (id, cid) in roots.iter().zip(&want) {
             self.frontier.note_cover(*id, cover);

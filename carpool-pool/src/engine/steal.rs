@@ -62,7 +62,7 @@ impl Pool {
         true
     }
 
-    /// A source that speaks with others takes their work by itself; one that still has something to send waits.
+    /// One that still has something to send waits.
     fn has_room_to_steal(&self, source: SourceId) -> bool {
         let of = &self.sources[usize::from(source)];
         of.open == 0 || self.in_flight(source) < of.bytes_in(of.rtt())

@@ -1,6 +1,7 @@
 //! Pools in virtual time: one sink, many sources, each with a line of its own.
 
 mod ideal;
+mod line;
 mod source;
 mod world;
 
@@ -16,6 +17,7 @@ use std::{
 };
 
 use crate::dag::mix;
+use line::{Line, next_of};
 use source::Job;
 pub use source::{Behaviour, Lie};
 pub use world::{Kind as Shape, World};
@@ -112,20 +114,6 @@ enum What {
     Heard(usize, Vec<u8>),
 }
 
-struct Line {
-    behaviour: Behaviour,
-    id: Option<SourceId>,
-    jobs: VecDeque<Job>,
-    busy: bool,
-    dead: bool,
-    /// Requests that the sink does not read.
-    paused: HashSet<u64>,
-    sent: u64,
-    random: u64,
-    /// Its part in the session.
-    member: Option<Member>,
-}
-
 struct Run<'a> {
     swarm: &'a Swarm,
     now: u64,
@@ -147,48 +135,6 @@ struct Run<'a> {
     waiting: u64,
     steps: u64,
     outcome: Option<PoolOutcome>,
-}
-
-impl Line {
-    /// Requests are answered one after another, but streams side by side; what is not read waits.
-    fn turn(&mut self) {
-        let first = self.jobs.front().is_some_and(|job| job.streams);
-        if first && let Some(job) = self.jobs.pop_front() {
-            let at = self.jobs.iter().take_while(|job| job.streams).count();
-            self.jobs.insert(at, job);
-        }
-        let read = self.jobs.iter().position(|job| !self.paused.contains(&job.request));
-        if let Some(job) = read.and_then(|at| self.jobs.remove(at)) {
-            self.jobs.push_front(job);
-        }
-    }
-}
-
-/// The next block of a request, which a source that gossips decides upon when its turn comes.
-fn next_of(
-    job: &mut Job,
-    member: &mut Option<Member>,
-    holds: &dyn Fn(&Cid) -> bool,
-) -> Option<Cid> {
-    let (Some(pull), Some(member)) = (job.pull, member) else { return job.blocks.pop_front() };
-    while let Some(met) = job.walk.pop_front() {
-        if !met.here {
-            member.handle_lack(pull, &met.cid);
-        } else if member.is_mine(pull, &met.cid) && !met.hidden {
-            return Some(met.cid);
-        }
-    }
-    member.handle_sent(pull);
-    while job.blocks.is_empty() {
-        let some = member.candidates(pull);
-        if some.is_empty() {
-            member.handle_closed(pull);
-            return None;
-        }
-        let here: Vec<Cid> = some.into_iter().filter(|cid| holds(cid)).collect();
-        job.blocks.extend(member.promise(pull, &here));
-    }
-    job.blocks.pop_front()
 }
 
 /// A run that takes longer does not end.
